@@ -1,0 +1,457 @@
+"""Events as flat arrays: what was seen (`Hadrons`), how it came about (`Histories`), both (`Sample`).
+
+Ragged data is flat with offsets: event i owns the rows ``offsets[i]:offsets[i + 1]``, a chain owns
+its breaks the same way. Nothing is padded; `to_padded` makes a rectangle with an explicit mask where
+a network wants one. A file holds every array, a format version and a checksum.
+"""
+
+import hashlib
+import io
+import json
+import os
+import pathlib
+import zipfile
+from dataclasses import dataclass, field, fields, replace
+
+import numpy as np
+
+from .params import LundParams
+
+__all__ = ["DataFileError", "Hadrons", "Histories", "Sample"]
+
+FORMAT_VERSION = 1
+
+# How a chain ended (`Histories.status`).
+ACCEPTED, NO_ROOM, NO_FINAL_TWO = 0, 1, 2
+
+
+class DataFileError(ValueError):
+    """A data file is damaged, truncated, foreign, or from a newer hadtutor."""
+
+
+class _Ragged:
+    """What `Hadrons` and `Histories` share: columns of equal length under offsets."""
+
+    def _columns(self):
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def _row_fields(self):
+        return [f.name for f in fields(self) if f.metadata.get("per_row")]
+
+    def _check_offsets(self, offsets, n_rows, unit):
+        if offsets.ndim != 1 or offsets.size == 0 or offsets[0] != 0 or offsets[-1] != n_rows:
+            raise ValueError(f"offsets must run from 0 to the number of {unit} ({n_rows}), got {offsets}")
+        if np.any(np.diff(offsets) < 0):
+            raise ValueError("offsets must not decrease")
+        for name in self._row_fields():
+            if len(getattr(self, name)) != n_rows:
+                raise ValueError(f"{name} has {len(getattr(self, name))} rows, the offsets want {n_rows}")
+
+    def _padded(self, offsets, columns):
+        counts = np.diff(offsets)
+        mask = np.arange(counts.max(initial=0)) < counts[:, None]
+        x = np.zeros((*mask.shape, len(columns)), dtype=np.result_type(*(getattr(self, c) for c in columns)))
+        x[mask] = np.stack([getattr(self, c) for c in columns], axis=1)
+        return x, mask
+
+
+def _row():
+    return field(metadata={"per_row": True})
+
+
+def _rows_of(offsets, index):
+    """Rows owned by the owners in `index`, in that order, and the new offsets."""
+    counts = np.diff(offsets)[index]
+    new_offsets = np.concatenate([[0], np.cumsum(counts)])
+    rows = np.arange(new_offsets[-1]) + np.repeat(offsets[:-1][index] - new_offsets[:-1], counts)
+    return rows, new_offsets
+
+
+def _as_index(key, n):
+    """Turn an int, slice, mask or list of events into an integer index."""
+    if isinstance(key, (int, np.integer)):
+        if not -n <= key < n:
+            raise IndexError(f"event {key} of a sample of {n}")
+        return np.array([key % n])
+    if isinstance(key, slice):
+        return np.arange(n)[key]
+    key = np.asarray(key)
+    if key.dtype == bool and key.shape != (n,):
+        raise IndexError(f"a mask for {n} events must have shape ({n},), got {key.shape}")
+    if key.dtype != bool and not (np.issubdtype(key.dtype, np.integer) or key.size == 0):
+        raise IndexError(f"events are picked by number, slice or mask, got {key.dtype}")
+    return np.arange(n)[key if key.dtype == bool else key.astype(np.int64)]
+
+
+@dataclass(frozen=True, eq=False)
+class Hadrons(_Ragged):
+    """The final hadrons of N events.
+
+    In the order of making: hadron k of a string event comes from break k of its accepted chain, and
+    the last two are the pair that shared the rest.
+
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (N + 1,)
+        Event i owns the rows ``offsets[i]:offsets[i + 1]``.
+    px, py, pz, e : ndarray, shape (rows,)
+        Momentum and energy [GeV]; e > 0.
+    pid : ndarray of int32, shape (rows,)
+        PDG code.
+    """
+
+    offsets: np.ndarray
+    px: np.ndarray = _row()
+    py: np.ndarray = _row()
+    pz: np.ndarray = _row()
+    e: np.ndarray = _row()
+    pid: np.ndarray = _row()
+
+    def __post_init__(self):
+        self._check_offsets(self.offsets, len(self.px), "hadrons")
+
+    def __len__(self):
+        return len(self.offsets) - 1
+
+    def __repr__(self):
+        return f"Hadrons({len(self)} events, {len(self.px)} hadrons)"
+
+    @property
+    def multiplicity(self):
+        """Number of hadrons of each event, shape (N,)."""
+        return np.diff(self.offsets)
+
+    @property
+    def event(self):
+        """Number of the event that each hadron belongs to, shape (rows,)."""
+        return np.repeat(np.arange(len(self)), self.multiplicity)
+
+    def __getitem__(self, key):
+        rows, offsets = _rows_of(self.offsets, _as_index(key, len(self)))
+        return Hadrons(offsets, *(getattr(self, c)[rows] for c in self._row_fields()))
+
+    def to_padded(self, columns=("px", "py", "pz", "e")):
+        """Rectangle of hadrons with a mask.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Names of the attributes to take.
+
+        Returns
+        -------
+        x : ndarray, shape (N, K, F)
+            K the largest multiplicity, F the number of columns.
+        mask : ndarray of bool, shape (N, K)
+            True where there is a hadron; only the mask says so.
+        """
+        return self._padded(self.offsets, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Histories(_Ragged):
+    """Every string break of N events, those of rejected chains too.
+
+    An event tries chains of breaks until one is accepted. Each row is one break: a flavour, a
+    transverse momentum and a z were drawn. A chain that reaches its end has drawn one more flavour
+    and transverse momentum, for the pair of last hadrons, without a z; that draw is in the
+    ``final_`` arrays.
+
+    Attributes
+    ----------
+    chain_offsets : ndarray of int64, shape (C + 1,)
+        Chain c owns the breaks ``chain_offsets[c]:chain_offsets[c + 1]``.
+    z : ndarray of float32, shape (breaks,)
+        Light-cone fraction, 0 < z < 1.
+    mt2 : ndarray of float32, shape (breaks,)
+        Transverse mass squared of the hadron [GeV²].
+    px, py : ndarray of float32, shape (breaks,)
+        Transverse momentum of the new quark [GeV].
+    pid : ndarray of int32, shape (breaks,)
+        PDG code of the hadron.
+    from_positive : ndarray of bool, shape (breaks,)
+        Whether the hadron left the end that moves along +z.
+    event_of_chain : ndarray of int64, shape (C,)
+        The event that a chain belongs to, never decreasing.
+    status : ndarray of int8, shape (C,)
+        0 accepted, 1 a hadron found no room, 2 the last two hadrons could not be made.
+    final_px, final_py : ndarray of float32, shape (C,)
+        Transverse momentum drawn for the last pair [GeV]; NaN where none was drawn (status 1) or
+        it was not recorded (rejected chains of real Pythia).
+    final_pid, final_pid_other : ndarray of int32, shape (C,)
+        The last two hadrons; 0 where there are none.
+    final_from_positive : ndarray of bool, shape (C,)
+        Side of the first of them.
+    final_lambda : ndarray of float32, shape (C,)
+        The λ [GeV²] that decides how often the last two come out in reversed order, in accepted
+        chains; NaN in the others.
+    final_reversed : ndarray of bool, shape (C,)
+        Whether they did.
+    """
+
+    chain_offsets: np.ndarray
+    z: np.ndarray = _row()
+    mt2: np.ndarray = _row()
+    px: np.ndarray = _row()
+    py: np.ndarray = _row()
+    pid: np.ndarray = _row()
+    from_positive: np.ndarray = _row()
+    event_of_chain: np.ndarray
+    status: np.ndarray
+    final_px: np.ndarray
+    final_py: np.ndarray
+    final_pid: np.ndarray
+    final_pid_other: np.ndarray
+    final_from_positive: np.ndarray
+    final_lambda: np.ndarray
+    final_reversed: np.ndarray
+
+    def __post_init__(self):
+        self._check_offsets(self.chain_offsets, len(self.z), "breaks")
+        n_chains = len(self.chain_offsets) - 1
+        for name in self._chain_fields():
+            if len(getattr(self, name)) != n_chains:
+                raise ValueError(f"{name} has {len(getattr(self, name))} entries for {n_chains} chains")
+
+    def _chain_fields(self):
+        return [f.name for f in fields(self) if not f.metadata.get("per_row") and f.name != "chain_offsets"]
+
+    @property
+    def accepted(self):
+        """Whether each chain was accepted, bool of shape (C,)."""
+        return self.status == ACCEPTED
+
+    @property
+    def n_chains(self):
+        """Number of chains, accepted or not."""
+        return len(self.status)
+
+    @property
+    def chain_of_break(self):
+        """Number of the chain that each break belongs to, shape (breaks,)."""
+        return np.repeat(np.arange(self.n_chains), np.diff(self.chain_offsets))
+
+    @property
+    def event_offsets(self):
+        """Event i owns the chains ``event_offsets[i]:event_offsets[i + 1]``; shape (N + 1,)."""
+        n_events = int(self.event_of_chain[-1]) + 1 if self.n_chains else 0
+        return np.searchsorted(self.event_of_chain, np.arange(n_events + 1))
+
+    def __repr__(self):
+        return f"Histories({len(self.z)} breaks in {self.n_chains} chains, {self.accepted.sum()} accepted)"
+
+    def _take_chains(self, chains, event_of_chain):
+        rows, offsets = _rows_of(self.chain_offsets, chains)
+        columns = {name: getattr(self, name)[rows] for name in self._row_fields()}
+        columns |= {name: getattr(self, name)[chains] for name in self._chain_fields()}
+        return Histories(**(columns | {"chain_offsets": offsets, "event_of_chain": event_of_chain}))
+
+    def __getitem__(self, key):
+        event_offsets = self.event_offsets
+        index = _as_index(key, len(event_offsets) - 1)
+        chains, offsets = _rows_of(event_offsets, index)
+        return self._take_chains(chains, np.repeat(np.arange(len(index)), np.diff(offsets)))
+
+    def only_accepted(self):
+        """The accepted chains alone, one per event."""
+        chains = np.flatnonzero(self.accepted)
+        return self._take_chains(chains, self.event_of_chain[chains])
+
+    def to_padded(self, columns=("z", "mt2", "px", "py")):
+        """Rectangle of breaks, one line per chain, with a mask.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Names of the per-break attributes to take.
+
+        Returns
+        -------
+        x : ndarray, shape (C, K, F)
+        mask : ndarray of bool, shape (C, K)
+        """
+        return self._padded(self.chain_offsets, columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Events with their histories, and the settings that made them.
+
+    Attributes
+    ----------
+    hadrons : Hadrons
+        N events.
+    histories : Histories or None
+        Their breaks; None where they were not recorded.
+    params : LundParams
+        Parameters of the model.
+    energy : float
+        Mass of the string [GeV].
+    quark : str
+        Flavour at the +z end, ``"u"`` or ``"d"``; the other end carries its antiquark.
+    """
+
+    hadrons: Hadrons
+    histories: Histories | None
+    params: LundParams
+    energy: float
+    quark: str = "u"
+
+    def __len__(self):
+        return len(self.hadrons)
+
+    def __repr__(self):
+        p = self.params
+        return (
+            f"Sample({len(self)} events of a {self.quark} string, {self.energy:g} GeV, "
+            f"a={p.a:g}, b={p.b:g}, sigma_pt={p.sigma_pt:g})"
+        )
+
+    def __getitem__(self, key):
+        index = _as_index(key, len(self))
+        histories = None if self.histories is None else self.histories[index]
+        return replace(self, hadrons=self.hadrons[index], histories=histories)
+
+    @classmethod
+    def concatenate(cls, samples):
+        """Join samples made with the same settings, in order.
+
+        Parameters
+        ----------
+        samples : sequence of Sample
+
+        Returns
+        -------
+        Sample
+
+        Raises
+        ------
+        ValueError
+            If there is none, or the settings differ.
+        """
+        samples = list(samples)
+        if not samples:
+            raise ValueError("concatenate needs at least one sample")
+        first = samples[0]
+        for other in samples[1:]:
+            for name in ("params", "energy", "quark"):
+                if getattr(other, name) != getattr(first, name):
+                    raise ValueError(
+                        f"samples differ in {name}: {getattr(first, name)} and {getattr(other, name)}; "
+                        "keep them apart, or weight one to the other"
+                    )
+        has_histories = {s.histories is not None for s in samples}
+        if len(has_histories) > 1:
+            raise ValueError("some samples have histories and some do not; drop them with replace(histories=None)")
+        hadrons = _join([s.hadrons for s in samples], {"offsets": "px"})
+        histories = None
+        if has_histories == {True}:
+            histories = _join([s.histories for s in samples], {"chain_offsets": "z"})
+            starts = np.repeat(np.cumsum([0] + [len(s) for s in samples[:-1]]), [s.histories.n_chains for s in samples])
+            histories = replace(histories, event_of_chain=histories.event_of_chain + starts)
+        return replace(first, hadrons=hadrons, histories=histories)
+
+    def save(self, path):
+        """Write the sample to one compressed file (NumPy's npz with a header).
+
+        Parameters
+        ----------
+        path : str or Path
+            Replaced only once the new file is complete.
+        """
+        arrays = {f"hadrons.{k}": v for k, v in self.hadrons._columns().items()}
+        if self.histories is not None:
+            arrays |= {f"histories.{k}": v for k, v in self.histories._columns().items()}
+        write_arrays(path, arrays, {"params": self.params._asdict(), "energy": self.energy, "quark": self.quark})
+
+    @classmethod
+    def load(cls, path):
+        """Read a sample written by `save`.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        Sample
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        DataFileError
+            If it is damaged, truncated, of another kind, or from a newer hadtutor.
+        """
+        arrays, header = read_arrays(path)
+        try:
+            hadrons = Hadrons(*(arrays[f"hadrons.{f.name}"] for f in fields(Hadrons)))
+            histories = None
+            if any(name.startswith("histories.") for name in arrays):
+                histories = Histories(*(arrays[f"histories.{f.name}"] for f in fields(Histories)))
+            params = LundParams(**header["params"]).validate()
+            return cls(hadrons, histories, params, float(header["energy"]), header["quark"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DataFileError(f"{path} is not a sample of events: {error}") from error
+
+
+def _join(parts, offsets_of):
+    columns = {}
+    for name in parts[0]._columns():
+        arrays = [getattr(p, name) for p in parts]
+        if name in offsets_of:
+            starts = np.cumsum([0] + [len(getattr(p, offsets_of[name])) for p in parts[:-1]])
+            arrays = [arrays[0][:1]] + [a[1:] + s for a, s in zip(arrays, starts, strict=True)]
+        columns[name] = np.concatenate(arrays)
+    return type(parts[0])(**columns)
+
+
+def write_arrays(path, arrays, header):
+    """Write named arrays and a JSON header as npz; bytes of equal weight lie together, which packs better."""
+    path = pathlib.Path(path)
+    header = {"format": "hadtutor", "version": FORMAT_VERSION, "sha256": _digest(arrays)} | header
+    header["dtypes"] = {name: a.dtype.str for name, a in arrays.items()}
+    planes = {name: np.ascontiguousarray(a).view(np.uint8).reshape(-1, a.dtype.itemsize).T for name, a in arrays.items()}
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            np.savez_compressed(file, header=np.array(json.dumps(header)), **planes)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_arrays(path):
+    """Read what `write_arrays` wrote: (arrays, header). Errors name the file and the way out."""
+    raw = pathlib.Path(path).read_bytes()
+    try:
+        with np.load(io.BytesIO(raw), allow_pickle=False) as npz:
+            header = json.loads(str(npz["header"]))
+            if header["format"] != "hadtutor":
+                raise DataFileError(f"{path} is not a hadtutor file")
+            if header["version"] > FORMAT_VERSION:
+                raise DataFileError(
+                    f"{path} has format version {header['version']}, this hadtutor reads up to {FORMAT_VERSION}; "
+                    "install a newer hadtutor to read it"
+                )
+            arrays = {
+                name: np.ascontiguousarray(npz[name].T).view(dtype).reshape(-1)
+                for name, dtype in header["dtypes"].items()
+            }
+    except DataFileError:
+        raise
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, OSError, zipfile.zlib.error) as error:
+        raise DataFileError(
+            f"{path} is damaged, truncated or not a hadtutor file ({error}); get or make it again"
+        ) from error
+    if _digest(arrays) != header["sha256"]:
+        raise DataFileError(f"{path} is damaged: its checksum does not match its contents; get or make it again")
+    return arrays, header
+
+
+def _digest(arrays):
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(arrays[name]))
+    return digest.hexdigest()
