@@ -37,7 +37,8 @@ DATASETS = {
         "9f670a1b85874c0dcdca5573887fc4ca6c23287c21751b95845ebd1e827ec502",
         5429783,
         "CC-BY-4.0",
-        "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, (a, b, σ) = (0.68, 0.98, 0.335), stopMass 1.0, "
+        "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, "
+        "(a, b, σ) = (0.68, 0.98, 0.335), stopMass 1.0, "
         "enhancedFraction 0; tools/make_pythia_data.py, seed 20240611",
     ),
     "pythia-pions-a030": Dataset(
@@ -45,7 +46,8 @@ DATASETS = {
         "92cac10e229f8b721eece8990350146cf54840d8ab7639051464ac01f3cb6dcd",
         4817157,
         "CC-BY-4.0",
-        "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, (a, b, σ) = (0.30, 0.98, 0.335), stopMass 1.0, "
+        "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, "
+        "(a, b, σ) = (0.30, 0.98, 0.335), stopMass 1.0, "
         "enhancedFraction 0; tools/make_pythia_data.py, seed 20240612",
     ),
     "pythia-pions-b058": Dataset(
@@ -53,7 +55,8 @@ DATASETS = {
         "60b4d65afff20dcfd5d1d0b2a389498fc328fd80ab922015be6b8dbde48523ee",
         6384860,
         "CC-BY-4.0",
-        "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, (a, b, σ) = (0.68, 0.58, 0.335), stopMass 1.0, "
+        "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, "
+        "(a, b, σ) = (0.68, 0.58, 0.335), stopMass 1.0, "
         "enhancedFraction 0; tools/make_pythia_data.py, seed 20240613",
     ),
 }

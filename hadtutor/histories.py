@@ -411,7 +411,9 @@ def write_arrays(path, arrays, header):
     path = pathlib.Path(path)
     header = {"format": "hadtutor", "version": FORMAT_VERSION, "sha256": _digest(arrays)} | header
     header["dtypes"] = {name: a.dtype.str for name, a in arrays.items()}
-    planes = {name: np.ascontiguousarray(a).view(np.uint8).reshape(-1, a.dtype.itemsize).T for name, a in arrays.items()}
+    planes = {
+        name: np.ascontiguousarray(a).view(np.uint8).reshape(-1, a.dtype.itemsize).T for name, a in arrays.items()
+    }
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(part, "wb") as file:

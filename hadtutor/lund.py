@@ -3,7 +3,7 @@ r"""The Lund symmetric fragmentation function (Andersson, Gustafson, Ingelman, S
 .. math:: f(z \mid m_T^2) \propto \frac{(1-z)^a}{z} \exp\left(-\frac{b\, m_T^2}{z}\right), \qquad 0 < z < 1,
 
 where z is the fraction of the light-cone momentum left in the string end that the hadron takes, and
-:math:`m_T^2 = m^2 + p_T^2` is the hadron's transverse mass squared. :cite:p:`Andersson:1983ia`
+:math:`m_T^2 = m^2 + p_T^2` is the hadron's transverse mass squared. :cite:p:`andersson1983parton`
 """
 
 import functools
@@ -96,7 +96,7 @@ def log_normalisation(mt2, params):
     --------
     >>> from hadtutor import LundParams
     >>> round(float(log_normalisation(0.1, LundParams(b=1.0))), 6)
-    0.023404
+    0.227405
     """
     _, mt2, params = _checked(0.5, mt2, params)
     c = params.b * mt2

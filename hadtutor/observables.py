@@ -1,10 +1,10 @@
 r"""What is measured on an event: multiplicities, event shapes and moments of the momentum fractions.
 
-The thirteen observables of the HOMER papers :cite:p:`Bierlich:2024xzg`. Sums run over all hadrons f of the
+The thirteen observables of the HOMER papers :cite:p:`bierlich2025describing`. Sums run over all hadrons f of the
 event, x = 2|p|/√s.
 
 =============================================  ================================================================
-``T``                                          thrust :math:`\max_n \sum |p \cdot n| / \sum |p|` :cite:p:`Farhi:1977sg`
+``T``                                          thrust :math:`\max_n \sum |p \cdot n| / \sum |p|` :cite:p:`farhi1977quantum`
 ``C``, ``D``                                   :math:`3(\lambda_1\lambda_2+\lambda_2\lambda_3+\lambda_3\lambda_1)` and
                                                :math:`27\lambda_1\lambda_2\lambda_3`, with the eigenvalues of the linear
                                                momentum tensor :math:`\sum p_i p_j/|p| \,/ \sum |p|`
@@ -85,7 +85,11 @@ def compute(hadrons, energy, threads=1):
     table = np.empty((len(NAMES), len(hadrons)))
     edges = np.linspace(0, len(hadrons), threads + 1).astype(int)
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda k: _fill(p, charged, hadrons.offsets, energy, edges[k], edges[k + 1], table), range(threads)))
+        list(
+            pool.map(
+                lambda k: _fill(p, charged, hadrons.offsets, energy, edges[k], edges[k + 1], table), range(threads)
+            )
+        )
     return dict(zip(NAMES, table, strict=True))
 
 

@@ -9,7 +9,7 @@ __all__ = ["LundParams"]
 class LundParams(NamedTuple):
     r"""Parameters of the Lund string model, with the names and the defaults of the field.
 
-    Defaults are the Monash 2013 tune :cite:p:`Skands:2014pea` where it fixes a value; `stop_mass` is the
+    Defaults are the Monash 2013 tune :cite:p:`skands2014tuning` where it fixes a value; `stop_mass` is the
     value of Pythia before 8.316, the one behind the published machine-learning papers, and
     `enhanced_fraction` is zero as in the pion-string studies (Pythia's own default is 0.01).
 

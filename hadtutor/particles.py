@@ -26,9 +26,7 @@ class Particle(NamedTuple):
 def _read_table():
     with open(path("particles"), newline="", encoding="utf-8") as file:
         rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return {
-            int(r["pid"]): Particle(int(r["pid"]), r["name"], float(r["mass_gev"]), int(r["charge"])) for r in rows
-        }
+        return {int(r["pid"]): Particle(int(r["pid"]), r["name"], float(r["mass_gev"]), int(r["charge"])) for r in rows}
 
 
 PARTICLES = _read_table()

@@ -6,6 +6,8 @@ Plot functions take axes, return them, and compute nothing but what they draw.
 import matplotlib.pyplot as plt
 import numpy as np
 
+from .kinematics import break_points, light_cone
+
 __all__ = ["COLOURS", "draw_breaking_string", "ratio_axes", "ratio_plot", "use_style"]
 
 # Okabe and Ito's palette: told apart with any colour vision.
@@ -129,8 +131,6 @@ def draw_breaking_string(ax, e, pz, names=None, tension=1.0):
     -------
     ax : matplotlib.axes.Axes
     """
-    from .kinematics import break_points, light_cone
-
     e, pz = np.asarray(e, dtype=float), np.asarray(pz, dtype=float)
     t, z = break_points(e, pz, tension)
     plus, minus = light_cone(e, pz)
@@ -145,7 +145,7 @@ def draw_breaking_string(ax, e, pz, names=None, tension=1.0):
     for k in range(len(e)):
         outline += [(x_plus[k], x_minus[k + 1]), (x_plus[k + 1], x_minus[k + 1])]
     ax.fill(*zip(*(point(*p) for p in outline), strict=True), color=COLOURS["orange"], alpha=0.3, lw=0, label="string")
-    far = 0.62 * (x_plus[0] + x_minus[-1])
+    far = 1.25 * max(0.5 * (x_plus[:-1] + x_minus[1:]))
     for k in range(len(e)):
         # The right quark of the hadron comes from break k on x-, the left one from break k + 1 on x+.
         meet = point(x_plus[k], x_minus[k + 1])
@@ -155,12 +155,16 @@ def draw_breaking_string(ax, e, pz, names=None, tension=1.0):
         if far > meet[1]:
             ax.plot(*zip(meet, end, strict=True), color=COLOURS["red"], lw=1.1)
             if names is not None:
-                ax.annotate(names[k], end, ha="center", va="bottom", fontsize=8, color=COLOURS["red"])
+                # Neighbours in rapidity end close together: two heights keep their names apart.
+                shift = (0, 2 + 11 * (k % 2))
+                ax.annotate(
+                    names[k], end, shift, textcoords="offset points", ha="center", fontsize=9, color=COLOURS["red"]
+                )
     for corner in ((x_plus[0], x_minus[0]), (x_plus[-1], x_minus[-1])):
         ax.plot(*zip((0.0, 0.0), point(*corner), strict=True), color=COLOURS["blue"], lw=0.9)
     ax.plot([], [], color=COLOURS["blue"], lw=0.9, label="quarks")
     ax.plot([], [], color=COLOURS["red"], lw=1.1, label="hadrons")
     ax.plot(z, t, "o", ms=4, color=COLOURS["black"], label="breaks", zorder=3)
-    ax.set(xlabel="$z$ [fm]", ylabel="$t$ [fm]", ylim=(0, 1.08 * far))
+    ax.set(xlabel="$z$ [fm]", ylabel="$t$ [fm]", ylim=(0, 1.12 * far))
     ax.grid(False)
     return ax

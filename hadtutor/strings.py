@@ -4,7 +4,7 @@ Two string ends run apart along the z axis. One after the other, on a side chose
 quark-antiquark pair breaks the string and a hadron leaves with the fraction z of the light-cone
 momentum that is left in that end. When the mass left is small, two last hadrons share it. If they
 cannot, the whole chain is thrown away and begun again: that is the acceptance of the model
-:cite:p:`Andersson:1983ia,Bierlich:2022pfr`.
+:cite:p:`andersson1983parton,bierlich2022pythia`.
 
 Flavours are u and d only and every hadron is a pion: the setting in which fragmentation is learnt.
 """
@@ -245,9 +245,7 @@ def fragment_events(rng, n_events, energy, flavour, params, table, ends, out, ha
                 stop_mass *= 1.05
             if c == out.chain_end.size:
                 return FULL, -1
-            status, i_next, j = fragment_chain(
-                rng, energy, flavour, stop_mass, params, table, ends, out, i, j, c
-            )
+            status, i_next, j = fragment_chain(rng, energy, flavour, stop_mass, params, table, ends, out, i, j, c)
             if status == FULL:
                 return FULL, -1
             out.chain_end[c] = j
@@ -322,13 +320,14 @@ def hadronize_strings(n_events, params=None, energy=90.0, rng=None, quark="u", t
         buffers.put(_make_buffers(int(CHUNK * (8.0 + 4.0 * math.log1p(energy)))))
 
     def job(k):
-        return _hadronize_chunk(rngs[k], sizes[k], energy, QUARKS[quark], params, table, k * CHUNK, buffers, threads == 1)
+        return _hadronize_chunk(
+            rngs[k], sizes[k], energy, QUARKS[quark], params, table, k * CHUNK, buffers, threads == 1
+        )
 
-    bar = tqdm(total=n_events, unit="event", unit_scale=True, delay=3, leave=False, disable=not progress)
-    with bar, ThreadPoolExecutor(threads) as pool:
-        # Not through the pool when there is one thread: chunks then free their memory as they are joined.
+    with ThreadPoolExecutor(threads) as pool:
+        # Not through the pool when there is one thread: each chunk is then joined before the next is begun.
         pieces = pool.map(job, range(len(sizes))) if threads > 1 else map(job, range(len(sizes)))
-        columns = _join_chunks(pieces, sizes, bar)
+        columns = _join_chunks(pieces, sizes, progress)
     hadrons = Hadrons(columns.pop("offsets"), *(columns.pop(name) for name in ("px", "py", "pz", "e", "pid")))
     histories = Histories(**{name.removeprefix("break_"): column for name, column in columns.items()})
     return Sample(hadrons, histories, params, energy, quark)
@@ -407,11 +406,14 @@ def _hadronize_chunk(rng, n_events, energy, flavour, params, table, first_event,
     return columns
 
 
-def _join_chunks(pieces, sizes, bar):
+def _join_chunks(pieces, sizes, progress):
     """Join the columns of all chunks in order, each piece let go as soon as it is copied."""
     n_events = sum(sizes)
     joined, filled, done = {}, {}, 0
+    bar = None
     for piece, size in zip(pieces, sizes, strict=True):
+        if bar is None:  # only now: compilation in the first chunk is no measure of the speed
+            bar = tqdm(total=n_events, unit="event", unit_scale=True, delay=3, leave=False, disable=not progress)
         # Numbers local to the chunk become global: breaks, hadrons and events before this chunk.
         piece["offsets"] += filled.get("px", 0)
         piece["chain_offsets"] += filled.get("z", 0)
@@ -420,13 +422,16 @@ def _join_chunks(pieces, sizes, bar):
             start = filled.get(name, 0)
             stop = start + len(column)
             if name not in joined:
-                joined[name] = np.empty(stop if size == n_events else int(stop / size * n_events * 1.02), column.dtype)
+                # Room for the rest at this chunk's rate; pages that stay untouched cost nothing.
+                rows = stop if size == n_events else int(1.02 * stop / size * n_events)
+                joined[name] = np.empty(rows, column.dtype)
             if stop > len(joined[name]):
                 joined[name] = np.resize(joined[name], int(1.1 * stop))
             joined[name][start:stop] = column
             filled[name] = stop
         done += size
         bar.update(size)
+    bar.close()
     joined = {name: column[: filled[name]] for name, column in joined.items()}
     for name in ("offsets", "chain_offsets"):
         joined[name] = np.concatenate([[0], joined[name]])
@@ -584,7 +589,10 @@ def string_order(histories):
     starts = accepted.chain_offsets[:-1] + 2 * np.arange(len(counts))
     event = np.concatenate([accepted.chain_of_break, np.repeat(np.arange(len(counts)), 2)])
     rank = np.concatenate(
-        [np.arange(len(accepted.z)) - np.repeat(accepted.chain_offsets[:-1], counts), (counts[:, None] + [0, 1]).ravel()]
+        [
+            np.arange(len(accepted.z)) - np.repeat(accepted.chain_offsets[:-1], counts),
+            (counts[:, None] + [0, 1]).ravel(),
+        ]
     )
     positive = np.concatenate(
         [accepted.from_positive, np.stack([accepted.final_from_positive, ~accepted.final_from_positive], 1).ravel()]

@@ -77,9 +77,10 @@ def hadronize_strings(
         raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
     sizes = [BATCH] * (n_events // BATCH) + ([n_events % BATCH] if n_events % BATCH else [])
     parts = []
-    with torch.no_grad(), tqdm(
-        total=n_events, unit="event", unit_scale=True, delay=3, leave=False, disable=not progress
-    ) as bar:
+    with (
+        torch.no_grad(),
+        tqdm(total=n_events, unit="event", unit_scale=True, delay=3, leave=False, disable=not progress) as bar,
+    ):
         for number, size in enumerate(sizes):
             batch = _Strings(size, params, energy, QUARKS[quark], generator, dtype)
             parts.append(Sample(*batch.run(number * BATCH), params, energy, quark))

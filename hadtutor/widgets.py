@@ -3,10 +3,13 @@
 import base64
 import hashlib
 import html
+import inspect
 import io
 import json
 
+import ipywidgets
 import matplotlib.pyplot as plt
+from IPython.display import Markdown
 
 __all__ = ["FigureSlider", "show_source"]
 
@@ -103,8 +106,6 @@ range.addEventListener("input", function () {{
         -------
         ipywidgets.VBox
         """
-        import ipywidgets
-
         slider = ipywidgets.SelectionSlider(
             options=[(f"{v:g}", v) for v in self.values], index=self.start, description=self.label,
             style={"description_width": "initial"}, layout={"width": "90%"},
@@ -133,11 +134,8 @@ def show_source(function):
 
     Returns
     -------
-    IPython.display.Code
-        Coloured source.
+    IPython.display.Markdown
+        The source in a code block, coloured by whoever shows it.
     """
-    import inspect
-
-    from IPython.display import Code
-
-    return Code(inspect.getsource(getattr(function, "py_func", function)), language="python")
+    source = inspect.getsource(getattr(function, "py_func", function))
+    return Markdown(f"```python\n{source}```")

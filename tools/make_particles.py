@@ -9,7 +9,10 @@ OUT = pathlib.Path(__file__).resolve().parents[1] / "data" / "particles.csv"
 
 
 def main():
-    lines = [f"# PDG masses and charges through particle {particle.__version__}; tools/make_particles.py", "pid,name,mass_gev,charge"]
+    lines = [
+        f"# PDG masses and charges through particle {particle.__version__}; tools/make_particles.py",
+        "pid,name,mass_gev,charge",
+    ]
     for pid in PIDS:
         p = particle.Particle.from_pdgid(pid)
         lines.append(f"{pid},{p.name},{p.mass / 1000:.8f},{int(p.charge)}")

@@ -2,7 +2,7 @@
 
 A file holds only what Pythia drew at random: flavours, transverse momenta and z of every break of every
 chain. hadtutor.datasets.load works out transverse masses and hadrons from them. z is rounded to BITS
-significant bits (by 6e-5 of itself at most), transverse momenta to whole numbers of hadtutor.datasets.PT_UNIT.
+significant bits (by 1.2e-4 of itself at most), transverse momenta to whole numbers of hadtutor.datasets.PT_UNIT.
 """
 
 import dataclasses

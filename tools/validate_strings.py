@@ -69,10 +69,7 @@ def real_pythia(n_events, params, energy, seed, quark):
     """Real events in batches, which keeps the memory of the read-out down."""
     batches = [min(50_000, n_events - i) for i in range(0, n_events, 50_000)]
     return Sample.concatenate(
-        [
-            pythia.hadronize_strings(n, params, energy, seed + i, quark, histories=False)
-            for i, n in enumerate(batches)
-        ]
+        [pythia.hadronize_strings(n, params, energy, seed + i, quark, histories=False) for i, n in enumerate(batches)]
     )
 
 
