@@ -33,7 +33,7 @@ def rapidity(e, pz):
     Parameters
     ----------
     e, pz : array_like
-        Energy and momentum along z [GeV], with e > |pz|.
+        Energy and momentum along z [GeV]; the energy must be the larger.
 
     Returns
     -------

@@ -1,19 +1,17 @@
 r"""What is measured on an event: multiplicities, event shapes and moments of the momentum fractions.
 
-The thirteen observables of the HOMER papers :cite:p:`bierlich2025describing`. Sums run over all hadrons f of the
-event, x = 2|p|/√s.
+The thirteen observables of the HOMER papers :cite:p:`bierlich2025describing`. Sums run over all hadrons of
+the event, and :math:`x = 2|p|/\sqrt{s}`.
 
-=============================================  ================================================================
-``T``                                          thrust :math:`\max_n \sum |p \cdot n| / \sum |p|` :cite:p:`farhi1977quantum`
-``C``, ``D``                                   :math:`3(\lambda_1\lambda_2+\lambda_2\lambda_3+\lambda_3\lambda_1)` and
-                                               :math:`27\lambda_1\lambda_2\lambda_3`, with the eigenvalues of the linear
-                                               momentum tensor :math:`\sum p_i p_j/|p| \,/ \sum |p|`
-``B_W``, ``B_T``                               wide and total jet broadening: per hemisphere of the thrust axis
-                                               :math:`\sum |p \times n| / (2 \sum |p|)`, the larger and the sum
-``n_f``, ``n_ch``                              number of hadrons, of charged hadrons
-``lnx_mean``, ``lnx_var``, ``lnx_m3``          mean, variance and third central moment of |ln x| over the hadrons
-``lnx_ch_mean``, ``lnx_ch_var``, ``lnx_ch_m3`` the same over the charged hadrons
-=============================================  ================================================================
+- ``T``: thrust :math:`\max_n \sum |p \cdot n| / \sum |p|` :cite:p:`farhi1977quantum`
+- ``C``, ``D``: :math:`3(\lambda_1\lambda_2 + \lambda_2\lambda_3 + \lambda_3\lambda_1)` and
+  :math:`27\,\lambda_1\lambda_2\lambda_3`, with the eigenvalues of the linear momentum tensor
+  :math:`\sum (p_i p_j/|p|) \,/ \sum |p|`
+- ``B_W``, ``B_T``: wide and total jet broadening; each hemisphere of the thrust axis has
+  :math:`\sum |p \times n| / (2 \sum |p|)` with the sum below over all, these are the larger one and the sum of both
+- ``n_f``, ``n_ch``: number of hadrons, of charged hadrons
+- ``lnx_mean``, ``lnx_var``, ``lnx_m3``: mean, variance and third central moment of :math:`|\ln x|` over the hadrons
+- ``lnx_ch_mean``, ``lnx_ch_var``, ``lnx_ch_m3``: the same over the charged hadrons
 """
 
 import math
