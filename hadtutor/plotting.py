@@ -10,6 +10,8 @@ from .kinematics import break_points, light_cone
 
 __all__ = ["COLOURS", "draw_breaking_string", "ratio_axes", "ratio_plot", "use_style"]
 
+LATEX_NAMES = {111: r"$\pi^0$", 211: r"$\pi^+$", -211: r"$\pi^-$"}
+
 # Okabe and Ito's palette: told apart with any colour vision.
 COLOURS = {
     "blue": "#0072B2",
@@ -111,7 +113,7 @@ def ratio_plot(top, bottom, edges, reference, models, xlabel, ylabel="events per
     return top, bottom
 
 
-def draw_breaking_string(ax, e, pz, names=None, tension=1.0):
+def draw_breaking_string(ax, e, pz, pid=None, tension=1.0):
     """Space-time picture of one event: string, breaks, and the hadrons that move off.
 
     Each hadron is shown as it is born: its two quarks start at neighbouring breaks and first meet where
@@ -122,8 +124,8 @@ def draw_breaking_string(ax, e, pz, names=None, tension=1.0):
     ax : matplotlib.axes.Axes
     e, pz : array_like, shape (n,)
         Energies and momenta along z [GeV], in order along the string from the +z end.
-    names : sequence of str, optional
-        Labels of the hadrons.
+    pid : array_like of int, shape (n,), optional
+        PDG codes, for the names of the hadrons.
     tension : float
         String tension κ [GeV/fm].
 
@@ -154,17 +156,23 @@ def draw_breaking_string(ax, e, pz, names=None, tension=1.0):
         end = (meet[0] + (far - meet[1]) * pz[k] / e[k], far)
         if far > meet[1]:
             ax.plot(*zip(meet, end, strict=True), color=COLOURS["red"], lw=1.1)
-            if names is not None:
-                # Neighbours in rapidity end close together: two heights keep their names apart.
-                shift = (0, 2 + 11 * (k % 2))
+            if pid is not None:
+                # Neighbours in rapidity end close together: three heights keep their names apart.
+                shift = (0, 2 + 11 * (k % 3))
                 ax.annotate(
-                    names[k], end, shift, textcoords="offset points", ha="center", fontsize=9, color=COLOURS["red"]
+                    LATEX_NAMES.get(int(pid[k]), str(pid[k])),
+                    end,
+                    shift,
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=9,
+                    color=COLOURS["red"],
                 )
     for corner in ((x_plus[0], x_minus[0]), (x_plus[-1], x_minus[-1])):
         ax.plot(*zip((0.0, 0.0), point(*corner), strict=True), color=COLOURS["blue"], lw=0.9)
     ax.plot([], [], color=COLOURS["blue"], lw=0.9, label="quarks")
     ax.plot([], [], color=COLOURS["red"], lw=1.1, label="hadrons")
     ax.plot(z, t, "o", ms=4, color=COLOURS["black"], label="breaks", zorder=3)
-    ax.set(xlabel="$z$ [fm]", ylabel="$t$ [fm]", ylim=(0, 1.12 * far))
+    ax.set(xlabel="$z$ [fm]", ylabel="$t$ [fm]", ylim=(0, 1.15 * far))
     ax.grid(False)
     return ax

@@ -16,8 +16,8 @@ def main():
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.6), facecolor="white")
     event = ht.hadronize_strings(1, energy=10.0, rng=np.random.default_rng(7))
     order = ht.strings.string_order(event.histories)
-    names = [{111: r"$\pi^0$", 211: r"$\pi^+$", -211: r"$\pi^-$"}[pid] for pid in event.hadrons.pid[order].tolist()]
-    plotting.draw_breaking_string(left, event.hadrons.e[order], event.hadrons.pz[order], names).legend(loc="lower right")
+    h = event.hadrons
+    plotting.draw_breaking_string(left, h.e[order], h.pz[order], h.pid[order]).legend(loc="lower right")
     edges = np.arange(2.5, 32.5)
     for a, style in ((0.68, "-"), (0.30, "--")):
         sample = ht.hadronize_strings(200_000, ht.LundParams(a=a), rng=np.random.default_rng(1))
