@@ -75,9 +75,12 @@ class LundParams(NamedTuple):
             low, high, unit, strict = _RANGES[name]
             inside = low < numbers[name] <= high if strict else low <= numbers[name] <= high
             if not (math.isfinite(numbers[name]) and inside):
-                above = f"{'>' if strict else '>='} {low:g}"
-                wanted = above if math.isinf(high) else f"{above} and <= {high:g}"
-                raise ValueError(f"{name} must be {wanted}{unit}, got {value!r}")
+                wanted = f"{'>' if strict else '>='} {low:g}{unit}"
+                if math.isfinite(high):
+                    wanted += f" and <= {high:g}{unit}"
+                elif not math.isfinite(numbers[name]):
+                    wanted += " and finite"
+                raise ValueError(f"{name} must be {wanted}, got {value!r}")
         return LundParams(**numbers)
 
 
