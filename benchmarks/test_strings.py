@@ -87,9 +87,7 @@ def test_torch(benchmark, batch, monkeypatch):
     n_events = min(batch, N_EVENTS)
 
     def run():
-        return strings_torch.hadronize_strings(
-            n_events, PARAMS, ENERGY, generator, dtype=torch.float32, progress=False
-        )
+        return strings_torch.hadronize_strings(n_events, PARAMS, ENERGY, generator, dtype=torch.float32, progress=False)
 
     measure(benchmark, f"torch float32, batch {batch}", n_events, run, rounds=5)
 

@@ -46,9 +46,10 @@ def log_f(z, mt2, params):
     0.0258
     """
     z, mt2, params = _checked(z, mt2, params)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         inside = params.a * np.log1p(-z) if params.a > 0 else 0.0  # 0 ln 0 = 0: a = 0 has no end point
-        return inside - np.log(z) - params.b * mt2 / np.maximum(z, np.finfo(float).tiny)
+        safe = np.maximum(z, np.finfo(float).tiny)
+        return np.where(z > 0, inside - np.log(safe) - params.b * mt2 / safe, -np.inf)[()]
 
 
 def z_peak(mt2, params):
@@ -70,7 +71,7 @@ def z_peak(mt2, params):
     """
     _, mt2, params = _checked(0.5, mt2, params)
     c = params.b * mt2
-    return 2.0 * c / (1.0 + c + np.sqrt((1.0 - c) ** 2 + 4.0 * params.a * c))
+    return np.minimum(2.0 * c / (1.0 + c + np.sqrt((1.0 - c) ** 2 + 4.0 * params.a * c)), 1.0)
 
 
 def log_normalisation(mt2, params):
@@ -100,13 +101,27 @@ def log_normalisation(mt2, params):
     """
     _, mt2, params = _checked(0.5, mt2, params)
     c = params.b * mt2
-    step = 0.2
-    low = -40.0 / (1.0 + params.a)  # the integrand falls like exp((a + 1) t) below
-    high = math.log(40.0 / np.min(c, initial=1.0))  # and like exp(-c exp(t)) above
+    t, step, t_peak = _quadrature(params.a, c)
+    peak = _log_integrand(t_peak, params.a, c)
     total = np.zeros_like(c)
-    for t in np.arange(low, high, step):
-        total += np.exp(-(params.a + 1.0) * np.log1p(math.exp(-t)) - c * math.exp(t))
-    return np.log(total * step) - c
+    for point in t:
+        total += np.exp(_log_integrand(point, params.a, c) - peak)
+    return np.log(total * step) + peak - c
+
+
+def _log_integrand(t, a, c):
+    return -(a + 1.0) * np.log1p(np.exp(-t)) - c * np.exp(t)
+
+
+def _quadrature(a, c):
+    """Points in t and their distance for the integrals at all `c`, and where each integrand is largest."""
+    y = 2.0 * (a + 1.0) / (c + np.sqrt(c * c + 4.0 * (a + 1.0) * c))  # of exp(t): root of c y (1 + y) = a + 1
+    t_peak = np.log(y)
+    # Below its peak the integrand falls like exp((a + 1) t), above it faster than exp(-c exp(t)).
+    low = np.min(t_peak, initial=0.0) - 40.0 / (a + 1.0)
+    high = np.max(np.log(y + (40.0 + (a + 1.0) * np.log1p(1.0 / y)) / c), initial=0.0)
+    step = min(0.2, 0.7 / math.sqrt(a + 1.0))  # the peak is never narrower than 1/sqrt(a + 1)
+    return np.arange(low, high + step, step), step, t_peak
 
 
 def _checked(z, mt2, params):

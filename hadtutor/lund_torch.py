@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from .lund import _quadrature
+
 __all__ = ["log_f", "log_normalisation"]
 
 
@@ -49,9 +51,7 @@ def log_normalisation(mt2, a, b):
     """
     c = b * mt2
     a = torch.as_tensor(a, dtype=mt2.dtype, device=mt2.device)
-    low = -40.0 / (1.0 + float(a))
-    high = math.log(40.0 / min(1.0, float(c.detach().min())))
-    step = 0.2
-    t = torch.arange(low, high, step, dtype=mt2.dtype, device=mt2.device)
-    log_integrand = -(a + 1.0) * torch.log1p(torch.exp(-t)) - c[..., None] * torch.exp(t)
+    t, step, _ = _quadrature(float(a.detach()), c.detach().double().cpu().numpy())
+    t = torch.as_tensor(t, dtype=mt2.dtype, device=mt2.device)
+    log_integrand = -(a + 1.0) * torch.nn.functional.softplus(-t) - c[..., None] * torch.exp(t)
     return torch.logsumexp(log_integrand, dim=-1) + math.log(step) - c

@@ -69,7 +69,9 @@ def _mean_and_error(sums, counts):
 
 def _pull(x, y):
     error = np.hypot(x[1], y[1])
-    return float((x[0] - y[0]) / error) if error > 0 else 0.0 if x[0] == y[0] else float("inf")
+    if error > 0:
+        return float((x[0] - y[0]) / error)
+    return float(np.sign(x[0] - y[0]) * np.inf) if x[0] != y[0] else 0.0
 
 
 def histogram_per_event(values, edges, event=None, n_events=None):

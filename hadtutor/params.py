@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 __all__ = ["LundParams"]
 
 
@@ -69,18 +71,19 @@ class LundParams(NamedTuple):
         """
         numbers = {}
         for name, value in zip(self._fields, self, strict=True):
-            if isinstance(value, (bool, str, bytes)) or not hasattr(value, "__float__"):
+            is_number = hasattr(value, "__float__") and np.ndim(value) == 0
+            if isinstance(value, (bool, np.bool_, str, bytes)) or not is_number:
                 raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
             numbers[name] = float(value)
             low, high, unit, strict = _RANGES[name]
             inside = low < numbers[name] <= high if strict else low <= numbers[name] <= high
             if not (math.isfinite(numbers[name]) and inside):
-                wanted = f"{'>' if strict else '>='} {low:g}{unit}"
+                wanted = f"{'>' if strict else '>='} {low:g}"
                 if math.isfinite(high):
-                    wanted += f" and <= {high:g}{unit}"
+                    wanted += f" and <= {high:g}"
                 elif not math.isfinite(numbers[name]):
                     wanted += " and finite"
-                raise ValueError(f"{name} must be {wanted}, got {value!r}")
+                raise ValueError(f"{name} must be {wanted}{unit}, got {value!r}")
         return LundParams(**numbers)
 
 

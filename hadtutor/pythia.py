@@ -56,35 +56,34 @@ def pion_string(params, seed, hook=None):
     Raises
     ------
     ValueError
-        If the seed is out of range.
+        If the seed or a parameter is out of Pythia's range.
     RuntimeError
-        If Pythia refuses a setting.
+        If Pythia cannot be initialised.
     """
     if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 1 <= seed <= 900_000_000:
         raise ValueError(f"seed must be a whole number from 1 to 900000000, got {seed!r}")
     pythia = _pythia8mc().Pythia("", False)
-    settings = PIONS_ONLY + (
-        f"StringZ:aLund = {params.a!r}",
-        f"StringZ:bLund = {params.b!r}",
-        f"StringPT:sigma = {params.sigma_pt!r}",
-        f"StringPT:enhancedFraction = {params.enhanced_fraction!r}",
-        f"StringPT:enhancedWidth = {params.enhanced_width!r}",
-        f"StringFragmentation:stopMass = {params.stop_mass!r}",
-        f"StringFragmentation:stopNewFlav = {params.stop_new_flavour!r}",
-        f"StringFragmentation:stopSmear = {params.stop_smear!r}",
-        "Random:setSeed = on",
-        f"Random:seed = {seed}",
-    )
-    for setting in settings:
+    values = {
+        "StringZ:aLund": params.a,
+        "StringZ:bLund": params.b,
+        "StringPT:sigma": params.sigma_pt,
+        "StringPT:enhancedFraction": params.enhanced_fraction,
+        "StringPT:enhancedWidth": params.enhanced_width,
+        "StringFragmentation:stopMass": params.stop_mass,
+        "StringFragmentation:stopNewFlav": params.stop_new_flavour,
+        "StringFragmentation:stopSmear": params.stop_smear,
+    }
+    for setting in (*PIONS_ONLY, "Random:setSeed = on", f"Random:seed = {seed}"):
         if not pythia.readString(setting):
             raise RuntimeError(f"Pythia refuses {setting!r}")
+    for name, value in values.items():
+        # Pythia refuses a value outside its range or moves it to the nearest limit.
+        if not pythia.readString(f"{name} = {value!r}") or pythia.parm(name) != value:
+            raise ValueError(f"real Pythia does not take {name} = {value:g}, which is outside its range")
     if hook is not None:
         pythia.setUserHooksPtr(hook)
     if not pythia.init():
         raise RuntimeError("Pythia could not be initialised with these parameters")
-    for name, value in (("StringZ:aLund", params.a), ("StringZ:bLund", params.b), ("StringPT:sigma", params.sigma_pt)):
-        if pythia.parm(name) != value:  # Pythia moves a value outside its own range to the nearest limit
-            raise ValueError(f"Pythia does not take {name} = {value:g}; it would use {pythia.parm(name):g}")
     return pythia
 
 

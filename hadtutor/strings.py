@@ -12,7 +12,7 @@ Flavours are u and d only and every hadron is a pion: the setting in which fragm
 import copy
 import math
 import numbers
-import queue
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -85,7 +85,8 @@ def share_between_two(own, opposite, mt2_1, mt2_2, reverse):
     hadrons fly the other way.
     """
     wt2 = own * opposite
-    lam = math.sqrt((wt2 - mt2_1 - mt2_2) ** 2 - 4.0 * mt2_1 * mt2_2)
+    # At threshold the difference may round to less than nothing.
+    lam = math.sqrt(max(0.0, (wt2 - mt2_1 - mt2_2) ** 2 - 4.0 * mt2_1 * mt2_2))
     half = 0.5 * (1.0 + (mt2_1 - mt2_2) / wt2)
     shift = 0.5 * (-lam if reverse else lam) / wt2
     return (half + shift) * own, (half - shift) * opposite, lam
@@ -315,13 +316,11 @@ def hadronize_strings(n_events, params=None, energy=90.0, rng=None, quark="u", t
         raise TypeError(f"rng cannot spawn independent generators ({error}); use np.random.default_rng") from error
     table = z_table(params, MASS_NEUTRAL_PION**2)
 
-    buffers = queue.SimpleQueue()  # one set per thread, used again for every chunk: fresh memory costs page faults
-    for _ in range(threads):
-        buffers.put(_make_buffers(int(CHUNK * (8.0 + 4.0 * math.log1p(energy)))))
+    scratch = threading.local()  # one set of buffers per thread, used again: fresh memory costs page faults
 
     def job(k):
         return _hadronize_chunk(
-            rngs[k], sizes[k], energy, QUARKS[quark], params, table, k * CHUNK, buffers, threads == 1
+            rngs[k], sizes[k], energy, QUARKS[quark], params, table, k * CHUNK, scratch, threads == 1
         )
 
     with ThreadPoolExecutor(threads) as pool:
@@ -369,28 +368,29 @@ def _make_buffers(rows):
     )
 
 
-def _hadronize_chunk(rng, n_events, energy, flavour, params, table, first_event, buffers, lazy):
+def _hadronize_chunk(rng, n_events, energy, flavour, params, table, first_event, scratch, lazy):
     """One chunk as a dict of columns, with numbers local to the chunk.
 
-    `buffers` is a queue of scratch space. With `lazy` the columns are views of it, good until the next chunk.
+    `scratch` keeps the buffers of each thread. With `lazy` the columns are views of them, good until the next chunk.
     """
     hadron_end = np.empty(n_events, np.int64)
     ends = Ends(*(np.empty(2) for _ in range(4)), np.empty(2, np.int64))
-    out = buffers.get()
+    if not hasattr(scratch, "buffers"):
+        scratch.buffers = _make_buffers(int(CHUNK * (8.0 + 4.0 * math.log1p(energy))))
     while True:
         # A copy of the generator: a chunk that runs out of room starts again with the same numbers.
         n_breaks, n_chains = fragment_events(
-            copy.deepcopy(rng), n_events, energy, flavour, params, table, ends, out, hadron_end
+            copy.deepcopy(rng), n_events, energy, flavour, params, table, ends, scratch.buffers, hadron_end
         )
         if n_chains >= 0:
             break
-        out = _make_buffers(2 * len(out.break_pid))
+        scratch.buffers = _make_buffers(2 * len(scratch.buffers.break_pid))
     if n_breaks < 0:
         raise HadronizationError(
             f"event {first_event + n_chains}: no accepted chain in {MAX_TRIES} tries at energy {energy:g} GeV with "
             f"{params}; raise the energy, or lower stop_mass, sigma_pt or b"
         )
-    h, j, c = hadron_end[-1], n_breaks, n_chains
+    out, h, j, c = scratch.buffers, hadron_end[-1], n_breaks, n_chains
     columns = {"offsets": hadron_end, "pid": out.hadron_pid[:h]}
     columns |= dict(zip(("px", "py", "pz", "e"), out.hadron_p[:, :h], strict=True))
     columns |= {"chain_offsets": out.chain_end[:c], "event_of_chain": out.chain_event[:c]}
@@ -402,7 +402,6 @@ def _hadronize_chunk(rng, n_events, energy, flavour, params, table, first_event,
     columns |= {"final_from_positive": out.final_from_positive[:c]}
     if not lazy:
         columns = {name: column.copy() for name, column in columns.items()}
-    buffers.put(out)
     return columns
 
 

@@ -1,0 +1,252 @@
+"""Laws and statistical bars that several test modules share.
+
+Statistical tests have a fixed seed and one of two bars: a pull below 4, or p above `ALPHA`. A table of n tests
+that are judged together shares one `ALPHA`: each must have p > ALPHA / n (Bonferroni).
+"""
+
+import numpy as np
+from scipy import interpolate, stats
+
+from hadtutor import particles, strings
+from hadtutor.metrics import chi2_test, histogram_per_event, pull
+
+ALPHA = 1e-3
+
+# Real Pythia 8.317 (pythia8mc 8.317.2), u-ubar string of 90 GeV, pions only, stopMass 1.0, enhancedFraction 0,
+# 200 000 events per point: mean and its error.
+PYTHIA = {
+    "base": {
+        "T": (0.98687842, 1.238e-05),
+        "C": (0.06164728, 5.029e-05),
+        "D": (0.00257969, 4.53e-06),
+        "B_W": (0.02072272, 1.038e-05),
+        "B_T": (0.03556953, 1.716e-05),
+        "n_f": (15.709565, 0.00741829),
+        "n_ch": (10.30046, 0.00649605),
+        "lnx_mean": (2.80211883, 0.000607),
+        "lnx_var": (1.7300852, 0.00108698),
+        "lnx_m3": (-0.00084973, 0.00223768),
+        "lnx_ch_mean": (2.7868681, 0.00087376),
+        "lnx_ch_var": (1.65224015, 0.00139816),
+        "lnx_ch_m3": (0.01107737, 0.00264632),
+    },
+    "a030": {
+        "T": (0.98923178, 1.142e-05),
+        "C": (0.05062019, 4.688e-05),
+        "D": (0.00171472, 3.47e-06),
+        "B_W": (0.01798969, 1.009e-05),
+        "B_T": (0.03041763, 1.666e-05),
+        "n_f": (13.51896, 0.00703612),
+        "n_ch": (8.84961, 0.00608727),
+        "lnx_mean": (2.68528604, 0.00067636),
+        "lnx_var": (1.86882052, 0.00125479),
+        "lnx_m3": (0.07441842, 0.00267734),
+        "lnx_ch_mean": (2.66535789, 0.00099003),
+        "lnx_ch_var": (1.76122735, 0.00162172),
+        "lnx_ch_m3": (0.0695121, 0.00311389),
+    },
+    "b058": {
+        "T": (0.98405118, 1.451e-05),
+        "C": (0.07449479, 5.936e-05),
+        "D": (0.00392785, 6.62e-06),
+        "B_W": (0.02360188, 1.203e-05),
+        "B_T": (0.04055853, 2.005e-05),
+        "n_f": (17.79922, 0.00858242),
+        "n_ch": (11.69499, 0.0072345),
+        "lnx_mean": (2.92454546, 0.00059788),
+        "lnx_var": (1.66863728, 0.00099136),
+        "lnx_m3": (-0.14403429, 0.00210103),
+        "lnx_ch_mean": (2.91232088, 0.00082651),
+        "lnx_ch_var": (1.60673238, 0.00127951),
+        "lnx_ch_m3": (-0.12125465, 0.00246914),
+    },
+}
+LN_ACCEPTANCE = {"base": -0.1522, "a030": -0.2005}
+"""Logarithm of accepted over all chains in the same runs."""
+
+P_COLUMNS = ("px", "py", "pz", "e")
+
+
+# --- Statistics ------------------------------------------------------------------------------------
+
+
+def assert_near(x, mean, error=0.0):
+    """The mean of independent numbers x is `mean` +- `error`: pull below 4."""
+    x = np.asarray(x, dtype=float)
+    distance = (x.mean() - mean) / np.hypot(x.std(ddof=1) / np.sqrt(len(x)), error)
+    assert abs(distance) < 4, f"mean {x.mean():.6g}, expected {mean:.6g} +- {error:.2g}: pull {distance:.2f}"
+
+
+def assert_uniform(u, alpha=ALPHA):
+    """Independent numbers u are uniform between 0 and 1: Kolmogorov and Smirnov's p > alpha."""
+    p_value = stats.kstest(u, "uniform").pvalue
+    assert p_value > alpha, f"p = {p_value:.2g} from {len(u)} numbers"
+
+
+def assert_means_of_pythia(columns, point):
+    """Every observable has real Pythia's mean: pulls below 4."""
+    for name, (mean, error) in PYTHIA[point].items():
+        x = columns[name]
+        assert_near(x[np.isfinite(x)], mean, error)
+
+
+def assert_same_distributions(columns_x, columns_y, bins=40):
+    """Every observable has equal means (pull < 4) and equal histograms (p > ALPHA / number) in two samples."""
+    for name, y in columns_y.items():
+        x = columns_x[name]
+        assert abs(pull(x, y)) < 4, f"{name}: pull of the means {pull(x, y):.2f}"
+        p_value = p_of_histograms(x, y, bins)
+        assert p_value > ALPHA / len(columns_y), f"{name}: the histograms differ, p = {p_value:.2g}"
+
+
+def p_of_histograms(x, y, bins=40):
+    """p-value of the chi-square of two histograms in bins of equal content, poor bins left out."""
+    finite = y[np.isfinite(y)]
+    if np.all(finite == np.round(finite)):
+        edges = np.arange(finite.min() - 0.5, finite.max() + 1.0)
+    else:
+        edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)))
+    counts = [histogram_per_event(v, edges) for v in (x, y)]
+    rich = np.all([c.sum(axis=0) >= 25 for c in counts], axis=0)
+    return chi2_test(*(c[:, rich] for c in counts))[2]
+
+
+def z_cdf(z, mt2, params):
+    """Probability that f(z | mT²) gives less than z, from integrals on a grid; 1e-5 exact.
+
+    With 1/z = 1 + e^t the density is (1 + e^-t)^-(a+1) exp(-c e^t) in t, up to factors without t.
+    """
+    c = params.b * np.asarray(mt2, dtype=float)
+    log_c = np.linspace(np.log(c.min()), np.log(c.max()) + 1e-9, 300 if c.min() < c.max() else 2)
+    t = np.linspace(-42.0, np.log(42.0) - log_c[0], 8000)
+    log_density = -(params.a + 1) * np.log1p(np.exp(-t)) - np.exp(log_c[:, None] + t)
+    density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
+    above = np.cumsum((density[:, :0:-1] + density[:, -2::-1]), axis=1)[:, ::-1]
+    above = np.pad(above / above[:, :1], ((0, 0), (0, 1)))
+    z = np.asarray(z, dtype=float)
+    here = np.log1p(-z) - np.log(z)
+    table = interpolate.RegularGridInterpolator((log_c, t), above, bounds_error=False, fill_value=None)
+    return np.clip(table((np.log(c), here)), 0.0, 1.0)
+
+
+def error_of_ln_acceptance(ln_acceptance, n_events):
+    return np.sqrt((1.0 - np.exp(ln_acceptance)) / n_events)
+
+
+def assert_acceptance_of_pythia(sample, point):
+    """Logarithm of the acceptance as in real Pythia: pull below 4, an error of 0.0008 to 0.001 on either side."""
+    ours = np.log(sample.histories.accepted.mean())
+    theirs = LN_ACCEPTANCE[point]
+    distance = (ours - theirs) / np.hypot(
+        error_of_ln_acceptance(ours, len(sample)), error_of_ln_acceptance(theirs, 200_000)
+    )
+    assert abs(distance) < 4, f"ln(acceptance) {ours:.5f}, real Pythia {theirs}: pull {distance:.2f}"
+
+
+# --- Laws of a string ------------------------------------------------------------------------------
+
+
+def event_sums(hadrons, values):
+    return np.bincount(hadrons.event, weights=values, minlength=len(hadrons))
+
+
+def assert_four_momentum(sample, tolerance=1e-9):
+    """Every event has the momentum of the string at rest, to a fraction `tolerance` of its energy."""
+    for name, total in zip(P_COLUMNS, (0.0, 0.0, 0.0, sample.energy), strict=True):
+        sums = event_sums(sample.hadrons, getattr(sample.hadrons, name))
+        np.testing.assert_allclose(sums, total, rtol=0, atol=tolerance * sample.energy, err_msg=name)
+
+
+def assert_neutral(sample):
+    charges = event_sums(sample.hadrons, particles.charge_of(sample.hadrons.pid))
+    assert not charges.any(), f"event {np.flatnonzero(charges)[0]} has charge {charges[charges != 0][0]}"
+
+
+def assert_on_mass_shell(sample):
+    """E² - p² = m² for every hadron and E >= m, to eight roundings of its energy times that of the string."""
+    hadrons = sample.hadrons
+    mass = np.where(hadrons.pid == 111, particles.MASS_NEUTRAL_PION, particles.MASS_CHARGED_PION)
+    px, py, pz, e = (getattr(hadrons, name).astype(float) for name in P_COLUMNS)
+    tolerance = 8 * np.finfo(hadrons.e.dtype).eps * e * sample.energy
+    assert np.all(abs(e**2 - px**2 - py**2 - pz**2 - mass**2) <= tolerance)
+    assert np.all(e**2 >= mass**2 - tolerance)
+    assert np.all(e > 0)
+
+
+def assert_charges_alternate(sample):
+    """Along the string each break makes a q-qbar pair: after a pi+ of a u quark only a pi- can follow.
+
+    Between charged pions any number of neutral ones; the first charged pion holds the quark of the +z end.
+    """
+    order = strings.string_order(sample.histories)
+    assert np.array_equal(np.sort(order), np.arange(len(order)))
+    assert np.array_equal(sample.hadrons.event[order], sample.hadrons.event)
+    charge = particles.charge_of(sample.hadrons.pid)[order]
+    running = np.cumsum(charge)  # each event has charge 0, so the sum starts at 0 in all of them
+    charged = charge != 0
+    wanted = (1, 0) if sample.quark == "u" else (0, -1)
+    assert np.array_equal(running[charged], np.where(charge > 0, *wanted)[charged])
+
+
+def assert_hadrons_come_from_breaks(sample, pt_tolerance=1e-5):
+    """Hadron k of an event comes from break k of its accepted chain; the last two from the last draw."""
+    accepted, hadrons = sample.histories.only_accepted(), sample.hadrons
+    assert np.array_equal(accepted.event_of_chain, np.arange(len(sample)))
+    assert np.array_equal(hadrons.multiplicity, np.diff(accepted.chain_offsets) + 2)
+    last = np.zeros(len(hadrons.px), bool)
+    last[hadrons.offsets[1:, None] - [1, 2]] = True
+    assert np.array_equal(hadrons.pid[~last], accepted.pid)
+    mt2 = hadrons.e.astype(float) ** 2 - hadrons.pz.astype(float) ** 2
+    tolerance = 8 * np.finfo(hadrons.e.dtype).eps * hadrons.e[~last] * sample.energy
+    assert np.all(abs(mt2[~last] - accepted.mt2) <= 1e-6 * accepted.mt2 + tolerance)
+    assert np.array_equal(hadrons.pid[hadrons.offsets[1:] - 2], accepted.final_pid)
+    assert np.array_equal(hadrons.pid[hadrons.offsets[1:] - 1], accepted.final_pid_other)
+    # The last pair takes what is left, so the drawn pT is in the sum of the first one and what waits at its end.
+    first = hadrons.offsets[1:] - 2
+    waiting = {name: waiting_pt(accepted, name) for name in ("px", "py")}
+    for name in ("px", "py"):
+        side = (np.arange(len(first)), np.where(accepted.final_from_positive, 0, 1))
+        want = waiting[name][side] + getattr(accepted, f"final_{name}")
+        np.testing.assert_allclose(getattr(hadrons, name)[first], want, rtol=0, atol=pt_tolerance)
+
+
+def waiting_pt(accepted, name):
+    """Transverse momentum of the quarks that wait at the two ends when a chain stops, shape (chains, 2)."""
+    waiting = np.zeros((accepted.n_chains, 2))
+    for column, positive in ((0, True), (1, False)):
+        rows = np.flatnonzero(accepted.from_positive == positive)
+        waiting[accepted.chain_of_break[rows], column] = -getattr(accepted, name)[rows]  # the last one stays
+    return waiting
+
+
+def assert_histories_are_complete(sample):
+    """Chains of each event in order, all but the last rejected; NaN and 0 exactly where nothing was drawn."""
+    h = sample.histories
+    ends_event = np.append(h.event_of_chain[1:] != h.event_of_chain[:-1], True)
+    assert np.array_equal(h.accepted, ends_event)
+    assert np.array_equal(np.unique(h.event_of_chain), np.arange(len(sample)))
+    assert np.all(np.diff(h.event_of_chain) >= 0)
+    assert np.array_equal(np.isfinite(h.final_px), h.status != 1)
+    assert np.array_equal(np.isfinite(h.final_py), h.status != 1)
+    assert np.array_equal(np.isfinite(h.final_lambda), h.accepted)
+    assert np.array_equal(h.final_pid != 0, h.accepted)
+    assert np.array_equal(h.final_pid_other != 0, h.accepted)
+    assert not np.any(h.final_reversed & ~h.accepted)
+    assert np.all((h.z > 0) & (h.z < 1))
+    assert np.all(np.isfinite(h.mt2))
+    assert np.all(h.mt2 > 0)
+
+
+def assert_same_sample(x, y):
+    """Two samples are equal in every number."""
+    assert (x.params, x.energy, x.quark) == (y.params, y.energy, y.quark)
+    assert_same_columns(x.hadrons, y.hadrons)
+    if x.histories is None or y.histories is None:
+        assert x.histories is y.histories
+    else:
+        assert_same_columns(x.histories, y.histories)
+
+
+def assert_same_columns(x, y):
+    for name, column in vars(x).items():
+        np.testing.assert_array_equal(column, getattr(y, name), err_msg=name, strict=True)

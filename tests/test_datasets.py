@@ -1,0 +1,158 @@
+import hashlib
+
+import checks
+import numpy as np
+import pytest
+
+from hadtutor import DataFileError, LundParams, Sample, datasets, strings
+from hadtutor.datasets import DATASETS
+
+EVENTS = [name for name in DATASETS if name.startswith("pythia-pions-")]
+POINTS = {"base": (0.68, 0.98, 0.335), "a030": (0.30, 0.98, 0.335), "b058": (0.68, 0.58, 0.335)}
+
+
+# --- The list --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_listed_file_is_there_with_its_size_and_checksum(name):
+    raw = datasets.path(name).read_bytes()
+    assert len(raw) == DATASETS[name].size
+    assert hashlib.sha256(raw).hexdigest() == DATASETS[name].sha256
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_every_file_has_a_licence_and_the_script_that_made_it(name):
+    entry = DATASETS[name]
+    assert entry.licence in ("CC0-1.0", "CC-BY-4.0", "BSD-3-Clause")
+    assert len(entry.provenance) > 20
+    assert "tools/make_" in entry.provenance
+    checkout = datasets.path(name).parents[1]
+    script = entry.provenance.split("tools/")[1].split(",")[0].split()[0]
+    if (checkout / "tools").is_dir():  # not in a wheel
+        assert (checkout / "tools" / script).is_file()
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_listing_says_what_the_file_says(name):
+    sample = datasets.load(name)
+    text = DATASETS[name].provenance
+    assert f"({sample.params.a:.2f}, {sample.params.b:.2f}, {sample.params.sigma_pt:.3f})" in text
+    assert f"{len(sample):,}".replace(",", " ") in text
+    assert f"{sample.energy:g} GeV" in text
+
+
+def test_all_data_together_is_small():
+    """Under 20 MB: it ships in the wheel."""
+    assert sum(entry.size for entry in DATASETS.values()) < 20e6
+
+
+def test_no_file_of_data_is_unlisted():
+    folder = datasets.path("particles").parent
+    listed = {entry.file for entry in DATASETS.values()}
+    assert {p.name for p in folder.iterdir() if p.suffix in (".npz", ".csv")} == listed
+
+
+# --- Errors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", [datasets.path, datasets.load])
+def test_an_unknown_name_is_an_error_that_lists_the_known_ones(function):
+    with pytest.raises(ValueError, match="unknown data set 'pions'; known: particles, pythia-pions-a030, "):
+        function("pions")
+
+
+def test_a_table_is_not_a_sample():
+    with pytest.raises(ValueError, match="'particles' is not a sample of events; read the file particles.csv"):
+        datasets.load("particles")
+
+
+def test_a_missing_file_asks_for_a_new_installation(monkeypatch, tmp_path):
+    monkeypatch.setattr(datasets, "_PACKAGE", tmp_path / "hadtutor")
+    with pytest.raises(FileNotFoundError, match="pythia-pions-base.npz is missing from this installation"):
+        datasets.path("pythia-pions-base")
+
+
+@pytest.mark.parametrize("damage", ["one bit", "half", "nothing left"])
+def test_a_damaged_copy_is_refused(monkeypatch, tmp_path, damage):
+    raw = bytearray(datasets.path("pythia-pions-base").read_bytes())
+    if damage == "one bit":
+        raw[len(raw) // 2] ^= 1
+    else:
+        raw = raw[: len(raw) // 2 if damage == "half" else 0]
+    copy = tmp_path / "pythia-pions-base.npz"
+    copy.write_bytes(raw)
+    monkeypatch.setattr(datasets, "path", lambda name: copy)
+    with pytest.raises(DataFileError, match="pythia-pions-base.npz is damaged: its checksum"):
+        datasets.load("pythia-pions-base")
+
+
+def test_the_folder_inside_the_package_comes_first(monkeypatch, tmp_path):
+    """In a wheel the data lie in hadtutor/data, in a checkout beside hadtutor/."""
+    package = tmp_path / "hadtutor"
+    for folder in (package / "data", tmp_path / "data"):
+        folder.mkdir(parents=True)
+        (folder / "particles.csv").touch()
+    monkeypatch.setattr(datasets, "_PACKAGE", package)
+    assert datasets.path("particles") == package / "data" / "particles.csv"
+
+
+# --- The samples of real Pythia --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_packaged_sample_has_its_settings(pythia_samples, point):
+    sample = pythia_samples[point]
+    assert isinstance(sample, Sample)
+    assert len(sample) == 50_000
+    assert (sample.energy, sample.quark) == (90.0, "u")
+    assert sample.params == LundParams(*POINTS[point])
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_packaged_events_keep_the_laws(pythia_samples, point):
+    """Pythia does not show the last pair of rejected chains, so there its entries are empty."""
+    sample = pythia_samples[point]
+    checks.assert_four_momentum(sample)
+    checks.assert_neutral(sample)
+    checks.assert_on_mass_shell(sample)
+    checks.assert_charges_alternate(sample)
+    checks.assert_hadrons_come_from_breaks(sample)
+    h = sample.histories
+    assert np.array_equal(h.accepted, np.append(h.event_of_chain[1:] != h.event_of_chain[:-1], True))
+    assert np.array_equal(np.isfinite(h.final_px), h.accepted)
+    assert np.array_equal(np.isfinite(h.final_lambda), h.accepted)
+    assert np.all((h.z > 0) & (h.z < 1))
+
+
+def test_packaged_columns_have_the_types_of_our_own(pythia_samples, base):
+    for name, column in vars(base.histories).items():
+        assert getattr(pythia_samples["base"].histories, name).dtype == column.dtype, name
+    for name, column in vars(base.hadrons).items():
+        assert getattr(pythia_samples["base"].hadrons, name).dtype == column.dtype, name
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_packaged_samples_agree_with_another_run_of_pythia(pythia_columns, point):
+    """Means of 200 000 events made elsewhere: pulls below 4."""
+    checks.assert_means_of_pythia(pythia_columns[point], point)
+
+
+@pytest.mark.parametrize("point", ["base", "a030"])
+def test_packaged_samples_have_the_published_acceptance(pythia_samples, point):
+    checks.assert_acceptance_of_pythia(pythia_samples[point], point)
+
+
+def test_real_pythia_draws_z_from_f(pythia_samples):
+    """To the 13 bits that the file keeps: p > 1e-3."""
+    for sample in pythia_samples.values():
+        h = sample.histories
+        checks.assert_uniform(checks.z_cdf(h.z, h.mt2, sample.params))
+
+
+def test_a_packaged_sample_survives_its_own_file(pythia_samples, tmp_path):
+    part = pythia_samples["base"][:100]
+    part.save(tmp_path / "part.npz")
+    checks.assert_same_sample(Sample.load(tmp_path / "part.npz"), part)
+    again = strings.replay(part.histories, part.energy)
+    checks.assert_same_columns(again, part.hadrons)

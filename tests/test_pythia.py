@@ -1,0 +1,209 @@
+import sys
+
+import checks
+import numpy as np
+import pytest
+from checks import assert_same_columns, assert_same_sample
+
+from hadtutor import LundParams, hadronize_strings, observables, pythia, strings
+from hadtutor.metrics import pull
+
+BROAD = LundParams(0.5, 1.2, 0.25, enhanced_fraction=0.2, enhanced_width=3.0)
+PION_MASS2 = 1e-6
+"""Pythia's table has 0.13498 and 0.13957 GeV, ours has more digits of the PDG [GeV²]."""
+
+CRAMPED = LundParams(0.0, 0.58, stop_mass=0.5, stop_smear=0.5)
+SETTINGS = {
+    "u string": {"params": LundParams()},
+    "d string": {"params": BROAD, "energy": 40.0, "quark": "d"},
+    "light string": {"params": CRAMPED, "energy": 3.0},  # in one chain of fifty a hadron finds no room
+}
+
+
+@pytest.fixture(scope="module", params=SETTINGS)
+def settings(request):
+    return SETTINGS[request.param]
+
+
+@pytest.fixture(scope="module")
+def sample(settings):
+    """1500 events of real Pythia with their histories."""
+    return pythia.hadronize_strings(1500, seed=11, **settings)
+
+
+# --- Events and histories --------------------------------------------------------------------------
+
+
+def test_events_keep_the_laws(sample):
+    """Momentum to Pythia's own rounding of it."""
+    checks.assert_four_momentum(sample, 1e-8)
+    checks.assert_neutral(sample)
+    checks.assert_charges_alternate(sample)
+    checks.assert_hadrons_come_from_breaks(sample)
+
+
+def test_pythias_pions_have_our_masses(sample):
+    h = sample.hadrons
+    mass2 = h.e**2 - h.px**2 - h.py**2 - h.pz**2
+    ours = np.where(h.pid == 111, strings.MASS_NEUTRAL_PION, strings.MASS_CHARGED_PION) ** 2
+    np.testing.assert_allclose(mass2, ours, atol=PION_MASS2)
+
+
+def test_histories_hold_what_pythia_shows(sample):
+    h = sample.histories
+    assert np.array_equal(h.accepted, np.append(h.event_of_chain[1:] != h.event_of_chain[:-1], True))
+    assert np.array_equal(np.unique(h.event_of_chain), np.arange(len(sample)))
+    assert set(h.status.tolist()) == {0, 2}
+    for column in (h.final_px, h.final_py, h.final_lambda):
+        assert np.array_equal(np.isfinite(column), h.accepted)
+    assert np.array_equal(h.final_pid != 0, h.accepted)
+    assert np.all((h.z > 0) & (h.z < 1))
+
+
+def test_recorded_histories_replay_to_pythias_own_hadrons(sample):
+    """To 1e-3 of each momentum: breaks are recorded in single precision, the last pair takes what is left."""
+    again = strings.replay(sample.histories, sample.energy)
+    assert np.array_equal(again.pid, sample.hadrons.pid)
+    assert np.array_equal(again.offsets, sample.hadrons.offsets)
+    for name in checks.P_COLUMNS:
+        np.testing.assert_allclose(getattr(again, name), getattr(sample.hadrons, name), rtol=1e-3, atol=1e-4)
+
+
+def test_recorded_transverse_masses_follow_from_flavours_and_momenta(sample):
+    h = sample.histories
+    mt2 = strings.break_mt2(h.chain_offsets, h.px, h.py, h.from_positive, h.pid)
+    np.testing.assert_allclose(mt2, h.mt2, rtol=1e-5, atol=PION_MASS2)
+
+
+def test_pythia_draws_z_from_f(sample):
+    """Kolmogorov-Smirnov p > 1e-3 over all breaks."""
+    h = sample.histories
+    checks.assert_uniform(checks.z_cdf(h.z, h.mt2, sample.params))
+
+
+def test_the_last_pair_is_reversed_with_the_probability_of_its_lambda(sample):
+    """Whether a pair is reversed is told from its momenta: pull below 4."""
+    h = sample.histories.only_accepted()
+    probability = 1 / (1 + np.exp(np.minimum(50.0, sample.params.b * h.final_lambda.astype(float))))
+    checks.assert_near(h.final_reversed - probability, 0.0)
+
+
+def test_recording_changes_no_event(sample, settings):
+    """Without histories the hadrons come in Pythia's order, along the string."""
+    bare = pythia.hadronize_strings(1500, seed=11, histories=False, **settings)
+    assert bare.histories is None
+    order = strings.string_order(sample.histories)
+    for name in (*checks.P_COLUMNS, "pid"):
+        np.testing.assert_array_equal(getattr(bare.hadrons, name), getattr(sample.hadrons, name)[order])
+    np.testing.assert_array_equal(bare.hadrons.offsets, sample.hadrons.offsets)
+
+
+def test_the_sample_knows_its_settings(sample, settings):
+    assert sample.params == settings["params"]
+    assert (sample.energy, sample.quark) == (settings.get("energy", 90.0), settings.get("quark", "u"))
+
+
+def test_our_events_are_those_of_pythia(settings):
+    """At parameters, energy and quark of its own: pulls of 13 observables below 4, p > 1e-3 / 13."""
+    ours = hadronize_strings(30_000, rng=np.random.default_rng(3), **settings)
+    theirs = pythia.hadronize_strings(10_000, seed=12, histories=False, **settings)
+    columns = [observables.compute(s.hadrons, s.energy) for s in (ours, theirs)]
+    checks.assert_same_distributions(*columns, bins=20)
+
+
+def test_our_acceptance_is_that_of_pythia(sample, settings):
+    """Chains per event: pull below 4."""
+    ours = hadronize_strings(30_000, rng=np.random.default_rng(4), **settings)
+    assert abs(pull(*(np.diff(s.histories.event_offsets) for s in (ours, sample)))) < 4
+
+
+# --- Seeds -----------------------------------------------------------------------------------------
+
+
+def test_a_seed_gives_the_same_events_again():
+    assert_same_sample(pythia.hadronize_strings(50, seed=5), pythia.hadronize_strings(50, seed=5, progress=False))
+
+
+def test_another_seed_gives_other_events():
+    first, second = (pythia.hadronize_strings(300, seed=seed, histories=False) for seed in (5, 6))
+    assert not np.array_equal(first.hadrons.offsets, second.hadrons.offsets)
+    assert abs(pull(first.hadrons.multiplicity, second.hadrons.multiplicity)) < 4
+
+
+def test_two_generators_at_once_do_not_disturb_each_other():
+    """Recorded and unrecorded runs in one process share nothing."""
+    alone = pythia.hadronize_strings(50, seed=5)
+    pythia.pion_string(LundParams(), 9)
+    assert_same_columns(pythia.hadronize_strings(50, seed=5).hadrons, alone.hadrons)
+
+
+@pytest.mark.parametrize("seed", [0, -1, 900_000_001, 1.5, True, "1", None])
+def test_a_seed_pythia_cannot_take_is_refused(seed):
+    with pytest.raises(ValueError, match=f"seed must be a whole number from 1 to 900000000, got {seed!r}"):
+        pythia.hadronize_strings(10, seed=seed)
+
+
+# --- Errors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("setting", "change"),
+    [
+        ("StringZ:aLund", {"a": 2.5}),
+        ("StringZ:bLund", {"b": 0.1}),
+        ("StringZ:bLund", {"b": 2.5}),
+        ("StringPT:sigma", {"sigma_pt": 1.5}),
+        ("StringPT:enhancedWidth", {"enhanced_width": 0.5}),
+        ("StringFragmentation:stopMass", {"stop_mass": 3.0}),
+        ("StringFragmentation:stopNewFlav", {"stop_new_flavour": 3.0}),
+    ],
+    ids=str,
+)
+def test_parameters_outside_pythias_range_are_refused_not_clipped(setting, change):
+    """As documented a ValueError, like every other wrong argument."""
+    with pytest.raises(ValueError, match=setting):
+        pythia.hadronize_strings(10, LundParams(**change))
+
+
+def test_pythia_runs_at_our_parameters_and_with_pions_only():
+    generator = pythia.pion_string(LundParams(0.5, 1.2, 0.25, 0.9, 1.5, 0.1, 0.2, 3.0), 1)
+    assert generator.parm("StringZ:aLund") == 0.5
+    assert generator.parm("StringZ:bLund") == 1.2
+    assert generator.parm("StringPT:sigma") == 0.25
+    assert generator.parm("StringFragmentation:stopMass") == 0.9
+    assert generator.parm("StringFragmentation:stopNewFlav") == 1.5
+    assert generator.parm("StringFragmentation:stopSmear") == 0.1
+    assert generator.parm("StringPT:enhancedFraction") == 0.2
+    assert generator.parm("StringPT:enhancedWidth") == 3.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"n_events": 0}, ValueError, "n_events must be at least 1"),
+        ({"n_events": 1.5}, TypeError, "n_events must be a whole number"),
+        ({"energy": "90"}, ValueError, "energy must be a finite number of GeV"),
+        ({"energy": 0.2}, ValueError, "energy must exceed 0.2791 GeV"),
+        ({"quark": "s"}, ValueError, "quark must be one of"),
+        ({"params": {"a": 1.0}}, TypeError, "params must be LundParams"),
+        ({"params": LundParams(b=-1.0)}, ValueError, "b must be"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_refused_by_name(arguments, error, message):
+    with pytest.raises(error, match=message):
+        pythia.hadronize_strings(**({"n_events": 10} | arguments))
+
+
+def test_without_pythia8mc_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pythia8mc", None)
+    for histories in (True, False):
+        with pytest.raises(ImportError, match=r"needs the extra `pythia`: pip install 'hadtutor\[pythia\]'"):
+            pythia.hadronize_strings(10, histories=histories)
+
+
+def test_errors_in_arguments_come_before_the_missing_extra(monkeypatch):
+    """Who typed the wrong number should not install Pythia first to learn it."""
+    monkeypatch.setitem(sys.modules, "pythia8mc", None)
+    with pytest.raises(ValueError, match="n_events must be at least 1"):
+        pythia.hadronize_strings(0)
