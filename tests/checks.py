@@ -237,6 +237,25 @@ def assert_histories_are_complete(sample):
     assert np.all(h.mt2 > 0)
 
 
+def assert_stopping_mass_grows(samples, least=20):
+    """The first break happens if W > W_min, so chains without one show how W_min grows from try to try.
+
+    As in Pythia's StringFragmentation::fragment, with `iTry` from 0 and NTRYJOIN - NSTOPMASS = 15: from its 17th try
+    on an event has stopMass 5 % larger each time; quark masses, here 4 x 0.325 GeV, stay. Without smearing.
+    At least `least` chains must be the 17th or a later try.
+    """
+    seen = 0
+    for sample in samples:
+        h, p = sample.histories, sample.params
+        assert (p.stop_mass, p.stop_new_flavour, p.stop_smear) == (1.0, 2.0, 0.0)
+        tried = np.arange(h.n_chains) - h.event_offsets[h.event_of_chain] + 1
+        w_min = 1.3 + 1.05 ** np.maximum(0, tried - 16)
+        wrong = (np.diff(h.chain_offsets) == 0) != (w_min > sample.energy)
+        assert not wrong.any(), f"try {tried[wrong].min()} at {sample.energy} GeV"
+        seen += np.sum(tried >= 17)
+    assert seen >= least
+
+
 def assert_same_sample(x, y):
     """Two samples are equal in every number."""
     assert (x.params, x.energy, x.quark) == (y.params, y.energy, y.quark)

@@ -7,6 +7,7 @@ from hadtutor import Hadrons
 from hadtutor.metrics import chi2_test, histogram_per_event, pull, pull_per_hadron
 
 EXPERIMENTS = 200
+PULLS = 1000
 EDGES = np.linspace(-2.5, 2.5, 9)
 
 
@@ -27,19 +28,21 @@ def hadron_counts(values, hadrons):
 
 
 def test_pulls_of_equal_means_are_standard_normal(rng):
-    """200 pseudo-experiments with samples of unequal size and shape: Kolmogorov-Smirnov p > 1e-3."""
-    pulls = [pull(rng.exponential(1.0, 1500), rng.normal(1.0, 3.0, 700)) for _ in range(EXPERIMENTS)]
+    """Samples of unequal size and shape: Kolmogorov-Smirnov p > 1e-3, width 1 to four of its errors."""
+    pulls = [pull(rng.exponential(1.0, 1500), rng.normal(1.0, 3.0, 700)) for _ in range(PULLS)]
     assert stats.kstest(pulls, "norm").pvalue > ALPHA
+    assert abs(np.std(pulls) - 1) < 4 / np.sqrt(2 * PULLS)
 
 
 def test_pulls_per_hadron_have_width_one_in_spite_of_correlations(rng):
-    """p > 1e-3; errors that took hadrons for independent would be too small by more than 1.5."""
+    """p > 1e-3, width to four errors; taking hadrons for independent would make it wider than 1.5."""
     pulls, naive = [], []
-    for _ in range(EXPERIMENTS):
+    for _ in range(PULLS):
         (x, hadrons_x), (y, hadrons_y) = experiment(rng, 900), experiment(rng, 400)
         pulls.append(pull_per_hadron(x, hadrons_x, y, hadrons_y))
         naive.append(pull(x, y))
     assert stats.kstest(pulls, "norm").pvalue > ALPHA
+    assert abs(np.std(pulls) - 1) < 4 / np.sqrt(2 * PULLS)
     assert np.std(naive) > 1.5
 
 

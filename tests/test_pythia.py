@@ -117,6 +117,23 @@ def test_our_acceptance_is_that_of_pythia(sample, settings):
     assert abs(pull(*(np.diff(s.histories.event_offsets) for s in (ours, sample)))) < 4
 
 
+def test_pythias_stopping_mass_grows_with_the_tries_of_an_event():
+    params = LundParams(sigma_pt=1.0, stop_smear=0.0)
+    samples = [pythia.hadronize_strings(1500, params, energy, seed=7) for energy in (2.36, 2.41, 2.47)]
+    checks.assert_stopping_mass_grows(samples)
+
+
+def test_a_string_too_light_to_break_gives_two_pions_and_a_history_without_breaks():
+    """1.8 GeV is below the smallest stopping mass, 0.8 x 2.3 GeV."""
+    made = pythia.hadronize_strings(200, energy=1.8)
+    assert np.all(made.hadrons.multiplicity == 2)
+    assert len(made.histories.z) == 0
+    assert made.histories.accepted.sum() == 200
+    checks.assert_four_momentum(made, 1e-8)
+    ours = hadronize_strings(5000, energy=1.8, rng=np.random.default_rng(1))
+    assert abs(pull(abs(ours.hadrons.pz), abs(made.hadrons.pz))) < 4
+
+
 # --- Seeds -----------------------------------------------------------------------------------------
 
 

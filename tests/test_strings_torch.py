@@ -231,12 +231,12 @@ def test_wrong_arguments_are_refused_by_name(device, settings, error, message):
 
 
 def test_a_string_that_cannot_become_hadrons_is_an_error_with_its_event(events):
-    with pytest.raises(HadronizationError, match=r"^event \d+: no accepted chain in 30 tries at energy 0.5 GeV"):
+    with pytest.raises(HadronizationError, match=r"^event \d+: no accepted chain in \d+ tries at energy 0.5 GeV"):
         events(10, LundParams(sigma_pt=5.0), energy=0.5)
 
 
 def test_the_last_of_the_allowed_tries_counts(events):
-    """Where a chain is accepted rarely, events with 30 chains exist and none with more."""
+    """Where a chain is accepted rarely, events with nearly `MAX_TRIES` chains exist and none with more."""
     params, longest = LundParams(sigma_pt=0.2), 0
     for seed in range(40):
         try:
@@ -244,6 +244,18 @@ def test_the_last_of_the_allowed_tries_counts(events):
         except HadronizationError:
             continue
     assert 20 < longest <= strings.MAX_TRIES
+
+
+def test_the_stopping_mass_grows_with_the_tries_of_an_event(events):
+    samples = []
+    for seed in range(24):
+        try:
+            energy = (2.36, 2.41, 2.47)[seed % 3]
+            samples.append(events(100, LundParams(sigma_pt=1.1, stop_smear=0.0), seed, energy=energy))
+        except HadronizationError:
+            continue
+    assert len(samples) > 12
+    checks.assert_stopping_mass_grows(samples)
 
 
 # --- f(z) for torch --------------------------------------------------------------------------------
