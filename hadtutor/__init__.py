@@ -2,8 +2,9 @@
 
 import importlib
 
-from . import datasets, histories, kinematics, lund, metrics, observables, params, particles, strings
-from .histories import DataFileError, Hadrons, Histories, Sample
+from . import datasets, files, histories, kinematics, lund, metrics, observables, params, particles, strings
+from .files import DataFileError
+from .histories import Hadrons, Histories, Sample
 from .params import LundParams
 from .strings import HadronizationError, hadronize_strings
 
@@ -20,6 +21,7 @@ __all__ = [
     "LundParams",
     "Sample",
     "datasets",
+    "files",
     "hadronize_strings",
     "histories",
     "kinematics",

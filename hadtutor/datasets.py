@@ -117,7 +117,8 @@ def load(name):
     Sample(50000 events of a u string, 90 GeV, a=0.68, b=0.98, sigma_pt=0.335)
     """
     # Here, because these modules read their masses through `path` above.
-    from .histories import DataFileError, Histories, Sample, read_arrays
+    from .files import DataFileError, read_arrays
+    from .histories import Histories, Sample
     from .params import LundParams
     from .strings import break_mt2, last_pair_lambda, replay
 

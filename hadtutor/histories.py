@@ -2,30 +2,20 @@
 
 Ragged data is flat with offsets: event i owns the rows ``offsets[i]:offsets[i + 1]``, a chain owns
 its breaks the same way. Nothing is padded; `to_padded` makes a rectangle with an explicit mask where
-a network wants one. A file holds every array, a format version and a checksum.
+a network wants one.
 """
 
-import hashlib
-import io
-import json
-import os
-import pathlib
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
+from .files import DataFileError, read_arrays, write_arrays
 from .params import LundParams
 
-__all__ = ["DataFileError", "Hadrons", "Histories", "Sample"]
-
-FORMAT_VERSION = 1
+__all__ = ["Hadrons", "Histories", "Sample"]
 
 # How a chain ended (`Histories.status`).
 ACCEPTED, NO_ROOM, NO_FINAL_TWO = 0, 1, 2
-
-
-class DataFileError(ValueError):
-    """A data file is damaged, truncated, foreign, or from a newer hadtutor."""
 
 
 class _Ragged:
@@ -403,57 +393,3 @@ def _join(parts, offsets_of):
             arrays = [arrays[0][:1]] + [a[1:] + s for a, s in zip(arrays, starts, strict=True)]
         columns[name] = np.concatenate(arrays)
     return type(parts[0])(**columns)
-
-
-def write_arrays(path, arrays, header):
-    """Write named arrays and a JSON header as npz; bytes of equal weight lie together, which packs better."""
-    path = pathlib.Path(path)
-    header = {"format": "hadtutor", "version": FORMAT_VERSION, "sha256": _digest(arrays)} | header
-    header["dtypes"] = {name: a.dtype.str for name, a in arrays.items()}
-    planes = {
-        name: np.ascontiguousarray(a).view(np.uint8).reshape(-1, a.dtype.itemsize).T for name, a in arrays.items()
-    }
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            np.savez_compressed(file, header=np.array(json.dumps(header)), **planes)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def read_arrays(path):
-    """Read what `write_arrays` wrote: (arrays, header). Errors name the file and the way out."""
-    raw = pathlib.Path(path).read_bytes()
-    try:
-        with np.load(io.BytesIO(raw), allow_pickle=False) as npz:
-            header = json.loads(str(npz["header"]))
-            if header["format"] != "hadtutor":
-                raise DataFileError(f"{path} is not a hadtutor file")
-            if header["version"] > FORMAT_VERSION:
-                raise DataFileError(
-                    f"{path} has format version {header['version']}, this hadtutor reads up to {FORMAT_VERSION}; "
-                    "install a newer hadtutor to read it"
-                )
-            arrays = {
-                name: np.ascontiguousarray(npz[name].T).view(dtype).reshape(-1)
-                for name, dtype in header["dtypes"].items()
-            }
-            sha256 = header["sha256"]
-    except DataFileError:
-        raise
-    except Exception as error:  # whatever zip, zlib, JSON or NumPy stumble over: the file is not ours, or no more
-        raise DataFileError(
-            f"{path} is damaged, truncated or not a hadtutor file ({error}); get or make it again"
-        ) from error
-    if _digest(arrays) != sha256:
-        raise DataFileError(f"{path} is damaged: its checksum does not match its contents; get or make it again")
-    return arrays, header
-
-
-def _digest(arrays):
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(name.encode())
-        digest.update(np.ascontiguousarray(arrays[name]))
-    return digest.hexdigest()

@@ -180,7 +180,7 @@ def hadronize_strings(n_events, params=None, energy=90.0, seed=1, quark="u", his
 
 
 def _histories(hook, first_chain):
-    breaks = np.array(hook.breaks)
+    breaks = np.array(hook.breaks, dtype=float).reshape(-1, 6)  # none at all where strings are too light
     n_chains = len(hook.chain_starts)
     status = np.full(n_chains, NO_FINAL_TWO, np.int8)
     finals = np.full((5, n_chains), np.nan)

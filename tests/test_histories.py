@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from checks import assert_same_columns, assert_same_sample
 
-from hadtutor import DataFileError, Hadrons, Histories, LundParams, Sample, hadronize_strings
-from hadtutor import histories as histories_module
+from hadtutor import DataFileError, Hadrons, Histories, LundParams, Sample, files, hadronize_strings
 
 
 @pytest.fixture(scope="module")
@@ -291,7 +290,7 @@ def test_a_failing_save_leaves_the_old_file_and_no_other(sample, file, monkeypat
         stream.write(b"half of it")
         raise OSError("No space left on device")
 
-    monkeypatch.setattr(histories_module.np, "savez_compressed", disk_full)
+    monkeypatch.setattr(files.np, "savez_compressed", disk_full)
     with pytest.raises(OSError, match="No space left"):
         sample.save(file)
     assert file.read_bytes() == old
@@ -369,7 +368,7 @@ def foreign(path, kind):
         with open(path, "wb") as stream:
             np.save(stream, np.ones(3))
     elif kind == "other arrays of ours":
-        histories_module.write_arrays(path, {"x": np.ones(3)}, {"params": {}, "energy": 1.0, "quark": "u"})
+        files.write_arrays(path, {"x": np.ones(3)}, {"params": {}, "energy": 1.0, "quark": "u"})
 
 
 @pytest.mark.parametrize(
@@ -395,8 +394,8 @@ def test_a_foreign_file_is_refused_with_its_name(tmp_path, kind):
 
 
 def test_a_file_from_the_future_asks_for_a_newer_hadtutor(sample, tmp_path, monkeypatch):
-    version = histories_module.FORMAT_VERSION
-    monkeypatch.setattr(histories_module, "FORMAT_VERSION", version + 1)
+    version = files.FORMAT_VERSION
+    monkeypatch.setattr(files, "FORMAT_VERSION", version + 1)
     sample[:3].save(tmp_path / "new.npz")
     monkeypatch.undo()
     message = f"format version {version + 1}, this hadtutor reads up to {version}; install a newer"
@@ -409,7 +408,7 @@ def test_a_file_without_its_settings_is_no_sample(sample, tmp_path, key):
     arrays = {f"hadrons.{k}": v for k, v in vars(sample.hadrons).items()}
     header = {"params": LundParams()._asdict(), "energy": 90.0, "quark": "u"}
     del header[key]
-    histories_module.write_arrays(tmp_path / "events.npz", arrays, header)
+    files.write_arrays(tmp_path / "events.npz", arrays, header)
     with pytest.raises(DataFileError, match=f"events.npz is not a sample of events: '{key}'"):
         Sample.load(tmp_path / "events.npz")
 

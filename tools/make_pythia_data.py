@@ -13,7 +13,7 @@ import numpy as np
 
 from hadtutor import LundParams, pythia, strings
 from hadtutor.datasets import PT_UNIT
-from hadtutor.histories import write_arrays
+from hadtutor.files import write_arrays
 
 N_EVENTS = 50_000
 ENERGY = 90.0
