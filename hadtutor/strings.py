@@ -28,8 +28,8 @@ from .particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION, QUARKS
 __all__ = ["HadronizationError", "break_mt2", "hadronize_strings", "replay", "string_order"]
 
 CHUNK = 4096  # events per chunk: each has a generator of its own, so the number of threads changes nothing
-MAX_TRIES = 30  # chains per event before giving up, as in Pythia
-TRIES_BEFORE_RAISING = 15  # later chains stop at a mass 5 % larger each time, as in Pythia
+MAX_TRIES = 31  # chains per event before giving up, as in Pythia (which then repeats the whole level up to ten times)
+TRIES_BEFORE_RAISING = 16  # from then on stop_mass grows by 5 % per try, as in Pythia
 CONSTITUENT_MASS = 0.325  # GeV, of u and d alike
 
 
@@ -141,7 +141,7 @@ def store_hadron(hadron_p, hadron_pid, i, px, py, own, opposite, side, pid):
 
 
 @njit(nogil=True, inline="always")
-def fragment_chain(rng, energy, flavour, stop_mass, params, table, ends, out, i, j, c):
+def fragment_chain(rng, energy, flavour, w_min, params, table, ends, out, i, j, c):
     """Fragment one string into chain number `c`; hadrons go to rows i, i+1, ..., breaks to j, j+1, ...
 
     Returns (status, row after the last hadron, row after the last break).
@@ -173,7 +173,7 @@ def fragment_chain(rng, energy, flavour, stop_mass, params, table, ends, out, i,
         plus = end_own[0] + end_opposite[1] - energy
         minus = end_own[1] + end_opposite[0] - energy
         mass2 = plus * minus - (end_px[0] + end_px[1]) ** 2 - (end_py[0] + end_py[1]) ** 2
-        stop = stop_mass * (1.0 + params.stop_smear * (2.0 * u - 1.0))
+        stop = w_min * (1.0 + params.stop_smear * (2.0 * u - 1.0))
         if plus + minus < 0.0 or mass2 < stop * stop:
             break
         z = 0.0
@@ -234,9 +234,9 @@ LARGEST_Z32 = np.nextafter(np.float32(1), np.float32(0))
 def fragment_events(rng, n_events, energy, flavour, params, table, ends, out, hadron_end):
     """Fragment `n_events` strings; returns (breaks, chains), or (-1, the event) if one gave up."""
     i = j = c = 0
-    first_stop_mass = params.stop_mass + CONSTITUENT_MASS * (2.0 + params.stop_new_flavour)
+    quark_masses = CONSTITUENT_MASS * (2.0 + params.stop_new_flavour)
     for event in range(n_events):
-        stop_mass = first_stop_mass
+        stop_mass = params.stop_mass
         status = NO_FINAL_TWO
         tries = 0
         while status != ACCEPTED:
@@ -246,7 +246,8 @@ def fragment_events(rng, n_events, energy, flavour, params, table, ends, out, ha
                 stop_mass *= 1.05
             if c == out.chain_end.size:
                 return FULL, -1
-            status, i_next, j = fragment_chain(rng, energy, flavour, stop_mass, params, table, ends, out, i, j, c)
+            w_min = stop_mass + quark_masses
+            status, i_next, j = fragment_chain(rng, energy, flavour, w_min, params, table, ends, out, i, j, c)
             if status == FULL:
                 return FULL, -1
             out.chain_end[c] = j

@@ -140,10 +140,10 @@ class _Strings:
         plus = self.own[s, 0] + self.opposite[s, 1] - self.energy
         minus = self.own[s, 1] + self.opposite[s, 0] - self.energy
         mass2 = plus * minus - (self.pt[s].sum(1) ** 2).sum(1)
-        base = params.stop_mass + CONSTITUENT_MASS * (2.0 + params.stop_new_flavour)
-        stop_mass = base * 1.05 ** (self.tries[s] - TRIES_BEFORE_RAISING + 1).clamp(min=0)
-        stop_mass = stop_mass * (1.0 + params.stop_smear * (2.0 * self.rand(n) - 1.0))
-        stops = (plus + minus < 0.0) | (mass2 < stop_mass**2)
+        stop_mass = params.stop_mass * 1.05 ** (self.tries[s] - TRIES_BEFORE_RAISING + 1).clamp(min=0)
+        w_min = stop_mass + CONSTITUENT_MASS * (2.0 + params.stop_new_flavour)
+        w_min = w_min * (1.0 + params.stop_smear * (2.0 * self.rand(n) - 1.0))
+        stops = (plus + minus < 0.0) | (mass2 < w_min**2)
 
         # Strings that break: draw z, let the hadron go.
         k = torch.nonzero(~stops)[:, 0]
