@@ -198,7 +198,7 @@ class _Strings:
             tried = torch.where(inside, low + (place - k) * width, self.rand(len(todo)))
             tried = tried.clamp(torch.finfo(mt2.dtype).tiny, largest_z)
             log_ratio = log_f(tried, mt2[todo], params.a, params.b) - torch.where(
-                inside, self.log_top[r] - torch.log(width), log_peak[todo]
+                inside, self.log_top[r] - torch.log(width) - c[todo], log_peak[todo]
             )
             accepted = self.rand(len(todo)) < torch.exp(log_ratio)
             z[todo[accepted]] = tried[accepted]
