@@ -38,7 +38,6 @@ _STYLE = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
-    "svg.hashsalt": "hadtutor",
 }
 
 

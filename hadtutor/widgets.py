@@ -63,8 +63,8 @@ class FigureSlider:
     def _svg(self, value):
         figure = self.draw(value)
         buffer = io.StringIO()
-        # Without a date and with text as text the same figure is the same file everywhere, and smaller.
-        with plt.rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):
+        # No date, fixed names, text as text: the same figure is the same file everywhere, and a smaller one.
+        with plt.rc_context({"svg.hashsalt": "hadtutor", "svg.fonttype": "none", "font.family": "sans-serif"}):
             figure.savefig(buffer, format="svg", metadata={"Date": None})
         plt.close(figure)
         text = buffer.getvalue()
