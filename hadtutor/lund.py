@@ -115,13 +115,20 @@ def _log_integrand(t, a, c):
 
 def _quadrature(a, c):
     """Points in t and their distance for the integrals at all `c`, and where each integrand is largest."""
-    y = 2.0 * (a + 1.0) / (c + np.sqrt(c * c + 4.0 * (a + 1.0) * c))  # of exp(t): root of c y (1 + y) = a + 1
-    t_peak = np.log(y)
-    # Below its peak the integrand falls like exp((a + 1) t), above it faster than exp(-c exp(t)).
-    low = np.min(t_peak, initial=0.0) - 40.0 / (a + 1.0)
-    high = np.max(np.log(y + (40.0 + (a + 1.0) * np.log1p(1.0 / y)) / c), initial=0.0)
+    low, high, t_peak = _support(a, c, 40.0)
+    low, high = np.min(low, initial=0.0), np.max(high, initial=0.0)
     step = min(0.2, 0.7 / math.sqrt(a + 1.0))  # the peak is never narrower than 1/sqrt(a + 1)
     return np.arange(low, high + step, step), step, t_peak
+
+
+def _support(a, c, depth):
+    """Where in t the integrand is above exp(-depth) of its largest value, at least, and where that is."""
+    y = 2.0 * (a + 1.0) / (c + np.sqrt(c * c + 4.0 * (a + 1.0) * c))  # of exp(t): root of c y (1 + y) = a + 1
+    t_peak = np.log(y)
+    # Below its peak and below 0 the integrand falls like exp((a + 1) t), above the peak faster than exp(-c exp(t)).
+    low = np.minimum(t_peak, 0.0) - depth / (a + 1.0)
+    high = np.log(y + (depth + (a + 1.0) * np.log1p(1.0 / y)) / c)
+    return low, high, t_peak
 
 
 def _checked(z, mt2, params):
@@ -213,8 +220,7 @@ def z_table(params, mt2_min):
     ratio = 2.0 ** (1.0 / ROWS_PER_OCTAVE)
     mt2_low = mt2_min * ratio ** np.arange(N_OCTAVES * ROWS_PER_OCTAVE)[:, None]
     mt2_high = mt2_low * ratio * (1 + 1e-12)
-    c = b * mt2_low
-    peak = 2.0 * c / (1.0 + c + np.sqrt((1.0 - c) ** 2 + 4.0 * a * c))
+    c, peak = b * mt2_low, z_peak(mt2_low, params)
 
     def density(z, mt2):  # relative to the peak at the lower edge of the bin, so that exp(-c) can't underflow
         z = np.clip(z, 1e-300, 1.0)
@@ -223,8 +229,7 @@ def z_table(params, mt2_min):
 
     # Start from edges at equal steps of t = ln(1/z - 1), in which f is smooth (see `log_normalisation`), between the
     # points where it has fallen by some e^6; then move them until the areas agree.
-    y = 2.0 * (a + 1.0) / (c + np.sqrt(c * c + 4.0 * (a + 1.0) * c))
-    t_high, t_low = np.log(y + (6.0 + (a + 1.0) * np.log1p(1.0 / y)) / c), np.log(y) - 6.0 / (a + 1.0)
+    t_low, t_high, _ = _support(a, c, 6.0)
     edges = 1.0 / (1.0 + np.exp(t_high + (t_low - t_high) * np.linspace(0.0, 1.0, N_CELLS + 1)))
     edges[:, 0], edges[:, -1] = 0.0, 1.0
     for _ in range(20):

@@ -30,6 +30,7 @@ __all__ = ["HadronizationError", "break_mt2", "hadronize_strings", "replay", "st
 CHUNK = 4096  # events per chunk: each has a generator of its own, so the number of threads changes nothing
 MAX_TRIES = 31  # chains per event before giving up, as in Pythia (which then repeats the whole level up to ten times)
 TRIES_BEFORE_RAISING = 16  # from then on stop_mass grows by 5 % per try, as in Pythia
+MAX_EVENTS = 100_000_000  # in one sample; more would fill the memory long before they are made
 CONSTITUENT_MASS = 0.325  # GeV, of u and d alike
 
 
@@ -339,6 +340,8 @@ def check_string(n_events, params, energy, quark):
         raise TypeError(f"n_events must be a whole number, got {n_events!r} of type {type(n_events).__name__}")
     if n_events < 1:
         raise ValueError(f"n_events must be at least 1, got {n_events}")
+    if n_events > MAX_EVENTS:
+        raise ValueError(f"n_events must be at most {MAX_EVENTS} (some 90 GB), got {n_events}; make them in batches")
     if not isinstance(params, LundParams):
         raise TypeError(f"params must be LundParams, got {type(params).__name__}; write LundParams(a=0.68, b=0.98)")
     if quark not in QUARKS:

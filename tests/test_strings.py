@@ -520,6 +520,7 @@ def test_transverse_momentum_up_to_a_break_is_that_of_its_quark(base):
     [
         ({"n_events": 0}, ValueError, "n_events must be at least 1, got 0"),
         ({"n_events": -1}, ValueError, "n_events must be at least 1, got -1"),
+        ({"n_events": 10**15}, ValueError, "n_events must be at most 100000000 .*make them in batches"),
         ({"n_events": 1.5}, TypeError, "n_events must be a whole number, got 1.5 of type float"),
         ({"n_events": True}, TypeError, "n_events must be a whole number, got True of type bool"),
         ({"n_events": "3"}, TypeError, "n_events must be a whole number, got '3' of type str"),

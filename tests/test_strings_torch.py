@@ -210,6 +210,7 @@ def test_the_global_state_of_torch_is_neither_used_nor_changed(events):
     ("settings", "error", "message"),
     [
         ({"n_events": 0}, ValueError, "n_events must be at least 1, got 0"),
+        ({"n_events": 10**15}, ValueError, "n_events must be at most 100000000 .*make them in batches"),
         ({"n_events": 1.5}, TypeError, "n_events must be a whole number, got 1.5"),
         ({"energy": np.nan}, ValueError, "energy must be a finite number of GeV, got nan"),
         ({"energy": 0.2}, ValueError, "energy must exceed 0.2791 GeV"),
