@@ -23,7 +23,7 @@ venv: $(INSTALLED) ## make .venv with the package and all that book and tests ne
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[book,test,pythia]"
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[book,test,pythia,hep,ml]"
 	@touch $@
 
 # What the chapters' results depend on besides their own cells.

@@ -2,16 +2,33 @@
 
 import importlib
 
-from . import datasets, files, histories, kinematics, lund, metrics, observables, params, particles, strings
+from . import (
+    datasets,
+    files,
+    hadrons,
+    histories,
+    kinematics,
+    lund,
+    metrics,
+    observables,
+    params,
+    particles,
+    showers,
+    strings,
+    thrust,
+    two_sample,
+)
 from .files import DataFileError
-from .histories import Hadrons, Histories, Sample
+from .hadrons import Hadrons
+from .histories import Histories, Sample
 from .params import LundParams
+from .showers import Showers
 from .strings import HadronizationError, hadronize_strings
 
 __version__ = "0.1.0"
 
 # Imported when first used: torch, matplotlib and Pythia are not needed to hadronize a string.
-_ON_DEMAND = ("lund_torch", "plotting", "pythia", "strings_torch", "widgets")
+_ON_DEMAND = ("event_display", "interop", "lund_torch", "plotting", "pythia", "strings_torch", "widgets")
 
 __all__ = [
     "DataFileError",
@@ -20,8 +37,10 @@ __all__ = [
     "Histories",
     "LundParams",
     "Sample",
+    "Showers",
     "datasets",
     "files",
+    "hadrons",
     "hadronize_strings",
     "histories",
     "kinematics",
@@ -30,7 +49,10 @@ __all__ = [
     "observables",
     "params",
     "particles",
+    "showers",
     "strings",
+    "thrust",
+    "two_sample",
     *_ON_DEMAND,
 ]
 

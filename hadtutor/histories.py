@@ -1,15 +1,17 @@
-"""Events as flat arrays: what was seen (`Hadrons`), how it came about (`Histories`), both (`Sample`).
+"""Events as flat arrays: how they came about (`Histories`), and with what was seen, the `Hadrons` (`Sample`).
 
 Ragged data is flat with offsets: event i owns the rows ``offsets[i]:offsets[i + 1]``, a chain owns
 its breaks the same way. Nothing is padded; `to_padded` makes a rectangle with an explicit mask where
 a network wants one.
 """
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from ._ragged import Ragged, as_index, row, rows_of
 from .files import DataFileError, read_arrays, write_arrays
+from .hadrons import Hadrons
 from .params import LundParams
 
 __all__ = ["Hadrons", "Histories", "Sample"]
@@ -18,127 +20,8 @@ __all__ = ["Hadrons", "Histories", "Sample"]
 ACCEPTED, NO_ROOM, NO_FINAL_TWO = 0, 1, 2
 
 
-class _Ragged:
-    """What `Hadrons` and `Histories` share: columns of equal length under offsets."""
-
-    def _columns(self):
-        return {f.name: getattr(self, f.name) for f in fields(self)}
-
-    def _row_fields(self):
-        return [f.name for f in fields(self) if f.metadata.get("per_row")]
-
-    def _check_offsets(self, offsets, n_rows, unit):
-        if offsets.ndim != 1 or offsets.size == 0 or offsets[0] != 0 or offsets[-1] != n_rows:
-            raise ValueError(f"offsets must run from 0 to the number of {unit} ({n_rows}), got {offsets}")
-        if np.any(np.diff(offsets) < 0):
-            raise ValueError("offsets must not decrease")
-        for name in self._row_fields():
-            if len(getattr(self, name)) != n_rows:
-                raise ValueError(f"{name} has {len(getattr(self, name))} rows, the offsets want {n_rows}")
-
-    def _padded(self, offsets, columns):
-        counts = np.diff(offsets)
-        mask = np.arange(counts.max(initial=0)) < counts[:, None]
-        x = np.zeros((*mask.shape, len(columns)), dtype=np.result_type(*(getattr(self, c) for c in columns)))
-        x[mask] = np.stack([getattr(self, c) for c in columns], axis=1)
-        return x, mask
-
-
-def _row():
-    return field(metadata={"per_row": True})
-
-
-def _rows_of(offsets, index):
-    """Rows owned by the owners in `index`, in that order, and the new offsets."""
-    counts = np.diff(offsets)[index]
-    new_offsets = np.concatenate([[0], np.cumsum(counts)])
-    rows = np.arange(new_offsets[-1]) + np.repeat(offsets[:-1][index] - new_offsets[:-1], counts)
-    return rows, new_offsets
-
-
-def _as_index(key, n):
-    """Turn an int, slice, mask or list of events into an integer index."""
-    if isinstance(key, (int, np.integer)):
-        if not -n <= key < n:
-            raise IndexError(f"event {key} of a sample of {n}")
-        return np.array([key % n])
-    if isinstance(key, slice):
-        return np.arange(n)[key]
-    key = np.asarray(key)
-    if key.dtype == bool and key.shape != (n,):
-        raise IndexError(f"a mask for {n} events must have shape ({n},), got {key.shape}")
-    if key.dtype != bool and not (np.issubdtype(key.dtype, np.integer) or key.size == 0):
-        raise IndexError(f"events are picked by number, slice or mask, got {key.dtype}")
-    return np.arange(n)[key if key.dtype == bool else key.astype(np.int64)]
-
-
 @dataclass(frozen=True, eq=False)
-class Hadrons(_Ragged):
-    """The final hadrons of N events.
-
-    In the order of making: hadron k of a string event comes from break k of its accepted chain, and
-    the last two are the pair that shared the rest.
-
-    Attributes
-    ----------
-    offsets : ndarray of int64, shape (N + 1,)
-        Event i owns the rows ``offsets[i]:offsets[i + 1]``.
-    px, py, pz, e : ndarray, shape (rows,)
-        Momentum and energy [GeV]; e > 0.
-    pid : ndarray of int32, shape (rows,)
-        PDG code.
-    """
-
-    offsets: np.ndarray
-    px: np.ndarray = _row()
-    py: np.ndarray = _row()
-    pz: np.ndarray = _row()
-    e: np.ndarray = _row()
-    pid: np.ndarray = _row()
-
-    def __post_init__(self):
-        self._check_offsets(self.offsets, len(self.px), "hadrons")
-
-    def __len__(self):
-        return len(self.offsets) - 1
-
-    def __repr__(self):
-        return f"Hadrons({len(self)} events, {len(self.px)} hadrons)"
-
-    @property
-    def multiplicity(self):
-        """Number of hadrons of each event, shape (N,)."""
-        return np.diff(self.offsets)
-
-    @property
-    def event(self):
-        """Number of the event that each hadron belongs to, shape (rows,)."""
-        return np.repeat(np.arange(len(self)), self.multiplicity)
-
-    def __getitem__(self, key):
-        rows, offsets = _rows_of(self.offsets, _as_index(key, len(self)))
-        return Hadrons(offsets, *(getattr(self, c)[rows] for c in self._row_fields()))
-
-    def to_padded(self, columns=("px", "py", "pz", "e")):
-        """Rectangle of hadrons with a mask.
-
-        Parameters
-        ----------
-        columns : sequence of str
-            Names of the attributes to take.
-
-        Returns
-        -------
-        x : ndarray, shape (N, K, F)
-            K the largest multiplicity, F the number of columns.
-        mask : ndarray of bool, shape (N, K)
-            True where there is a hadron; only the mask says so.
-        """
-        return self._padded(self.offsets, columns)
-
-
-@dataclass(frozen=True, eq=False)
-class Histories(_Ragged):
+class Histories(Ragged):
     """Every string break of N events, those of rejected chains too.
 
     An event tries chains of breaks until one is accepted. Each row is one break: a flavour, a
@@ -179,12 +62,12 @@ class Histories(_Ragged):
     """
 
     chain_offsets: np.ndarray
-    z: np.ndarray = _row()
-    mt2: np.ndarray = _row()
-    px: np.ndarray = _row()
-    py: np.ndarray = _row()
-    pid: np.ndarray = _row()
-    from_positive: np.ndarray = _row()
+    z: np.ndarray = row()
+    mt2: np.ndarray = row()
+    px: np.ndarray = row()
+    py: np.ndarray = row()
+    pid: np.ndarray = row()
+    from_positive: np.ndarray = row()
     event_of_chain: np.ndarray
     status: np.ndarray
     final_px: np.ndarray
@@ -230,15 +113,15 @@ class Histories(_Ragged):
         return f"Histories({len(self.z)} breaks in {self.n_chains} chains, {self.accepted.sum()} accepted)"
 
     def _take_chains(self, chains, event_of_chain):
-        rows, offsets = _rows_of(self.chain_offsets, chains)
+        rows, offsets = rows_of(self.chain_offsets, chains)
         columns = {name: getattr(self, name)[rows] for name in self._row_fields()}
         columns |= {name: getattr(self, name)[chains] for name in self._chain_fields()}
         return Histories(**(columns | {"chain_offsets": offsets, "event_of_chain": event_of_chain}))
 
     def __getitem__(self, key):
         event_offsets = self.event_offsets
-        index = _as_index(key, len(event_offsets) - 1)
-        chains, offsets = _rows_of(event_offsets, index)
+        index = as_index(key, len(event_offsets) - 1)
+        chains, offsets = rows_of(event_offsets, index)
         return self._take_chains(chains, np.repeat(np.arange(len(index)), np.diff(offsets)))
 
     def only_accepted(self):
@@ -297,7 +180,7 @@ class Sample:
         )
 
     def __getitem__(self, key):
-        index = _as_index(key, len(self))
+        index = as_index(key, len(self))
         histories = None if self.histories is None else self.histories[index]
         return replace(self, hadrons=self.hadrons[index], histories=histories)
 

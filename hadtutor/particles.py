@@ -1,7 +1,7 @@
-"""The hadrons the models make and the quark flavours they start from.
+"""Masses and charges of hadrons, leptons and the photon, and the quark flavours a string can end in.
 
-Masses come from ``data/particles.csv``, written by ``tools/make_particles.py`` from the tables of the
-Particle Data Group as the `particle` package carries them.
+They come from ``data/particles.csv``, written by ``tools/make_particles.py`` from the tables of the Particle Data
+Group as the `particle` package carries them.
 """
 
 import csv
@@ -35,12 +35,19 @@ PARTICLES = _read_table()
 QUARKS = {"d": 1, "u": 2}
 """Flavours a string can end in, with their PDG codes."""
 
+# Charges of codes below NEAR, where nearly all hadrons are; negative codes count from the end.
+NEAR, UNKNOWN = 10_000, 127
+_CHARGES = np.full(2 * NEAR, UNKNOWN, np.int8)
+for _particle in PARTICLES.values():
+    if abs(_particle.pid) < NEAR:
+        _CHARGES[_particle.pid] = _particle.charge
+
 MASS_NEUTRAL_PION = PARTICLES[111].mass
 MASS_CHARGED_PION = PARTICLES[211].mass
 
 
 def charge_of(pid):
-    """Electric charge of each hadron, in units of the positron charge.
+    """Electric charge of each particle, in units of the positron charge.
 
     Parameters
     ----------
@@ -53,15 +60,21 @@ def charge_of(pid):
     Raises
     ------
     ValueError
-        If a code is not in `PARTICLES`.
+        If a code is not in `PARTICLES`: a parton, a nucleus, or no code at all.
 
     Examples
     --------
     >>> charge_of(np.array([211, 111, -211])).tolist()
     [1, 0, -1]
     """
-    codes, place = np.unique(np.asarray(pid), return_inverse=True)
-    unknown = [int(c) for c in codes if int(c) not in PARTICLES]
-    if unknown:
-        raise ValueError(f"unknown PDG code {unknown[0]}; known: {sorted(PARTICLES)}")
-    return np.array([PARTICLES[int(c)].charge for c in codes], dtype=int)[place].reshape(np.shape(pid))
+    pid = np.asarray(pid)
+    far = (pid <= -NEAR) | (pid >= NEAR)
+    charge = _CHARGES[np.where(far, 0, pid)].astype(int)
+    for code in np.unique(pid[far]):
+        charge[pid == code] = PARTICLES[int(code)].charge if int(code) in PARTICLES else UNKNOWN
+    if np.any(unknown := charge == UNKNOWN):
+        raise ValueError(
+            f"unknown PDG code {pid[unknown].flat[0]}; known are {len(PARTICLES)} hadrons and leptons and the photon, "
+            "see particles.PARTICLES"
+        )
+    return charge

@@ -1,6 +1,9 @@
-"""Real Pythia 8 in our types: the same pion string, with its break histories. Needs the extra ``pythia``.
+"""Real Pythia 8 :cite:p:`bierlich2022pythia` in our types. Needs the extra ``pythia``.
 
-Histories are recorded with Pythia's `UserHooks`; the events are the same with and without them.
+- `hadronize_strings`: the pion strings of `hadtutor.hadronize_strings`, with their break histories. These are recorded
+  with Pythia's `UserHooks`; the events are the same with and without them.
+- `shower`, `hadronize`, `decay`: e⁺e⁻ → Z/γ* → q q̄ events in their three steps, so that a step can be replaced by a
+  model of ours: real showers for our hadronization, real decays for the hadrons it makes.
 """
 
 import numbers
@@ -9,16 +12,18 @@ from dataclasses import replace
 import numpy as np
 from tqdm.auto import tqdm
 
-from .histories import ACCEPTED, NO_FINAL_TWO, Hadrons, Histories, Sample
+from ._pythia_histories import histories_of, recorder, with_last_pair
+from .hadrons import Hadrons
+from .histories import Sample
 from .params import LundParams
 from .particles import QUARKS
-from .strings import check_string, last_pair_lambda, replay, string_order
+from .showers import Showers
+from .strings import check_string, string_order
 
-__all__ = ["hadronize_strings", "pion_string"]
+__all__ = ["decay", "hadronize", "hadronize_strings", "pion_string", "shower", "start"]
 
 # Only u and d, only pions, nothing decays.
 PIONS_ONLY = (
-    "Print:quiet = on",
     "ProcessLevel:all = off",
     "HadronLevel:Decay = off",
     "StringFlav:probQQtoQ = 0",
@@ -29,6 +34,21 @@ PIONS_ONLY = (
     "StringFlav:popcornRate = 0",
 )
 
+# e+ e- -> Z/gamma* -> q qbar of five flavours. Photons are radiated neither before nor after: in a sample of
+# partons they would carry momentum away.
+QUARK_PAIRS = (
+    "Beams:idA = 11",
+    "Beams:idB = -11",
+    "PDF:lepton = off",
+    "WeakSingleBoson:ffbar2gmZ = on",
+    "23:onMode = off",
+    "23:onIfAny = 1 2 3 4 5",
+    "TimeShower:QEDshowerByQ = off",
+    "TimeShower:QEDshowerByL = off",
+)
+
+HADRONS_ONLY = ("ProcessLevel:all = off",)
+
 
 def _pythia8mc():
     try:
@@ -36,6 +56,67 @@ def _pythia8mc():
     except ImportError as error:
         raise ImportError("real Pythia needs the extra `pythia`: pip install 'hadtutor[pythia]'") from error
     return pythia8mc
+
+
+def start(settings, seed, params=None, hook=None):
+    """A Pythia object, set up and initialised.
+
+    Parameters
+    ----------
+    settings : sequence of str
+        Pythia's own settings, such as ``"StringFlav:probStoUD = 0.3"``.
+    seed : int
+        1 to 900 000 000.
+    params : LundParams, optional
+        Parameters of the string; by default Pythia's, the Monash 2013 tune.
+    hook : pythia8mc.UserHooks, optional
+
+    Returns
+    -------
+    pythia8mc.Pythia
+
+    Raises
+    ------
+    ValueError
+        If the seed or a parameter is out of Pythia's range, or Pythia does not know a setting.
+    RuntimeError
+        If Pythia cannot be initialised.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 1 <= seed <= 900_000_000:
+        raise ValueError(f"seed must be a whole number from 1 to 900000000, got {seed!r}")
+    pythia = _pythia8mc().Pythia("", False)
+    for setting in ("Print:quiet = on", *settings, "Random:setSeed = on", f"Random:seed = {seed}"):
+        if not pythia.readString(setting):
+            raise ValueError(f"Pythia refuses the setting {setting!r}")
+    for name, value in _string_settings(params):
+        # Pythia refuses a value outside its range or moves it to the nearest limit.
+        if not pythia.readString(f"{name} = {value!r}") or pythia.parm(name) != value:
+            raise ValueError(f"real Pythia does not take {name} = {value:g}, which is outside its range")
+    if hook is not None:
+        pythia.setUserHooksPtr(hook)
+    if not pythia.init():
+        raise RuntimeError("Pythia could not be initialised with these settings")
+    return pythia
+
+
+def _listed(settings):
+    return (settings,) if isinstance(settings, str) else settings
+
+
+def _string_settings(params):
+    if params is None:
+        return []
+    p = params.validate()
+    return [
+        ("StringZ:aLund", p.a),
+        ("StringZ:bLund", p.b),
+        ("StringPT:sigma", p.sigma_pt),
+        ("StringPT:enhancedFraction", p.enhanced_fraction),
+        ("StringPT:enhancedWidth", p.enhanced_width),
+        ("StringFragmentation:stopMass", p.stop_mass),
+        ("StringFragmentation:stopNewFlav", p.stop_new_flavour),
+        ("StringFragmentation:stopSmear", p.stop_smear),
+    ]
 
 
 def pion_string(params, seed, hook=None):
@@ -55,66 +136,30 @@ def pion_string(params, seed, hook=None):
 
     Raises
     ------
-    ValueError
-        If the seed or a parameter is out of Pythia's range.
-    RuntimeError
-        If Pythia cannot be initialised.
+    ValueError, RuntimeError
+        As `start`.
     """
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 1 <= seed <= 900_000_000:
-        raise ValueError(f"seed must be a whole number from 1 to 900000000, got {seed!r}")
-    pythia = _pythia8mc().Pythia("", False)
-    values = {
-        "StringZ:aLund": params.a,
-        "StringZ:bLund": params.b,
-        "StringPT:sigma": params.sigma_pt,
-        "StringPT:enhancedFraction": params.enhanced_fraction,
-        "StringPT:enhancedWidth": params.enhanced_width,
-        "StringFragmentation:stopMass": params.stop_mass,
-        "StringFragmentation:stopNewFlav": params.stop_new_flavour,
-        "StringFragmentation:stopSmear": params.stop_smear,
-    }
-    for setting in (*PIONS_ONLY, "Random:setSeed = on", f"Random:seed = {seed}"):
-        if not pythia.readString(setting):
-            raise RuntimeError(f"Pythia refuses {setting!r}")
-    for name, value in values.items():
-        # Pythia refuses a value outside its range or moves it to the nearest limit.
-        if not pythia.readString(f"{name} = {value!r}") or pythia.parm(name) != value:
-            raise ValueError(f"real Pythia does not take {name} = {value:g}, which is outside its range")
-    if hook is not None:
-        pythia.setUserHooksPtr(hook)
-    if not pythia.init():
-        raise RuntimeError("Pythia could not be initialised with these parameters")
-    return pythia
+    return start(PIONS_ONLY, seed, params, hook)
 
 
-def _recorder():
-    """A UserHooks object that keeps the breaks of every chain."""
-    pythia8mc = _pythia8mc()
+def _bar(n_events, progress):
+    return tqdm(range(n_events), unit="event", unit_scale=True, delay=3, leave=False, disable=not progress)
 
-    class Recorder(pythia8mc.UserHooks):
-        def __init__(self):
-            super().__init__()
-            self.breaks, self.chain_starts, self.finals = [], [], {}
 
-        def canVetoFragmentation(self):
-            return True
+class _FinalParticles:
+    """Collects the final particles of one event after the other."""
 
-        def setStringEnds(self, pos, neg, partons):
-            self.chain_starts.append(len(self.breaks))
+    def __init__(self):
+        self.rows, self.offsets = [], [0]
 
-        def doVetoFragmentation(self, *args):
-            if len(args) == 2:
-                end = args[1]
-                # The axes of Pythia's string lie the other way round: its x is our y.
-                self.breaks.append((end.zHad, end.mT2Had, end.pyNew, end.pxNew, args[0].id(), end.fromPos))
-            else:
-                first, second, end, _ = args
-                self.finals[len(self.chain_starts) - 1] = (
-                    end.pyNew, end.pxNew, first.id(), second.id(), end.fromPos,
-                )  # fmt: skip
-            return False
+    def take(self, event):
+        # Copied at once: Pythia's particles live only until the next event.
+        self.rows.extend((p.px(), p.py(), p.pz(), p.e(), p.id()) for p in event if p.isFinal())
+        self.offsets.append(len(self.rows))
 
-    return Recorder()
+    def hadrons(self):
+        table = np.array(self.rows, dtype=float).reshape(-1, 5)
+        return Hadrons(np.array(self.offsets), *np.ascontiguousarray(table[:, :4].T), table[:, 4].astype(np.int32))
 
 
 def hadronize_strings(n_events, params=None, energy=90.0, seed=1, quark="u", histories=True, progress=True):
@@ -151,66 +196,181 @@ def hadronize_strings(n_events, params=None, energy=90.0, seed=1, quark="u", his
         If Pythia gives up on an event.
     """
     params, energy = check_string(n_events, LundParams() if params is None else params, energy, quark)
-    hook = _recorder() if histories else None
+    hook = recorder(_pythia8mc()) if histories else None
     pythia = pion_string(params, seed, hook)
     event, flavour, half = pythia.event, QUARKS[quark], 0.5 * energy
-    rows, offsets, first_chain = [], [0], []
-    for number in tqdm(range(n_events), unit="event", unit_scale=True, delay=3, leave=False, disable=not progress):
+    final, first_chain = _FinalParticles(), []
+    for number in _bar(n_events, progress):
         event.reset()
         event.append(flavour, 23, 101, 0, 0.0, 0.0, half, half, 0.0)
         event.append(-flavour, 23, 0, 101, 0.0, 0.0, -half, half, 0.0)
         first_chain.append(len(hook.chain_starts) if histories else 0)
         if not pythia.next():
             raise RuntimeError(f"event {number}: Pythia gave up on a string of {energy:g} GeV; raise the energy")
-        # Copied at once: Pythia's particles live only until the next event.
-        rows.extend((p.px(), p.py(), p.pz(), p.e(), p.id()) for p in event if p.isFinal())
-        offsets.append(len(rows))
-    table = np.array(rows)
-    hadrons = Hadrons(np.array(offsets), *np.ascontiguousarray(table[:, :4].T), table[:, 4].astype(np.int32))
+        final.take(event)
+    hadrons = final.hadrons()
     if not histories:
         return Sample(hadrons, None, params, energy, quark)
-    recorded = _histories(hook, np.array(first_chain))
+    recorded = histories_of(hook, np.array(first_chain))
     # Pythia lists hadrons along the string, we list them in the order of making.
     order = string_order(recorded)
     columns = {name: np.empty_like(getattr(hadrons, name)) for name in ("px", "py", "pz", "e", "pid")}
     for name, column in columns.items():
         column[order] = getattr(hadrons, name)
     hadrons = replace(hadrons, **columns)
-    return Sample(hadrons, _with_last_pair(recorded, hadrons, energy), params, energy, quark)
+    return Sample(hadrons, with_last_pair(recorded, hadrons, energy), params, energy, quark)
 
 
-def _histories(hook, first_chain):
-    breaks = np.array(hook.breaks, dtype=float).reshape(-1, 6)  # none at all where strings are too light
-    n_chains = len(hook.chain_starts)
-    status = np.full(n_chains, NO_FINAL_TWO, np.int8)
-    finals = np.full((5, n_chains), np.nan)
-    finals[2:] = 0
-    for chain, values in hook.finals.items():
-        status[chain] = ACCEPTED
-        finals[:, chain] = values
-    return Histories(
-        np.append(hook.chain_starts, len(breaks)),
-        *breaks[:, :4].T.astype(np.float32).copy(),
-        breaks[:, 4].astype(np.int32),
-        breaks[:, 5].astype(bool),
-        np.searchsorted(first_chain, np.arange(n_chains), side="right") - 1,
-        status,
-        *finals[:2].astype(np.float32),
-        *finals[2:4].astype(np.int32),
-        finals[4].astype(bool),
-        np.full(n_chains, np.nan, np.float32),
-        np.zeros(n_chains, bool),
-    )
+def shower(n_events, energy=91.2, seed=1, settings=(), progress=True):
+    """Parton showers of e⁺e⁻ → Z/γ* → q q̄ events, without photons.
+
+    Parameters
+    ----------
+    n_events : int
+    energy : float
+        Centre-of-mass energy √s [GeV].
+    seed : int
+        Pythia's own seed, 1 to 900 000 000.
+    settings : str or sequence of str
+        More of Pythia's settings, such as ``"TimeShower:alphaSvalue = 0.12"``; they overrule `QUARK_PAIRS`.
+    progress : bool
+        Whether to show a progress bar when the work takes more than a few seconds.
+
+    Returns
+    -------
+    Showers
+        In Pythia's order.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        If `n_events` is no number of events; as `start`; if Pythia gives up on an event; ValueError also if settings
+        bring something into an event that is no parton.
+
+    Examples
+    --------
+    >>> shower(10, seed=3)
+    Showers(10 events, 120 partons, 91.2 GeV)
+    """
+    if isinstance(n_events, bool) or not isinstance(n_events, numbers.Integral):
+        raise TypeError(f"n_events must be a whole number, got {n_events!r}")
+    if n_events < 1:
+        raise ValueError(f"n_events must be at least 1, got {n_events}")
+    pythia = start((*QUARK_PAIRS, "HadronLevel:all = off", f"Beams:eCM = {energy!r}", *_listed(settings)), seed)
+    rows, offsets = [], [0]
+    for number in _bar(n_events, progress):
+        if not pythia.next():
+            raise RuntimeError(f"event {number}: Pythia gave up on it")
+        rows.extend((p.px(), p.py(), p.pz(), p.e(), p.id(), p.col(), p.acol()) for p in pythia.event if p.isFinal())
+        offsets.append(len(rows))
+    table = np.array(rows)
+    columns = *np.ascontiguousarray(table[:, :4].T), *np.ascontiguousarray(table[:, 4:].T.astype(np.int32))
+    return Showers(np.array(offsets), *columns, float(energy))
 
 
-def _with_last_pair(histories, hadrons, energy):
-    """Add what Pythia does not show of the last pair: λ, and whether it came out reversed."""
-    last = hadrons.offsets[1:] - 1
-    lam = histories.final_lambda.copy()
-    chains = np.flatnonzero(histories.accepted)
-    lam[chains] = last_pair_lambda(hadrons)
-    straight = replay(histories, energy)
-    swapped = replay(replace(histories, final_reversed=np.ones(histories.n_chains, bool)), energy)
-    reverse = histories.final_reversed.copy()
-    reverse[chains] = abs(swapped.pz[last] - hadrons.pz[last]) < abs(straight.pz[last] - hadrons.pz[last])
-    return replace(histories, final_lambda=lam, final_reversed=reverse)
+def hadronize(showers, params=None, seed=1, decays=True, settings=(), progress=True):
+    """Hadronize showered partons with real Pythia: strings with gluons, all flavours, baryons, decays.
+
+    Parameters
+    ----------
+    showers : Showers
+        N events.
+    params : LundParams, optional
+        Parameters of the string; by default Pythia's own, the Monash 2013 tune.
+    seed : int
+        Pythia's own seed, 1 to 900 000 000.
+    decays : bool
+        Whether unstable hadrons decay, as they do by the time a detector sees them: all but those that fly a metre
+        or more on average (π±, K±, K_L, n, μ).
+    settings : str or sequence of str
+        More of Pythia's settings, such as ``"StringFlav:probStoUD = 0.3"``.
+    progress : bool
+        Whether to show a progress bar when the work takes more than a few seconds.
+
+    Returns
+    -------
+    Hadrons
+        Everything stable, so with decays photons and leptons too.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `start`; RuntimeError also if Pythia gives up on an event.
+
+    Examples
+    --------
+    >>> import hadtutor as ht
+    >>> showers = ht.datasets.load("pythia-showers-91")[:100]
+    >>> hadronize(showers, ht.LundParams(a=0.3))
+    Hadrons(100 events, 4107 hadrons)
+    """
+    switch = "on" if decays else "off"
+    pythia = start((*HADRONS_ONLY, f"HadronLevel:Decay = {switch}", *_listed(settings)), seed, params)
+    mass2 = showers.e**2 - showers.px**2 - showers.py**2 - showers.pz**2
+    columns = (showers.pid, np.full(len(showers.pid), 23), showers.col, showers.acol)
+    columns += (showers.px, showers.py, showers.pz, showers.e, np.sqrt(np.maximum(mass2, 0.0)))
+    return _complete(pythia, showers.offsets, columns, progress)
+
+
+def decay(hadrons, seed=1, settings=(), progress=True):
+    """Let real Pythia decay the unstable hadrons of a model.
+
+    Parameters
+    ----------
+    hadrons : Hadrons
+        N events, with codes that Pythia knows.
+    seed : int
+        Pythia's own seed, 1 to 900 000 000.
+    settings : str or sequence of str
+        More of Pythia's settings, such as ``"111:mayDecay = off"`` to keep neutral pions.
+    progress : bool
+        Whether to show a progress bar when the work takes more than a few seconds.
+
+    Returns
+    -------
+    Hadrons
+        In each event first what was stable, then what the decays made. Four-momentum is conserved as far as the
+        hadrons given are on their mass shells.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `start`; ValueError also for a code that Pythia does not know, RuntimeError if Pythia gives up on an event.
+
+    Examples
+    --------
+    >>> import numpy as np, hadtutor as ht
+    >>> sample = ht.hadronize_strings(10, rng=np.random.default_rng(1))
+    >>> after = decay(sample.hadrons)
+    >>> bool((after.pid == 111).any()), bool((after.pid == 22).any())
+    (False, True)
+    """
+    pythia = start((*HADRONS_ONLY, *_listed(settings)), seed)
+    unknown = [int(code) for code in np.unique(hadrons.pid) if not pythia.particleData.isParticle(int(code))]
+    if unknown:
+        raise ValueError(f"Pythia knows no particle with the code {unknown[0]}")
+    mass2 = hadrons.e**2 - hadrons.px**2 - hadrons.py**2 - hadrons.pz**2
+    none = np.zeros(len(hadrons.pid), int)
+    columns = (hadrons.pid, none + 1, none, none, hadrons.px, hadrons.py, hadrons.pz, hadrons.e)
+    return _complete(pythia, hadrons.offsets, (*columns, np.sqrt(np.maximum(mass2, 0.0))), progress)
+
+
+def _complete(pythia, offsets, columns, progress):
+    """What Pythia makes of the particles of each event, given as code, status, colours, momentum and mass."""
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    final, event = _FinalParticles(), pythia.event
+    for number in _bar(len(offsets) - 1, progress):
+        particles = rows[offsets[number] : offsets[number + 1]]
+        # Pythia fails now and then, by chance: never ten times in a row if there is a way.
+        for _ in range(10 if particles else 0):
+            event.reset()
+            for particle in particles:
+                event.append(*particle)
+            if pythia.next():
+                break
+        else:
+            if particles:
+                raise RuntimeError(f"event {number}: Pythia gave up on it")
+            event.reset()
+        final.take(event)
+    return final.hadrons()

@@ -20,7 +20,8 @@ import numpy as np
 from numba import njit
 from tqdm.auto import tqdm
 
-from .histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM, Hadrons, Histories, Sample
+from .hadrons import Hadrons
+from .histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM, Histories, Sample
 from .lund import sample_z, table_row, try_z, z_table
 from .params import LundParams
 from .particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION, QUARKS

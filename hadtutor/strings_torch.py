@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from tqdm.auto import tqdm
 
-from .histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM, Hadrons, Histories, Sample
+from .hadrons import Hadrons
+from .histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM, Histories, Sample
 from .lund import z_table
 from .lund_torch import log_f
 from .params import LundParams

@@ -1,4 +1,4 @@
-"""A slider over figures that moves in a live notebook and in a static page alike."""
+"""What moves in a live notebook and in a static page alike: a slider over figures, an event to turn."""
 
 import base64
 import hashlib
@@ -11,7 +11,9 @@ import ipywidgets
 import matplotlib.pyplot as plt
 from IPython.display import Markdown
 
-__all__ = ["FigureSlider", "show_source"]
+from .event_display import EventDisplay
+
+__all__ = ["EventDisplay", "FigureSlider", "show_source"]
 
 
 class FigureSlider:

@@ -4,10 +4,13 @@ Statistical tests have a fixed seed and one of two bars: a pull below 4, or p ab
 that are judged together shares one `ALPHA`: each must have p > ALPHA / n (Bonferroni).
 """
 
+import itertools
+
 import numpy as np
+from hypothesis import strategies as st
 from scipy import interpolate, stats
 
-from hadtutor import particles, strings
+from hadtutor import Hadrons, particles, strings
 from hadtutor.metrics import chi2_test, histogram_per_event, pull
 
 ALPHA = 1e-3
@@ -269,3 +272,48 @@ def assert_same_sample(x, y):
 def assert_same_columns(x, y):
     for name, column in vars(x).items():
         np.testing.assert_array_equal(column, getattr(y, name), err_msg=name, strict=True)
+
+
+# --- Events by hand --------------------------------------------------------------------------------
+
+
+def as_hadrons(events, pid=211):
+    """Hadrons from lists of momenta, massless, all with the same code."""
+    offsets = np.concatenate([[0], np.cumsum([len(p) for p in events])])
+    p = np.concatenate([np.reshape(p, (-1, 3)) for p in events]).astype(float)
+    return Hadrons(offsets, *p.T.copy(), np.linalg.norm(p, axis=1), np.full(len(p), pid, np.int32))
+
+
+def momenta(hadrons):
+    return np.stack([hadrons.px, hadrons.py, hadrons.pz], axis=1)
+
+
+def thrust_by_signs(p):
+    """Largest |sum of +-p| / sum of |p|, over every choice of signs."""
+    p = np.asarray(p, dtype=float)
+    signs = np.array(list(itertools.product((1, -1), repeat=len(p))))
+    sums = signs @ p
+    return np.linalg.norm(sums, axis=1).max() / np.linalg.norm(p, axis=1).sum()
+
+
+small = st.integers(-3, 3).map(float)
+real = st.floats(-50.0, 50.0, allow_subnormal=False).map(lambda x: x if abs(x) > 1e-3 else 0.0)
+
+
+@st.composite
+def any_event(draw):
+    """1 to 10 momenta: in general position, planar, collinear, on a grid, with parallel and opposite copies."""
+    n = draw(st.integers(1, 10))
+    kind = draw(st.sampled_from(["general", "planar", "collinear", "grid", "copies"]))
+    if kind == "collinear":
+        direction = np.array(draw(st.tuples(real, real, real)))
+        p = np.outer(draw(st.lists(real, min_size=n, max_size=n)), direction)
+    else:
+        number = small if kind in ("grid", "copies") else real
+        p = np.array(draw(st.lists(st.tuples(number, number, number), min_size=n, max_size=n)))
+    if kind == "planar":
+        normal = np.array(draw(st.sampled_from([(0, 0, 1), (1, 0, 0), (0.6, 0, 0.8), (0.48, 0.6, 0.64)])))
+        p = p - np.outer(p @ normal, normal)
+    if kind == "copies":
+        p = np.concatenate([p[: (n + 1) // 2], draw(st.sampled_from([1.0, -1.0, 2.0, -0.5])) * p[: n // 2]])
+    return p

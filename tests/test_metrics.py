@@ -1,10 +1,22 @@
+import sys
+import tracemalloc
+
+import hist
 import numpy as np
 import pytest
 from checks import ALPHA, assert_near, assert_uniform
 from scipy import stats
 
-from hadtutor import Hadrons
-from hadtutor.metrics import chi2_test, histogram_per_event, pull, pull_per_hadron
+from hadtutor import Hadrons, metrics
+from hadtutor.metrics import (
+    chi2_test,
+    chi2_to_data,
+    density_per_event,
+    histogram,
+    histogram_per_event,
+    pull,
+    pull_per_hadron,
+)
 
 EXPERIMENTS = 200
 PULLS = 1000
@@ -18,6 +30,19 @@ def experiment(rng, n_events, shift=0.0):
     values = np.repeat(rng.normal(shift, 1.0, n_events), counts) + rng.normal(0, 0.5, offsets[-1])
     hadrons = Hadrons(offsets, *np.zeros((4, offsets[-1])), np.full(offsets[-1], 111, np.int32))
     return values, hadrons
+
+
+def reweighted_experiment(rng, n_events):
+    """Like `experiment`, but drawn with a mean of 0.5 and an excess of large events, and reweighted.
+
+    The weight of an event depends on what all its hadrons share and on how many there are.
+    """
+    counts = np.maximum(rng.integers(1, 10, n_events), rng.integers(1, 10, n_events))
+    offsets = np.concatenate([[0], np.cumsum(counts)])
+    mean = rng.normal(0.5, 1.0, n_events)
+    values = np.repeat(mean, counts) + rng.normal(0, 0.5, offsets[-1])
+    hadrons = Hadrons(offsets, *np.zeros((4, offsets[-1])), np.full(offsets[-1], 111, np.int32))
+    return values, hadrons, 0.125 - 0.5 * mean - np.log((2 * counts - 1) / 9)
 
 
 def hadron_counts(values, hadrons):
@@ -67,6 +92,45 @@ def test_chi2_of_correlated_hadron_counts_has_uniform_p(rng):
     assert_uniform([p for _, _, p in results])
 
 
+def test_pulls_per_hadron_of_reweighted_events_are_standard_normal(rng):
+    """p > 1e-3 and width 1 to four errors."""
+    pulls = []
+    for _ in range(PULLS):
+        x, hadrons_x, log_w = reweighted_experiment(rng, 900)
+        pulls.append(pull_per_hadron(x, hadrons_x, *experiment(rng, 400), log_w))
+    assert stats.kstest(pulls, "norm").pvalue > ALPHA
+    assert abs(np.std(pulls) - 1) < 4 / np.sqrt(2 * PULLS)
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_chi2_of_hadron_counts_of_reweighted_events_has_uniform_p(rng, both):
+    """Hadrons of one event share its weight, which depends on them: p > 1e-3."""
+
+    def counts(n_events, weighted):
+        values, hadrons, *log_w = (reweighted_experiment if weighted else experiment)(rng, n_events)
+        return hadron_counts(values, hadrons), log_w[0] if weighted else None
+
+    results = []
+    for _ in range(EXPERIMENTS):
+        (x, log_w_x), (y, log_w_y) = counts(3000, True), counts(1500, both)
+        results.append(chi2_test(x, y, log_w_x, log_w_y))
+    assert {r.ndf for r in results} == {8}
+    assert_uniform([r.p_value for r in results])
+
+
+def test_chi2_of_reweighted_events_and_data_has_uniform_p(rng):
+    """Data scattered by independent errors around the truth, five times smaller to three times larger than ours."""
+    truth, _ = density_per_event(hadron_counts(*experiment(rng, 1_000_000)), EDGES)
+    errors = np.geomspace(0.004, 0.06, len(truth))
+    results = []
+    for _ in range(EXPERIMENTS):
+        values, hadrons, log_w = reweighted_experiment(rng, 3000)
+        density = density_per_event(hadron_counts(values, hadrons), EDGES, log_w)
+        results.append(chi2_to_data(*density, rng.normal(truth, errors), errors))
+    assert {r.ndf for r in results} == {8}
+    assert_uniform([r.p_value for r in results])
+
+
 # --- Power -----------------------------------------------------------------------------------------
 
 
@@ -87,6 +151,23 @@ def test_a_shift_of_correlated_hadrons_is_seen(rng):
     (x, hadrons_x), (y, hadrons_y) = experiment(rng, 2000), experiment(rng, 2000, shift=0.3)
     assert pull_per_hadron(x, hadrons_x, y, hadrons_y) < -4
     assert chi2_test(hadron_counts(x, hadrons_x), hadron_counts(y, hadrons_y))[2] < 1e-6
+
+
+def test_forgotten_weights_are_seen(rng):
+    x, hadrons_x, log_w = reweighted_experiment(rng, 2000)
+    y, hadrons_y = experiment(rng, 2000)
+    counts = hadron_counts(x, hadrons_x), hadron_counts(y, hadrons_y)
+    assert abs(pull_per_hadron(x, hadrons_x, y, hadrons_y, log_w)) < 4
+    assert abs(pull_per_hadron(x, hadrons_x, y, hadrons_y)) > 8
+    assert chi2_test(*counts, log_w).p_value > ALPHA
+    assert chi2_test(*counts).p_value < 1e-9
+
+
+def test_a_wrong_density_is_seen_in_data(rng):
+    density, covariance = density_per_event(histogram_per_event(rng.normal(size=20_000), EDGES), EDGES)
+    truth = np.diff(stats.norm.cdf(EDGES)) / np.diff(EDGES)
+    assert chi2_to_data(density, covariance, truth, np.full(8, 0.005)).p_value > ALPHA
+    assert chi2_to_data(density, covariance, truth[::-1] + 0.03, np.full(8, 0.005)).p_value < 1e-6
 
 
 # --- Definitions -----------------------------------------------------------------------------------
@@ -195,6 +276,232 @@ def test_a_sample_agrees_with_itself(rng):
 def test_different_numbers_of_bins_are_an_error(rng):
     with pytest.raises(ValueError):
         chi2_test(np.ones((10, 3), np.float32), np.ones((10, 4), np.float32))
+
+
+def test_a_bin_with_one_entry_in_every_event_does_not_scatter(rng):
+    """Neither with weights, whose sum is one up to rounding; so it adds no degree of freedom."""
+    x, y = np.ones((300, 2), np.float32), np.ones((200, 2), np.float32)
+    x[:, 1], y[:, 1] = rng.poisson(2.0, 300), rng.poisson(2.0, 200)
+    log_w = rng.normal(size=300)
+    assert chi2_test(x, y, log_w) == pytest.approx(chi2_test(x[:, 1:], y[:, 1:], log_w), rel=1e-9)
+    assert chi2_test(x[:, :1], y[:, :1], log_w) == (0.0, 0, 1.0)
+
+
+def test_a_difference_without_scatter_is_certain(rng):
+    """One entry in every event of x, two in every event of y: in one bin, or dealt to two bins at random."""
+    assert chi2_test(np.ones((300, 1)), np.full((200, 1), 2.0), rng.normal(size=300))[::2] == (np.inf, 0.0)
+    x, y = rng.multinomial(1, [0.5, 0.5], 300), rng.multinomial(2, [0.5, 0.5], 300)
+    assert chi2_test(x, y).p_value < 1e-12
+
+
+def test_empty_bins_are_no_difference():
+    assert chi2_test(np.zeros((10, 2)), np.zeros((20, 2))) == (0.0, 0, 1.0)
+
+
+def test_equal_values_without_scatter_have_a_pull_of_zero_with_weights(rng):
+    log_w = rng.normal(size=200)
+    assert pull(np.full(200, 0.1), np.full(50, 0.1), log_w) == 0.0
+    assert pull(np.full(200, 0.1), np.full(50, 0.2), log_w) == -np.inf
+
+
+def test_the_weighted_covariance_is_that_of_the_residuals(rng):
+    """Σ w² r rᵀ / (Σw)², over 1 - 1/n_eff."""
+    counts, log_w = rng.poisson(2.0, (200, 3)), rng.normal(size=200)
+    w = np.exp(log_w)
+    residuals = w[:, None] * (counts - np.average(counts, axis=0, weights=w)) / w.sum()
+    density, covariance = density_per_event(counts, [0.0, 1.0, 3.0, 6.0], log_w)
+    widths = np.array([1.0, 2.0, 3.0])
+    assert density * widths == pytest.approx(np.average(counts, axis=0, weights=w), rel=1e-12)
+    want = residuals.T @ residuals / (1 - 1 / metrics.n_eff(log_w))
+    np.testing.assert_allclose(covariance * np.outer(widths, widths), want, rtol=1e-10)
+
+
+def test_a_density_of_one_entry_per_event_integrates_to_one_and_has_a_multinomial_covariance(rng):
+    edges = np.array([0.0, 0.2, 0.5, 1.0])
+    density, covariance = density_per_event(histogram_per_event(rng.random(400), edges), edges)
+    p = density * np.diff(edges)
+    assert p.sum() == pytest.approx(1.0, rel=1e-12)
+    want = (np.diag(p) - np.outer(p, p)) / 399 / np.outer(np.diff(edges), np.diff(edges))
+    np.testing.assert_allclose(covariance, want, rtol=1e-9, atol=1e-12)
+
+
+def test_chunks_change_nothing(rng, monkeypatch):
+    counts, log_w = rng.poisson(2.0, (200, 3)).astype(np.float32), rng.normal(size=200)
+    wanted = density_per_event(counts, np.arange(4.0), log_w)
+    monkeypatch.setattr(metrics, "CHUNK", 7)
+    for got, want in zip(density_per_event(counts, np.arange(4.0), log_w), wanted, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-12)
+
+
+def test_counts_are_not_copied_to_double_precision(rng):
+    """200 000 events in 50 bins would be 80 MB."""
+    counts = histogram_per_event(rng.normal(size=200_000), np.linspace(-3, 3, 51))
+    log_w = rng.normal(size=200_000)
+    tracemalloc.start()
+    chi2_test(counts, counts, log_w)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6
+
+
+# --- Weights ---------------------------------------------------------------------------------------
+
+
+def functions_of_one_sample(rng):
+    """Name to a function of values and log weights of 50 events."""
+    y, (values, hadrons) = rng.normal(size=80), experiment(rng, 80)
+    one_each = Hadrons(np.arange(51), *np.zeros((4, 50)), np.zeros(50, np.int32))
+    return {
+        "pull": lambda x, log_w: pull(x, y, log_w),
+        "pull of y": lambda x, log_w: pull(y, x, log_w_y=log_w),
+        "pull_per_hadron": lambda x, log_w: pull_per_hadron(x, one_each, values, hadrons, log_w),
+        "chi2": lambda x, log_w: chi2_test(histogram_per_event(x, EDGES), histogram_per_event(y, EDGES), log_w),
+        "density": lambda x, log_w: density_per_event(histogram_per_event(x, EDGES), EDGES, log_w).covariance,
+    }
+
+
+NAMES = list(functions_of_one_sample(np.random.default_rng(1)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_ratios_of_weights_matter(rng, name):
+    function, x, log_w = functions_of_one_sample(rng)[name], rng.normal(size=50), rng.normal(size=50)
+    np.testing.assert_allclose(function(x, log_w + 2000), function(x, log_w), rtol=1e-9)
+    np.testing.assert_allclose(function(x, np.full(50, -7.0)), function(x, None), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "pull_per_hadron"])
+def test_an_event_of_weight_zero_is_as_good_as_not_there(rng, name):
+    function, x, log_w = functions_of_one_sample(rng)[name], rng.normal(size=50), rng.normal(size=50)
+    log_w[40:] = -np.inf
+    np.testing.assert_allclose(function(x, log_w), function(x[:40], log_w[:40]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_that_cannot_be_used_are_errors(rng, name):
+    function, x, log_w = functions_of_one_sample(rng)[name], rng.normal(size=50), rng.normal(size=50)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match=f"must be finite, or -inf .* got {bad} for event 7"):
+            function(x, np.where(np.arange(50) == 7, bad, log_w))
+    with pytest.raises(ValueError, match=r"one log weight per event, shape \(50,\)"):
+        function(x, log_w[:-1])
+    with pytest.raises(ValueError, match="at least two events, got 0"):
+        function(x, np.full(50, -np.inf))
+    with pytest.raises(ValueError, match="one event carries all the weight"):
+        function(x, np.where(np.arange(50) == 7, 100.0, log_w))
+
+
+def test_an_undefined_value_is_left_out_with_its_weight(rng):
+    x, y, log_w = rng.normal(size=100), rng.normal(size=100), rng.normal(size=100)
+    assert pull(np.append(np.nan, x), y, np.append(800.0, log_w)) == pull(x, y, log_w)
+
+
+def test_an_infinite_value_is_an_error_with_its_event():
+    with pytest.raises(ValueError, match="sample y has an infinite value in event 1"):
+        pull([1.0, 2.0], [1.0, np.inf, 2.0])
+
+
+# --- Histograms of the hist package ----------------------------------------------------------------
+
+
+def test_a_histogram_holds_sums_of_weights_and_of_their_squares(rng):
+    x, log_w = rng.normal(size=300), rng.normal(size=300)
+    filled = histogram(x, EDGES, log_w)
+    assert isinstance(filled, hist.Hist)
+    w = np.exp(log_w)
+    np.testing.assert_allclose(filled.values(), np.histogram(x, EDGES, weights=w)[0], rtol=1e-12)
+    np.testing.assert_allclose(filled.variances(), np.histogram(x, EDGES, weights=w**2)[0], rtol=1e-12)
+    np.testing.assert_array_equal(filled.axes[0].edges, EDGES)
+    assert np.array_equal(histogram(x, EDGES).values(), np.histogram(x, EDGES)[0])
+
+
+def test_hadrons_have_the_weights_of_their_events():
+    """Events of weight 1, 2 and 4; the second has no hadron in reach, the third two."""
+    filled = histogram([0.5, 9.0, 0.5, 1.5], [0.0, 1.0, 2.0], np.log([1.0, 2.0, 4.0]), event=[0, 1, 2, 2])
+    np.testing.assert_allclose(filled.values(flow=True), [0, 5, 4, 2])
+    np.testing.assert_allclose(filled.variances(flow=True), [0, 17, 16, 4])
+    assert histogram([0.5, 9.0, 0.5], [0.0, 1.0], event=[0, 1, 2]).values() == 2
+
+
+def test_values_on_edges_and_outside_have_their_places():
+    """The bin above; underflow and overflow, infinities too; and none for NaN."""
+    filled = histogram([0.0, 1.0, 2.0, -0.1, np.inf, -np.inf, np.nan], [0.0, 1.0, 2.0])
+    assert filled.values(flow=True).tolist() == [2, 1, 1, 2]
+
+
+def test_the_sum_of_squared_weights_underestimates_the_scatter_of_correlated_entries(rng):
+    """What the docstring warns of: the true variance of a bin is larger than Σw², and `density_per_event` has it."""
+    sums, squares, covariances = [], [], []
+    for _ in range(EXPERIMENTS):
+        values, hadrons, log_w = reweighted_experiment(rng, 300)
+        filled = histogram(values, [-0.5, 0.5], log_w, hadrons.event)
+        counts = histogram_per_event(values, [-0.5, 0.5], hadrons.event, len(hadrons))
+        density, covariance = density_per_event(counts, [-0.5, 0.5], log_w)
+        sums.append([filled.values()[0], density[0]])
+        squares.append(filled.variances()[0])
+        covariances.append(covariance[0, 0])
+    variance = np.var(sums, axis=0, ddof=1)
+    error = 4 * np.sqrt(2 / EXPERIMENTS)  # relative, of a variance
+    assert variance[0] > (1 + error) * np.mean(squares)
+    assert variance[1] == pytest.approx(np.mean(covariances), rel=error)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0.5], [1.0, 0.0]), "edges must increase"),
+        (([0.5, 0.5], [0.0, 1.0], [0.0]), r"shapes|from 0 to 0"),
+        (([0.5, 0.5], [0.0, 1.0], [0.0, np.nan]), "got nan for event 1"),
+        (([0.5, 0.5], [0.0, 1.0], [0.0, 301.0]), "log_w of event 1 is 301"),
+        (([0.5, 0.5], [0.0, 1.0], [0.0, 0.0], [0, 2]), "numbered from 0 to 1, got 0 to 2"),
+        (([0.5, 0.5], [0.0, 1.0], None, [0, -1]), "numbered from 0 to 0, got -1 to 0"),
+        (([0.5, 0.5], [0.0, 1.0], None, [0]), "one event for each value"),
+    ],
+)
+def test_histograms_refuse_what_does_not_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        histogram(*arguments)
+
+
+def test_histograms_need_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hist", None)
+    with pytest.raises(ImportError, match=r"extra `hep`: pip install 'hadtutor\[hep\]'"):
+        histogram([0.5], [0.0, 1.0])
+
+
+# --- Shapes ----------------------------------------------------------------------------------------
+
+
+def test_counts_per_event_need_the_number_of_events():
+    with pytest.raises(ValueError, match="n_events is needed"):
+        histogram_per_event([0.5], [0.0, 1.0], event=[0])
+    with pytest.raises(ValueError, match="numbered from 0 to 1, got 2 to 2"):
+        histogram_per_event([0.5], [0.0, 1.0], event=[2], n_events=2)
+
+
+def test_shapes_of_counts_edges_and_data_are_checked():
+    counts = np.random.default_rng(1).poisson(1.0, (20, 3))
+    with pytest.raises(ValueError, match=r"counts_y must have one row per event .* shape \(20,\)"):
+        chi2_test(counts, counts[:, 0])
+    with pytest.raises(ValueError, match="same bins, got 3 and 2"):
+        chi2_test(counts, counts[:, :2])
+    with pytest.raises(ValueError, match="counts must be finite"):
+        density_per_event(np.where(counts > 2, np.nan, counts), [0.0, 1.0, 2.0, 3.0])
+    for edges in ([0.0, 1.0, 2.0], [0.0, 1.0, 2.0, np.inf]):
+        with pytest.raises(ValueError, match="3 bins need 4 finite edges"):
+            density_per_event(counts, edges)
+    density, covariance = density_per_event(counts, [0.0, 1.0, 2.0, 3.0])
+    with pytest.raises(ValueError, match=r"must have shapes \(B,\), \(B, B\)"):
+        chi2_to_data(density, np.diag(covariance), density, density)
+    for data, errors in ((density, [1.0, 1.0, 0.0]), (density * np.nan, np.ones(3))):
+        with pytest.raises(ValueError, match="data must be finite and errors above zero"):
+            chi2_to_data(density, covariance, data, errors)
+
+
+def test_a_sample_without_hadrons_has_no_mean():
+    empty = Hadrons(np.zeros(4, int), *np.zeros((4, 0)), np.zeros(0, np.int32))
+    with pytest.raises(ValueError, match="sample x has no hadrons"):
+        pull_per_hadron([], empty, [], empty)
 
 
 def test_our_own_bar_is_calibrated(rng):

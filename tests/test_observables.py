@@ -1,28 +1,17 @@
-import itertools
-
 import checks
 import numpy as np
 import pytest
+import pythia8mc
+from checks import any_event, as_hadrons, momenta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hadtutor import Hadrons, observables
-from hadtutor.observables import NAMES, compute, thrust
+from hadtutor import Hadrons, datasets, kinematics, observables, pythia
+from hadtutor.observables import MORE, NAMES, compute, momentum_fraction, rapidity, thrust, thrust_axes
 from hadtutor.particles import charge_of
 
 SHAPES = ("T", "C", "D", "B_W", "B_T")
 ENERGY = 90.0
-
-
-def as_hadrons(events, pid=211):
-    """Hadrons from lists of momenta, massless, all with the same code."""
-    offsets = np.concatenate([[0], np.cumsum([len(p) for p in events])])
-    p = np.concatenate([np.reshape(p, (-1, 3)) for p in events]).astype(float)
-    return Hadrons(offsets, *p.T.copy(), np.linalg.norm(p, axis=1), np.full(len(p), pid, np.int32))
-
-
-def momenta(hadrons):
-    return np.stack([hadrons.px, hadrons.py, hadrons.pz], axis=1)
 
 
 def with_momenta(hadrons, p):
@@ -34,14 +23,6 @@ def shapes_of(p):
 
 
 # --- Slow judges -----------------------------------------------------------------------------------
-
-
-def thrust_by_signs(p):
-    """Largest |sum of +-p| / sum of |p|, over every choice of signs."""
-    p = np.asarray(p, dtype=float)
-    signs = np.array(list(itertools.product((1, -1), repeat=len(p))))
-    sums = signs @ p
-    return np.linalg.norm(sums, axis=1).max() / np.linalg.norm(p, axis=1).sum()
 
 
 def tensor_eigenvalues(p):
@@ -62,93 +43,6 @@ def by_numpy(p, charge, energy):
     for v in (abs(np.log(2 * size / energy)), abs(np.log(2 * size[charge != 0] / energy))):
         out += [v.mean(), v.var(), np.mean((v - v.mean()) ** 3)] if len(v) else [np.nan] * 3
     return dict(zip(NAMES, out, strict=True))
-
-
-# --- Thrust ----------------------------------------------------------------------------------------
-
-small = st.integers(-3, 3).map(float)
-real = st.floats(-50.0, 50.0, allow_subnormal=False).map(lambda x: x if abs(x) > 1e-3 else 0.0)
-
-
-@st.composite
-def any_event(draw):
-    """1 to 10 momenta: in general position, planar, collinear, on a grid, with parallel and opposite copies."""
-    n = draw(st.integers(1, 10))
-    kind = draw(st.sampled_from(["general", "planar", "collinear", "grid", "copies"]))
-    if kind == "collinear":
-        direction = np.array(draw(st.tuples(real, real, real)))
-        p = np.outer(draw(st.lists(real, min_size=n, max_size=n)), direction)
-    else:
-        number = small if kind in ("grid", "copies") else real
-        p = np.array(draw(st.lists(st.tuples(number, number, number), min_size=n, max_size=n)))
-    if kind == "planar":
-        normal = np.array(draw(st.sampled_from([(0, 0, 1), (1, 0, 0), (0.6, 0, 0.8), (0.48, 0.6, 0.64)])))
-        p = p - np.outer(p @ normal, normal)
-    if kind == "copies":
-        p = np.concatenate([p[: (n + 1) // 2], draw(st.sampled_from([1.0, -1.0, 2.0, -0.5])) * p[: n // 2]])
-    return p
-
-
-@given(any_event())
-def test_thrust_is_the_maximum_over_all_signs(p):
-    value, axis = thrust(p)
-    if not p.any():
-        assert np.isnan(value)
-        assert np.isnan(axis).all()
-        return
-    assert value == pytest.approx(thrust_by_signs(p), rel=1e-9)
-    assert np.linalg.norm(axis) == pytest.approx(1.0, rel=1e-12)
-    assert abs(p @ axis).sum() / np.linalg.norm(p, axis=1).sum() == pytest.approx(value, rel=1e-9)
-
-
-@pytest.mark.parametrize("scale", [1.0, 0.1, 1e-2, 1e-4])
-def test_thrust_is_exact_in_events_of_every_width(rng, scale):
-    """From isotropic events to pencils of 11 hadrons."""
-    for _ in range(50):
-        p = rng.normal(size=(11, 3)) * [scale, scale, 1.0]
-        assert thrust(p)[0] == pytest.approx(thrust_by_signs(p), rel=1e-9)
-
-
-@pytest.mark.parametrize("deviation", [0.0, 1e-12, 1e-9, 1e-7, 1e-6, 1e-5, 1e-3])
-def test_thrust_is_exact_where_the_momentum_tensor_has_nearly_equal_eigenvalues(rng, deviation):
-    """Cube, octahedron and hexagon, slightly deformed: their best axis is far from any eigenvector."""
-    axes = np.eye(3)
-    cube = np.array(list(itertools.product((1.0, -1.0), repeat=3)))
-    angle = np.arange(6) * np.pi / 3
-    hexagon = np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
-    for solid in (np.concatenate([axes, -axes]), cube, hexagon):
-        for _ in range(10):
-            p = solid + deviation * rng.normal(size=solid.shape)
-            assert thrust(p)[0] == pytest.approx(thrust_by_signs(p), rel=1e-9)
-
-
-def test_thrust_of_string_events_is_exact(base):
-    """Events of at most 12 hadrons."""
-    sample = base[:2000]
-    few = np.flatnonzero(sample.hadrons.multiplicity <= 12)[:100]
-    columns = compute(sample[few].hadrons, 90.0)
-    for k, i in enumerate(few):
-        p = momenta(sample[i].hadrons)
-        assert columns["T"][k] == pytest.approx(thrust_by_signs(p), rel=1e-12)
-
-
-def test_thrust_takes_nested_lists():
-    value, axis = thrust([[0, 0, 3], [0, 0, -3]])
-    assert value == 1.0
-    assert abs(axis[2]) == 1.0
-
-
-@pytest.mark.parametrize("p", [[], [[0.0, 0.0, 0.0]]])
-def test_thrust_without_momentum_is_nan(p):
-    value, axis = thrust(p)
-    assert np.isnan(value)
-    assert np.isnan(axis).all()
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_thrust_refuses_momenta_that_are_not_finite(bad):
-    with pytest.raises(ValueError, match="momenta must be finite"):
-        thrust([[0, 0, 1], [0, bad, 0]])
 
 
 # --- Events known exactly --------------------------------------------------------------------------
@@ -202,6 +96,81 @@ def test_an_even_sphere_approaches_the_isotropic_limit():
     got = shapes_of(np.stack([*(np.sqrt(1 - height**2) * f(angle) for f in (np.cos, np.sin)), height], axis=1))
     limits = {"T": 0.5, "C": 1.0, "D": 1.0, "B_T": np.pi / 8}
     assert {name: got[name] for name in limits} == pytest.approx(limits, abs=0.01)
+
+
+def test_a_mercedes_star_has_its_known_sphericity_and_axes():
+    """S = 3/4, A = 0 as in any plane, T = 2/3, T_major = 1/sqrt(3), T_minor = 0."""
+    star = as_hadrons([[[1, 0, 0], [-0.5, 0.75**0.5, 0], [-0.5, -(0.75**0.5), 0]]])
+    got = compute(star, 2.0, names=("T", *MORE))
+    wanted = {"T": 2 / 3, "S": 0.75, "A": 0.0, "T_major": 3**-0.5, "T_minor": 0.0}
+    assert {name: column[0] for name, column in got.items()} == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("x", [(0.95, 0.85, 0.2), (0.9, 0.7, 0.4)])
+def test_three_massless_particles_have_thrust_major_from_the_two_that_recoil(x):
+    """Across the axis of the fastest the other two have (1-x1)(1-x2)(1-x3) = (x1 p_T)²/4: T_major = 2 sqrt(...)/x1."""
+    x1, x2, x3 = x
+    cos_2, cos_3 = (x3**2 - x1**2 - x2**2) / (2 * x1 * x2), (x2**2 - x1**2 - x3**2) / (2 * x1 * x3)
+    sin_2, sin_3 = np.sqrt(1 - cos_2**2), np.sqrt(1 - cos_3**2)
+    p = 0.5 * ENERGY * np.array([[0, 0, x1], [x2 * sin_2, 0, x2 * cos_2], [-x3 * sin_3, 0, x3 * cos_3]])
+    got = compute(as_hadrons([p]), ENERGY, names=MORE)
+    assert got["T_major"][0] == pytest.approx(2 * np.sqrt((1 - x1) * (1 - x2) * (1 - x3)) / x1, rel=1e-9)
+    assert got["T_minor"][0] == pytest.approx(0.0, abs=1e-12)
+    assert got["A"][0] == pytest.approx(0.0, abs=1e-12)
+
+
+def test_an_octahedron_is_spherical():
+    got = compute(as_hadrons([np.concatenate([np.eye(3), -np.eye(3)])]), 2.0, names=("S", "A"))
+    assert got["S"][0] == pytest.approx(1.0, abs=1e-12)
+    assert got["A"][0] == pytest.approx(0.5, abs=1e-12)
+
+
+# --- Against real Pythia's own classes -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real():
+    """10 000 hadronic Z decays of real Pythia, showered, hadronized and decayed: up to about 120 particles."""
+    hadrons = pythia.hadronize(datasets.load("pythia-showers-91")[:10_000], seed=11, progress=False)
+    assert hadrons.multiplicity.max() > 100
+    return hadrons
+
+
+@pytest.fixture(scope="module")
+def by_pythia(real):
+    """What Pythia's classes Thrust and Sphericity say of the same momenta, event by event."""
+    generator = pythia.start(("ProcessLevel:all = off",), 1)
+    event, shape = generator.event, pythia8mc.Thrust(1)
+    quadratic, linear = pythia8mc.Sphericity(2.0, 1), pythia8mc.Sphericity(1.0, 1)
+    rows = []
+    for i in range(len(real)):
+        event.reset()
+        for k in range(real.offsets[i], real.offsets[i + 1]):
+            event.append(int(real.pid[k]), 1, 0, 0, real.px[k], real.py[k], real.pz[k], real.e[k], 0.0)
+        assert shape.analyze(event)
+        assert quadratic.analyze(event)
+        assert linear.analyze(event)
+        lam = [linear.eigenValue(k) for k in (1, 2, 3)]
+        c, d = 3 * (lam[0] * lam[1] + lam[1] * lam[2] + lam[2] * lam[0]), 27 * lam[0] * lam[1] * lam[2]
+        axis = shape.eventAxis(1)
+        rows.append(
+            (shape.thrust(), c, d, quadratic.sphericity(), quadratic.aplanarity(), shape.tMajor(), shape.tMinor())
+            + (axis.px(), axis.py(), axis.pz())
+        )
+    return dict(zip(("T", "C", "D", *MORE, "x", "y", "z"), np.array(rows).T, strict=True))
+
+
+@pytest.mark.parametrize("name", ["T", "C", "D", *MORE])
+def test_shapes_are_those_of_pythias_classes_event_by_event(real, by_pythia, name):
+    """10 000 events, to 1e-9."""
+    got = compute(real, 91.2, names=(name,))[name]
+    np.testing.assert_allclose(got, by_pythia[name], rtol=0, atol=1e-9)
+
+
+def test_the_thrust_axis_is_that_of_pythia(real, by_pythia):
+    axes = thrust_axes(real)
+    along = abs(axes[:, 0] * by_pythia["x"] + axes[:, 1] * by_pythia["y"] + axes[:, 2] * by_pythia["z"])
+    np.testing.assert_allclose(along, 1.0, rtol=0, atol=1e-9)
 
 
 # --- Against plain numpy ---------------------------------------------------------------------------
@@ -325,6 +294,131 @@ def test_single_precision_momenta_are_worked_on_in_double(some):
     assert_equal_columns(got, compute(some, ENERGY), tolerance=1e-4)
 
 
+@st.composite
+def rotations(draw):
+    """A rotation or a reflection."""
+    matrix = np.array(draw(st.lists(st.floats(-1, 1), min_size=9, max_size=9))).reshape(3, 3)
+    return np.linalg.qr(matrix + 2 * np.eye(3))[0]
+
+
+SAFE = ("T", "C", "D", "B_T")
+
+
+@given(any_event().filter(lambda p: p.any()), rotations())
+def test_shapes_of_any_event_do_not_see_rotations(p, rotation):
+    """B_W and T_minor are left out: where two axes are equally good they depend on the choice."""
+    names = ("T", "C", "D", "S", "A")
+    before, after = (compute(as_hadrons([q]), ENERGY, names=names) for q in (p, p @ rotation))
+    for name in names:
+        assert after[name][0] == pytest.approx(before[name][0], abs=1e-9), name
+
+
+@given(any_event().filter(lambda p: p.any()), st.randoms(use_true_random=False))
+def test_shapes_of_any_event_do_not_see_the_order_of_hadrons(p, random):
+    order = random.sample(range(len(p)), len(p))
+    before, after = (compute(as_hadrons([q]), ENERGY, names=("T", "C", "D", "S", "A")) for q in (p, p[order]))
+    for name in before:
+        assert after[name][0] == pytest.approx(before[name][0], abs=1e-9), name
+
+
+@given(any_event().filter(lambda p: p.any()), st.floats(0.05, 0.95))
+def test_any_collinear_splitting_leaves_t_c_and_d_but_not_sphericity(p, share):
+    """Every hadron in two parallel parts: safe shapes stay; S stays only because all hadrons split alike."""
+    halves = np.concatenate([share * p, (1 - share) * p])
+    before, after = (compute(as_hadrons([q]), ENERGY, names=("T", "C", "D")) for q in (p, halves))
+    for name in before:
+        assert after[name][0] == pytest.approx(before[name][0], abs=1e-9), name
+
+
+def test_sphericity_moves_when_the_fastest_hadron_splits_and_thrust_does_not(some):
+    fastest = some.offsets[:-1] + [np.argmax(event.e) for event in some]
+    p = momenta(some)
+    p[fastest] *= 0.5
+    split = Hadrons(
+        some.offsets + np.arange(len(some) + 1),
+        *np.ascontiguousarray(np.insert(p, fastest, p[fastest], axis=0).T),
+        np.insert(some.e, fastest, some.e[fastest]),
+        np.insert(some.pid, fastest, some.pid[fastest]),
+    )
+    before, after = (compute(h, ENERGY, names=("T", "C", "D", "T_major", "S")) for h in (some, split))
+    assert_equal_columns(after, before, ("T", "C", "D", "T_major"))
+    assert np.all(abs(after["S"] / before["S"] - 1) > 1e-3)
+
+
+# --- Which columns, which hadrons ------------------------------------------------------------------
+
+
+def test_the_default_columns_are_the_thirteen_in_their_order(some):
+    assert tuple(compute(some, ENERGY)) == NAMES
+    assert not set(NAMES) & set(MORE)
+
+
+def test_asked_for_columns_are_those_of_the_whole_table(some):
+    whole = compute(some, ENERGY, names=NAMES + MORE)
+    for names in (("S",), ("T", "T_minor"), "n_ch"):
+        part = compute(some, ENERGY, names=names)
+        assert set(part) == ({names} if isinstance(names, str) else set(names))
+        for name, column in part.items():
+            np.testing.assert_array_equal(column, whole[name])
+
+
+def test_charged_only_is_the_event_without_its_neutral_hadrons(some):
+    charged = some.where(charge_of(some.pid) != 0)
+    got = compute(some, ENERGY, names=NAMES + MORE, charged_only=True)
+    assert_equal_columns(got, compute(charged, ENERGY, names=NAMES + MORE), NAMES + MORE, tolerance=0)
+    everything = compute(some, ENERGY)
+    assert np.array_equal(got["n_f"], everything["n_ch"])
+    np.testing.assert_array_equal(got["lnx_mean"], everything["lnx_ch_mean"])
+    assert np.mean(got["T"] != everything["T"]) > 0.9
+
+
+@pytest.mark.parametrize("names", ["thrust", ("T", "y23"), ["S", None]])
+def test_an_unknown_observable_is_an_error_that_lists_the_known_ones(some, names):
+    with pytest.raises(ValueError, match="unknown observable .*; known: T, C, D, .*T_minor"):
+        compute(some, ENERGY, names=names)
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_there_must_be_a_thread(some, threads):
+    with pytest.raises(ValueError, match=f"threads must be at least 1, got {threads}"):
+        compute(some, ENERGY, threads)
+
+
+# --- Spectra ---------------------------------------------------------------------------------------
+
+
+def test_rapidity_about_z_is_that_of_the_light_cone(some):
+    wanted = kinematics.rapidity(some.e, some.pz)
+    np.testing.assert_allclose(rapidity(some, (0, 0, 1)), wanted, rtol=1e-9)
+    np.testing.assert_allclose(rapidity(some, np.tile([0, 0, -1.0], (len(some), 1))), -wanted, rtol=1e-9)
+
+
+def test_rapidity_about_the_thrust_axis_turns_with_the_event(some, rng):
+    """Up to the sign of the axis, so hadrons are compared in both directions at once."""
+    rotation = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    turned = Hadrons(some.offsets, *np.ascontiguousarray((momenta(some) @ rotation).T), some.e, some.pid)
+    np.testing.assert_allclose(abs(rapidity(turned)), abs(rapidity(some)), rtol=1e-6, atol=1e-6)
+
+
+def test_thrust_axes_are_those_of_single_events(some):
+    axes = thrust_axes(some, threads=2)
+    for i in (0, 250, 499):
+        np.testing.assert_array_equal(axes[i], thrust(momenta(some[i]))[1])
+
+
+def test_momentum_fractions_give_the_moments(some):
+    x = momentum_fraction(some, ENERGY)
+    mean = np.bincount(some.event, weights=abs(np.log(x))) / some.multiplicity
+    np.testing.assert_allclose(mean, compute(some, ENERGY)["lnx_mean"], rtol=1e-12)
+    assert np.all((x > 0) & (x < 1))
+
+
+@pytest.mark.parametrize("axes", [(0, 0), np.zeros((3, 3)), 1.0])
+def test_axes_of_another_shape_are_an_error(some, axes):
+    with pytest.raises(ValueError, match=r"axes must have shape \(3,\) or \(500, 3\), got"):
+        rapidity(some, axes)
+
+
 # --- Events without something ----------------------------------------------------------------------
 
 
@@ -356,6 +450,26 @@ def test_a_hadron_at_rest_counts_but_has_no_logarithm():
     assert with_rest == without
 
 
+def test_one_hadron_is_a_pencil():
+    """And its moments of one number: mean, 0, 0."""
+    got = compute(as_hadrons([[[0.1, -0.2, 0.2]]]), 2.0, names=NAMES + MORE)
+    wanted = dict.fromkeys(NAMES + MORE, 0.0) | {"T": 1.0, "n_f": 1, "n_ch": 1}
+    wanted |= dict.fromkeys(("lnx_mean", "lnx_ch_mean"), -np.log(0.3))
+    assert {name: column[0] for name, column in got.items()} == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("events", [[[]], [np.zeros((2, 3))]])
+def test_more_shapes_without_momentum_are_nan(events):
+    got = compute(as_hadrons(events), 2.0, names=MORE)
+    assert all(np.isnan(got[name][0]) for name in MORE)
+    assert np.isnan(thrust_axes(as_hadrons(events))).all()
+
+
+def test_events_without_momentum_have_no_rapidities_by_accident():
+    hadrons = as_hadrons([[], [[0, 0, 1.0], [0, 0, -1.0]]])
+    assert np.array_equal(np.sort(rapidity(hadrons)), [-np.inf, np.inf])  # massless, along the axis
+
+
 def test_no_events_have_columns_of_length_zero(base):
     got = compute(base[:0].hadrons, 90.0)
     assert tuple(got) == NAMES
@@ -363,12 +477,13 @@ def test_no_events_have_columns_of_length_zero(base):
 
 
 @pytest.mark.parametrize("column", ["px", "py", "pz"])
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1e200])
 def test_a_momentum_that_is_not_finite_is_an_error_with_its_event(column, bad):
     hadrons = as_hadrons([[[0, 0, 1.0]], [], [[0, 0, 1.0], [0, 0, 2.0]], [[0, 0, 1.0]]])
     getattr(hadrons, column)[2] = bad
-    with pytest.raises(ValueError, match="event 2 has a momentum that is not finite"):
-        compute(hadrons, ENERGY)
+    for function in (lambda h: compute(h, ENERGY), thrust_axes, rapidity, lambda h: momentum_fraction(h, ENERGY)):
+        with pytest.raises(ValueError, match="event 2 has a momentum that is not finite, or above 1e100 GeV"):
+            function(hadrons)
 
 
 @pytest.mark.parametrize("energy", [0.0, -90.0, np.nan, np.inf])

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from checks import assert_same_columns, assert_same_sample
 
-from hadtutor import LundParams, hadronize_strings, observables, pythia, strings
-from hadtutor.metrics import pull
+from hadtutor import Hadrons, LundParams, datasets, hadronize_strings, observables, pythia, strings
+from hadtutor.metrics import chi2_test, histogram_per_event, pull
+from hadtutor.particles import charge_of
 
 BROAD = LundParams(0.5, 1.2, 0.25, enhanced_fraction=0.2, enhanced_width=3.0)
 PION_MASS2 = 1e-6
@@ -224,3 +225,150 @@ def test_errors_in_arguments_come_before_the_missing_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "pythia8mc", None)
     with pytest.raises(ValueError, match="n_events must be at least 1"):
         pythia.hadronize_strings(0)
+
+
+# --- Showers, their hadrons, decays ----------------------------------------------------------------
+
+N_SHOWERS = 5000
+LONG_LIVED = {11, 12, 13, 14, 16, 22, 130, 211, 321, 2112, 2212}
+"""What is left when everything that flies less than a metre has decayed: codes without sign."""
+
+
+@pytest.fixture(scope="module")
+def showers():
+    return datasets.load("pythia-showers-91")[:N_SHOWERS]
+
+
+@pytest.fixture(scope="module")
+def decayed(showers):
+    return pythia.hadronize(showers, seed=21)
+
+
+@pytest.fixture(scope="module")
+def undecayed(showers):
+    return pythia.hadronize(showers, seed=22, decays=False)
+
+
+@pytest.fixture(scope="module")
+def direct():
+    """The same events from one run of Pythia, from the beams to the last decay."""
+    generator = pythia.start((*pythia.QUARK_PAIRS, "Beams:eCM = 91.2"), 23)
+    rows, offsets = [], [0]
+    for _ in range(N_SHOWERS):
+        assert generator.next()
+        rows += [(p.px(), p.py(), p.pz(), p.e(), p.id()) for p in generator.event if p.isFinal()]
+        offsets.append(len(rows))
+    table = np.array(rows)
+    return Hadrons(np.array(offsets), *table[:, :4].T.copy(), table[:, 4].astype(np.int32))
+
+
+def sums(hadrons, values):
+    return np.bincount(hadrons.event, weights=values, minlength=len(hadrons))
+
+
+def assert_closed(hadrons, energy=91.2, tolerance=1e-8):
+    """Four-momentum of the beams and no charge, in every event."""
+    for name, total in (("px", 0.0), ("py", 0.0), ("pz", 0.0), ("e", energy)):
+        np.testing.assert_allclose(sums(hadrons, getattr(hadrons, name)), total, rtol=0, atol=tolerance, err_msg=name)
+    assert not sums(hadrons, charge_of(hadrons.pid)).any()
+
+
+def assert_agree(first, second):
+    """Means of thirteen observables and their histograms, p > ALPHA together."""
+    checks.assert_same_distributions(*(observables.compute(h, 91.2) for h in (first, second)))
+
+
+def test_hadrons_of_showers_keep_four_momentum_and_charge(decayed, undecayed):
+    assert_closed(decayed)
+    assert_closed(undecayed)
+
+
+def test_only_long_lived_particles_are_left_after_decays(decayed, undecayed):
+    assert set(abs(decayed.pid).tolist()) == LONG_LIVED
+    assert {111, 113, 311, 3122} < set(undecayed.pid.tolist())  # pi0, rho0, K0, Lambda
+    assert 22 not in set(undecayed.pid.tolist())
+
+
+def test_packaged_showers_give_what_a_direct_run_gives(decayed, direct):
+    """5000 events each: what rounding the partons and stopping in between could have changed, it has not."""
+    assert_agree(decayed, direct)
+
+
+def test_decays_after_the_fact_are_those_of_a_run_with_decays(decayed, undecayed):
+    after = pythia.decay(undecayed, seed=24)
+    assert_closed(after, tolerance=1e-7)
+    assert set(abs(after.pid).tolist()) == LONG_LIVED
+    assert_agree(after, decayed)
+    codes = np.unique(decayed.pid)
+    edges = np.append(codes - 0.5, codes[-1] + 0.5)
+    counts = [histogram_per_event(h.pid, edges, h.event, len(h)) for h in (after, decayed)]
+    assert chi2_test(*counts).p_value > checks.ALPHA
+
+
+def test_neutral_pions_of_our_strings_become_photons():
+    """98.8 % to two photons, the others to a photon and e+ e-: charged pions stay as they are."""
+    made = hadronize_strings(1000, rng=np.random.default_rng(3)).hadrons
+    after = pythia.decay(made, seed=4)
+    assert_closed(after, 90.0, 1e-7)
+    n_pi0 = np.sum(made.pid == 111)
+    n_dalitz = np.sum(after.pid == 11)
+    assert np.sum(after.pid == 22) == 2 * n_pi0 - n_dalitz
+    assert abs(n_dalitz - 0.0117 * n_pi0) < 4 * np.sqrt(0.0117 * n_pi0)
+    charged = [h.where(abs(h.pid) == 211) for h in (made, after)]
+    for name in ("offsets", "px", "py", "pz", "e", "pid"):
+        np.testing.assert_array_equal(getattr(charged[1], name), getattr(charged[0], name))
+
+
+def test_string_parameters_reach_the_strings_of_showers(showers, decayed):
+    """Pythia's own tune is LundParams with 1 % of broad breaks; a smaller a makes fewer, harder hadrons."""
+    monash = pythia.hadronize(showers, LundParams(enhanced_fraction=0.01, stop_mass=0.8), seed=25)
+    harder = pythia.hadronize(showers, LundParams(a=0.3), seed=26)
+    assert abs(pull(monash.multiplicity, decayed.multiplicity)) < 4
+    assert pull(harder.multiplicity, decayed.multiplicity) < -5
+
+
+def test_settings_of_pythia_are_passed_on(showers, undecayed):
+    """Without strangeness from strings only primary kaons are left; neutral pions can be told to stay."""
+    few = showers[:300]
+    plain = pythia.hadronize(few, settings=("StringFlav:probStoUD = 0", "StringFlav:probQQtoQ = 0"), decays=False)
+    kaons, before = (np.mean(np.isin(abs(h.pid), (311, 321, 313, 323))) for h in (plain, undecayed))
+    assert kaons < 0.5 * before
+    stays = pythia.decay(undecayed[:300], settings="111:mayDecay = off")
+    assert 111 in stays.pid
+    weaker = pythia.shower(2000, settings="TimeShower:alphaSvalue = 0.1", seed=3)
+    assert pull(weaker.multiplicity, showers.multiplicity) < -5
+
+
+def test_a_shower_is_that_of_its_seed():
+    first, again, other = (pythia.shower(20, seed=seed) for seed in (5, 5, 6))
+    assert_same_columns(first, again)
+    assert not np.array_equal(first.pid, other.pid)
+
+
+def test_the_same_seed_hadronizes_alike_and_every_time_anew(showers):
+    first, again, other = (pythia.hadronize(showers[:50], seed=seed) for seed in (5, 5, 6))
+    assert_same_columns(first, again)
+    assert not np.array_equal(first.multiplicity, other.multiplicity)
+
+
+def test_events_without_hadrons_stay_in_their_place():
+    made = hadronize_strings(3, rng=np.random.default_rng(3)).hadrons
+    gap = made.where(made.event != 1)
+    after = pythia.decay(gap)
+    assert (after.multiplicity > 0).tolist() == [True, False, True]
+    assert len(pythia.decay(made[:0])) == 0
+
+
+def test_wrong_arguments_for_showers_are_refused_by_name(showers):
+    with pytest.raises(ValueError, match="n_events must be at least 1"):
+        pythia.shower(0)
+    with pytest.raises(TypeError, match="n_events must be a whole number"):
+        pythia.shower(1.5)
+    with pytest.raises(ValueError, match="Pythia refuses the setting 'StringFlav:probStoU = 0'"):
+        pythia.hadronize(showers[:1], settings=("StringFlav:probStoU = 0",))
+    with pytest.raises(ValueError, match="a must be"):
+        pythia.hadronize(showers[:1], LundParams(a=-1.0))
+    made = hadronize_strings(1, rng=np.random.default_rng(3)).hadrons
+    made.pid[0] = 123456
+    with pytest.raises(ValueError, match="Pythia knows no particle with the code 123456"):
+        pythia.decay(made)
