@@ -14,7 +14,7 @@ from .files import DataFileError, read_arrays, write_arrays
 from .hadrons import Hadrons
 from .params import LundParams
 
-__all__ = ["Hadrons", "Histories", "Sample"]
+__all__ = ["Histories", "Sample"]
 
 # How a chain ended (`Histories.status`).
 ACCEPTED, NO_ROOM, NO_FINAL_TWO = 0, 1, 2

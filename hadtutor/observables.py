@@ -34,7 +34,7 @@ from numba import njit
 from .particles import charge_of
 from .thrust import eigenvalues, linear_tensor, thrust, thrust_and_axis, workspace
 
-__all__ = ["MORE", "NAMES", "compute", "momentum_fraction", "rapidity", "thrust", "thrust_axes"]
+__all__ = ["LABELS", "MORE", "NAMES", "compute", "momentum_fraction", "rapidity", "thrust", "thrust_axes"]
 
 NAMES = (
     "T",
@@ -55,6 +55,19 @@ NAMES = (
 
 MORE = ("S", "A", "T_major", "T_minor")
 """Names that `compute` knows besides."""
+
+LABELS = {name: f"${name}$" for name in NAMES + MORE if len(name) <= 3} | {
+    "n_ch": r"$n_\mathrm{ch}$",
+    "lnx_mean": r"mean $|\ln x|$",
+    "lnx_var": r"variance $|\ln x|$",
+    "lnx_m3": r"third moment $|\ln x|$",
+    "lnx_ch_mean": r"mean $|\ln x|$, charged",
+    "lnx_ch_var": r"variance $|\ln x|$, charged",
+    "lnx_ch_m3": r"third moment $|\ln x|$, charged",
+    "T_major": r"$T_\mathrm{major}$",
+    "T_minor": r"$T_\mathrm{minor}$",
+}
+"""Name to the label of an axis."""
 
 
 def compute(hadrons, energy, threads=1, names=NAMES, charged_only=False):
