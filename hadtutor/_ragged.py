@@ -15,7 +15,7 @@ class Ragged:
         return [f.name for f in fields(self) if f.metadata.get("per_row")]
 
     def _check_offsets(self, offsets, n_rows, unit):
-        if not isinstance(offsets, np.ndarray) or offsets.dtype.kind != "i":
+        if not isinstance(offsets, np.ndarray) or offsets.dtype.kind != "i" or not offsets.dtype.isnative:
             kind = getattr(offsets, "dtype", type(offsets).__name__)
             raise ValueError(f"offsets must be a NumPy array of whole numbers such as int64, got {kind}")
         if offsets.ndim != 1 or offsets.size == 0 or offsets[0] != 0 or offsets[-1] != n_rows:
@@ -28,6 +28,13 @@ class Ragged:
                 raise ValueError(f"{name} has {len(column)} rows, the offsets want {n_rows}")
             if not isinstance(column, np.ndarray) or column.ndim != 1:
                 raise ValueError(f"{name} must be a one-dimensional NumPy array, got {type(column).__name__}")
+
+    def _check_kinds(self, whole):
+        """Columns named in `whole` hold whole numbers, the others real ones."""
+        for name in self._row_fields():
+            kind = getattr(self, name).dtype
+            if kind.kind not in ("iu" if name in whole else "iuf"):
+                raise ValueError(f"{name} must hold {'whole' if name in whole else 'real'} numbers, got {kind}")
 
     def _padded(self, offsets, columns):
         counts = np.diff(offsets)

@@ -1,9 +1,9 @@
-// Turns the pictures of widgets.EventDisplay: all with this id, starting from the view `home`.
+// Turns the pictures of EventDisplay: all with this id, starting from the view `home`.
 //
 // What turns carries its place in space as data-v. The rows of the matrix R point to the right, up, and to the reader,
 // so R v is (x, y, depth); the picture's own y runs down. For the same R this draws what Python drew.
 (function (key, home) {
-const REACH = 160; // as in widgets.py
+const REACH = 160; // as in event_display.py
 const dot = (p, q) => p[0] * q[0] + p[1] * q[1] + p[2] * q[2];
 const mix = (p, q, angle) => p.map((_, i) => Math.cos(angle) * p[i] + Math.sin(angle) * q[i]);
 

@@ -96,7 +96,7 @@ class EventDisplay:
 
     def __init__(self, p, pid=None, axis=None, axis_label="axis", plane=False, view=None, alt=""):
         self.p = np.asarray(p, dtype=float)
-        if self.p.ndim != 2 or self.p.shape[1] != 3 or not np.isfinite(self.p).all():
+        if self.p.ndim != 2 or self.p.shape[1] != 3 or not np.all(abs(self.p) < 1e100):
             raise ValueError(f"p must be finite momenta [GeV] of shape (n, 3), got {p!r}")
         self.size = np.linalg.norm(self.p, axis=1)
         if not self.size.any():

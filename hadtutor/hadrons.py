@@ -38,10 +38,7 @@ class Hadrons(Events):
 
     def __post_init__(self):
         self._check_offsets(self.offsets, len(self.px), "hadrons")
-        for name in self._row_fields():
-            kind = getattr(self, name).dtype
-            if kind.kind not in ("iu" if name == "pid" else "iuf"):
-                raise ValueError(f"{name} must hold {'whole' if name == 'pid' else 'real'} numbers, got {kind}")
+        self._check_kinds(whole=("pid",))
 
     def __repr__(self):
         return f"Hadrons({len(self)} events, {len(self.px)} hadrons)"

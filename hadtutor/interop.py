@@ -15,8 +15,8 @@ import pathlib
 from dataclasses import replace
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from ._progress import track
 from .files import DataFileError
 from .hadrons import Hadrons
 
@@ -29,8 +29,9 @@ ENERGY_NAMES = ("e", "E", "energy")
 # HepMC status codes, and PDG codes of what stands before the hadrons: e- along +z, e+ along -z, and their Z.
 FINAL, DECAYED, BEAM = 1, 2, 4
 ELECTRON, POSITRON, Z_BOSON = 11, -11, 23
+HEPMC3 = b"HepMC::Asciiv3-START_EVENT_LISTING"
 READERS = {
-    b"HepMC::Asciiv3-START_EVENT_LISTING": "ReaderAscii",
+    HEPMC3: "ReaderAscii",
     b"HepMC::IO_GenEvent-START_EVENT_LISTING": "ReaderAsciiHepMC2",
 }
 COMPRESSED = {".gz": functools.partial(gzip.open, compresslevel=6), ".bz2": bz2.open, ".xz": lzma.open}
@@ -235,7 +236,7 @@ def to_hepmc(hadrons, path, energy, progress=True):
         # In memory first: pyhepmc's stream swallows the errors of the file under it, such as a full disk.
         with pyhepmc.io.pyiostream(block) as stream, pyhepmc.io.WriterAscii(stream, run) as writer:
             writer.precision = 16  # after the first digit: 17 in all, which a float64 survives
-            for i in _bar(range(len(hadrons)), progress):
+            for i in track(range(len(hadrons)), "event", progress):
                 one = [c[starts[i] : starts[i + 1]] for c in columns]
                 event.from_hepevt(i, *one, parents=parents[: len(one[0])], fortran=False)
                 event.weights = [1.0]
@@ -282,7 +283,7 @@ def from_hepmc(path, progress=True):
         event, found = pyhepmc.GenEvent(), [[] for _ in COLUMNS]
         with _open(path, "rb") as file, pyhepmc.io.pyiostream(file) as stream:
             reader = getattr(pyhepmc.io, reader_name)(stream)
-            for i in _bar(range(n_events), progress):
+            for i in track(range(n_events), "event", progress):
                 if not reader.read_event(event):
                     raise ValueError(f"event {i} of {n_events} cannot be read")
                 event.set_units(pyhepmc.Units.GEV, pyhepmc.Units.MM)
@@ -314,6 +315,8 @@ def _survey(path):
             elif not first and b"START_EVENT_LISTING" in line:
                 first = line.strip()
             odd = kind == b"P " and line.translate(None, b"P 0123456789+-.eE\r\n")
+            if kind == b"P " and first == HEPMC3 and len(line.split()) != 10:
+                raise ValueError(f"line {number} is not a whole particle: {line.decode(errors='replace').strip()}")
             if odd or (kind == b"U " and not line.startswith((b"U GEV ", b"U MEV "))):
                 text = line.decode(errors="replace").strip()
                 raise ValueError(f"line {number} has no finite numbers or an unknown unit: {text}")
@@ -326,7 +329,7 @@ def _survey(path):
 
 
 def _open(path, mode):
-    return COMPRESSED.get(pathlib.Path(path).suffix, open)(path, mode)
+    return COMPRESSED.get(pathlib.Path(path).suffix.lower(), open)(path, mode)
 
 
 def _move(block, file):
@@ -334,7 +337,3 @@ def _move(block, file):
     file.write(block.getvalue())
     block.seek(0)
     block.truncate()
-
-
-def _bar(items, progress):
-    return tqdm(items, unit="event", unit_scale=True, delay=3, leave=False, disable=not progress)

@@ -136,11 +136,15 @@ def pull_per_hadron(x, hadrons_x, y, hadrons_y, log_w_x=None, log_w_y=None):
 
 
 def _event_sums(values, hadrons):
+    if np.shape(values) != hadrons.pid.shape:
+        raise ValueError(f"there must be one value per hadron, shape {hadrons.pid.shape}, got {np.shape(values)}")
     return np.bincount(hadrons.event, weights=values, minlength=len(hadrons))
 
 
 def _mean_and_error(sums, counts, log_w, name):
     """Mean Σ w sums / Σ w counts over independent events, with its error to first order."""
+    if np.ndim(sums) != 1:
+        raise ValueError(f"sample {name} must have one value per event, got shape {np.shape(sums)}")
     columns, w = weighted_sample(np.stack([sums, counts], axis=-1), log_w, name, ndim=2)
     sums, counts = columns.T
     total = w @ counts
@@ -194,7 +198,7 @@ def histogram(values, edges, log_w=None, event=None):
     """
     hist = _hist()
     values, edges = np.asarray(values, dtype=float), _checked_edges(edges)
-    log_w = checked_log_w(log_w, _n_events(values, event) if log_w is None else np.size(log_w))
+    log_w = checked_log_w(log_w, _n_events(values, event, log_w))
     event = _checked_events(event, values, len(log_w))
     if log_w.max(initial=0.0) > 300.0:
         raise ValueError(f"log_w of event {log_w.argmax()} is {log_w.max():.4g}: exp of it is too large a weight")
@@ -218,8 +222,13 @@ def _checked_edges(edges):
     return edges
 
 
-def _n_events(values, event):
-    return len(values) if event is None else int(np.max(event, initial=-1)) + 1
+def _n_events(values, event, log_w):
+    """Number of events: known from the weights, if there are any and the values belong to events."""
+    if event is None:
+        return len(values)
+    if log_w is not None:
+        return np.size(log_w)
+    return int(np.max(event)) + 1 if np.size(event) else 0
 
 
 def _checked_events(event, values, n_events):
@@ -227,6 +236,9 @@ def _checked_events(event, values, n_events):
     event = np.arange(len(values)) if event is None else np.asarray(event)
     if event.shape != values.shape or values.ndim != 1:
         raise ValueError(f"there must be one event for each value, got shapes {event.shape} and {values.shape}")
+    if event.size and event.dtype.kind not in "iu":
+        raise ValueError(f"events must be whole numbers, got {event.dtype}")
+    event = event.astype(np.int64, copy=False)  # narrow ones would overflow below
     if len(event) > 0 and (event.min() < 0 or event.max() >= n_events):
         raise ValueError(f"events must be numbered from 0 to {n_events - 1}, got {event.min()} to {event.max()}")
     return event
@@ -295,8 +307,10 @@ def density_per_event(counts, edges, log_w=None):
     """
     mean, covariance = _mean_and_covariance(counts, log_w, "counts")
     widths = np.diff(_checked_edges(edges))
-    if widths.shape != mean.shape or not np.all(np.isfinite(widths)):
-        raise ValueError(f"{len(mean)} bins need {len(mean) + 1} finite edges, got {len(widths) + 1}")
+    if widths.shape != mean.shape:
+        raise ValueError(f"{len(mean)} bins need {len(mean) + 1} edges, got {len(widths) + 1}")
+    if not np.all(np.isfinite(widths)):
+        raise ValueError("a density needs finite edges; leave the outermost bins out")
     return Density(mean / widths, covariance / np.outer(widths, widths))
 
 
@@ -406,5 +420,7 @@ def chi2_to_data(density, covariance, data, errors):
         )
     if not np.all(np.isfinite(data) & np.isfinite(errors) & (errors > 0)):
         raise ValueError("data must be finite and errors above zero: leave out the other bins, here and in the edges")
+    if not (np.all(np.isfinite(density)) and np.all(np.isfinite(covariance))):
+        raise ValueError("density and covariance must be finite")
     difference = density - data
     return _chi2_result(difference @ np.linalg.solve(covariance + np.diag(errors**2), difference), n)

@@ -21,11 +21,13 @@ Four more, in `MORE`:
   largest, and for the axis across both; their difference is the oblateness
 
 An event without momentum has no shape (NaN), one with a single hadron is a pencil (T = 1, the other shapes 0). A hadron
-at rest is counted, and left out of the moments of :math:`\ln x`. An event with no (charged) hadron of non-zero momentum
-has NaN moments of its (charged) momentum fractions; one with a single such hadron has variance and third moment 0.
+at rest (below 1e-150 GeV) is counted, and left out of the moments of :math:`\ln x`. An event without (charged) hadrons
+that move has NaN moments of its (charged) momentum fractions; one with a single such hadron has variance and third
+moment 0.
 """
 
 import math
+import numbers
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -89,13 +91,15 @@ def compute(hadrons, energy, threads=1, names=NAMES, charged_only=False):
     Returns
     -------
     dict of str to ndarray, shape (N,)
-        One column per name; the module's text says what they are, and where they are NaN.
+        One column per name, in the order of `names`; the module's text says what they are, and where they are NaN.
 
     Raises
     ------
     ValueError
         If the energy is not positive, a name is unknown, `threads` is less than 1, or a momentum is not finite
         or above 1e100 GeV.
+    TypeError
+        If the energy is no number.
 
     Examples
     --------
@@ -118,7 +122,7 @@ def compute(hadrons, energy, threads=1, names=NAMES, charged_only=False):
     table = np.empty((len(NAMES) + len(MORE), len(hadrons)))
     columns = *_momenta(hadrons), charged, hadrons.offsets, float(energy), more
     _over_events(lambda *share: _fill(*columns, *share, table), hadrons, threads)
-    return {name: column for name, column in zip(NAMES + MORE, table, strict=True) if name in names}
+    return {name: table[(NAMES + MORE).index(name)] for name in names}
 
 
 def thrust_axes(hadrons, threads=1):
@@ -160,7 +164,7 @@ def rapidity(hadrons, axes=None):
     hadrons : Hadrons
         N events.
     axes : array_like, shape (N, 3) or (3,), optional
-        Unit vectors, one per event or one for all; by default the thrust axes.
+        Directions of any length, one per event or one for all; by default the thrust axes.
 
     Returns
     -------
@@ -182,6 +186,7 @@ def rapidity(hadrons, axes=None):
     axes = thrust_axes(hadrons) if axes is None else np.asarray(axes, dtype=float)
     if axes.shape not in ((3,), (len(hadrons), 3)):
         raise ValueError(f"axes must have shape (3,) or ({len(hadrons)}, 3), got {axes.shape}")
+    axes = axes / np.linalg.norm(axes, axis=-1, keepdims=True)
     n = np.broadcast_to(axes, (len(hadrons), 3))[hadrons.event]
     along = sum(p * n[:, k] for k, p in enumerate(_momenta(hadrons)))
     with np.errstate(divide="ignore"):
@@ -218,13 +223,15 @@ def momentum_fraction(hadrons, energy):
 
 
 def _check_energy(energy):
+    if not isinstance(energy, numbers.Real):
+        raise TypeError(f"energy must be a number of GeV, got {energy!r}")
     if not (np.isfinite(energy) and energy > 0):
         raise ValueError(f"energy must be positive and finite (GeV), got {energy!r}")
 
 
 def _momenta(hadrons):
     """Columns px, py, pz in float64, small enough to be squared."""
-    columns = [np.asarray(getattr(hadrons, name), dtype=float) for name in ("px", "py", "pz")]
+    columns = [np.ascontiguousarray(getattr(hadrons, name), dtype=float) for name in ("px", "py", "pz")]
     for p in columns:
         # NaN is neither, so this finds it too.
         if len(p) and not (p.min() > -1e100 and p.max() < 1e100):
@@ -238,8 +245,9 @@ def _over_events(work, hadrons, threads):
 
     The rest is room for one event: its momenta, and what `thrust.workspace` says.
     """
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads!r}")
+    if not isinstance(threads, numbers.Integral) or threads < 1:
+        raise ValueError(f"threads must be a whole number and at least 1, got {threads!r}")
+    threads = min(int(threads), max(1, len(hadrons)))
     edges = np.linspace(0, len(hadrons), threads + 1).astype(int)
     most = int(hadrons.multiplicity.max(initial=0))
     with ThreadPoolExecutor(threads) as pool:
@@ -359,13 +367,14 @@ def _broadening(p, axis):
 @njit(nogil=True)
 def _count_and_moments(p, charged, energy, out):
     """Number of charged hadrons; into `out` the moments of |ln x| over all hadrons and over these."""
+    log_unit = math.log(2.0 / energy)
     n_charged = n = m = 0
     s1 = s2 = s3 = t1 = t2 = t3 = 0.0
     for k in range(len(p)):
         p2 = p[k, 0] ** 2 + p[k, 1] ** 2 + p[k, 2] ** 2
         n_charged += charged[k]
-        if p2 > 0.0:
-            v = abs(0.5 * math.log(4.0 * p2 / (energy * energy)))
+        if p2 > 1e-300:
+            v = abs(0.5 * math.log(p2) + log_unit)
             n += 1
             s1, s2, s3 = s1 + v, s2 + v * v, s3 + v * v * v
             if charged[k]:

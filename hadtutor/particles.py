@@ -68,13 +68,16 @@ def charge_of(pid):
     [1, 0, -1]
     """
     pid = np.asarray(pid)
+    if pid.size and pid.dtype.kind not in "iu":
+        raise ValueError(f"PDG codes are whole numbers, got {pid.dtype}")
+    shape, pid = pid.shape, pid.astype(np.int64, copy=False).reshape(-1)
     far = (pid <= -NEAR) | (pid >= NEAR)
     charge = _CHARGES[np.where(far, 0, pid)].astype(int)
     for code in np.unique(pid[far]):
         charge[pid == code] = PARTICLES[int(code)].charge if int(code) in PARTICLES else UNKNOWN
     if np.any(unknown := charge == UNKNOWN):
         raise ValueError(
-            f"unknown PDG code {pid[unknown].flat[0]}; known are {len(PARTICLES)} hadrons and leptons and the photon, "
+            f"unknown PDG code {pid[unknown][0]}; known are {len(PARTICLES)} hadrons and leptons and the photon, "
             "see particles.PARTICLES"
         )
-    return charge
+    return charge.reshape(shape)

@@ -10,8 +10,8 @@ import numbers
 from dataclasses import replace
 
 import numpy as np
-from tqdm.auto import tqdm
 
+from ._progress import track
 from ._pythia_histories import histories_of, recorder, with_last_pair
 from .hadrons import Hadrons
 from .histories import Sample
@@ -142,10 +142,6 @@ def pion_string(params, seed, hook=None):
     return start(PIONS_ONLY, seed, params, hook)
 
 
-def _bar(n_events, progress):
-    return tqdm(range(n_events), unit="event", unit_scale=True, delay=3, leave=False, disable=not progress)
-
-
 class _FinalParticles:
     """Collects the final particles of one event after the other."""
 
@@ -200,7 +196,7 @@ def hadronize_strings(n_events, params=None, energy=90.0, seed=1, quark="u", his
     pythia = pion_string(params, seed, hook)
     event, flavour, half = pythia.event, QUARKS[quark], 0.5 * energy
     final, first_chain = _FinalParticles(), []
-    for number in _bar(n_events, progress):
+    for number in track(range(n_events), "event", progress):
         event.reset()
         event.append(flavour, 23, 101, 0, 0.0, 0.0, half, half, 0.0)
         event.append(-flavour, 23, 0, 101, 0.0, 0.0, -half, half, 0.0)
@@ -256,16 +252,23 @@ def shower(n_events, energy=91.2, seed=1, settings=(), progress=True):
         raise TypeError(f"n_events must be a whole number, got {n_events!r}")
     if n_events < 1:
         raise ValueError(f"n_events must be at least 1, got {n_events}")
-    pythia = start((*QUARK_PAIRS, "HadronLevel:all = off", f"Beams:eCM = {energy!r}", *_listed(settings)), seed)
+    if not isinstance(energy, numbers.Real) or not (np.isfinite(energy) and energy > 0):
+        raise ValueError(f"energy must be positive and finite (GeV), got {energy!r}")
+    energy = float(energy)
+    settings = (*QUARK_PAIRS, "HadronLevel:all = off", *_listed(settings), f"Beams:eCM = {energy!r}")
+    try:
+        pythia = start(settings, seed)
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}; is {energy:g} GeV enough for a pair of quarks?") from error
     rows, offsets = [], [0]
-    for number in _bar(n_events, progress):
+    for number in track(range(n_events), "event", progress):
         if not pythia.next():
             raise RuntimeError(f"event {number}: Pythia gave up on it")
         rows.extend((p.px(), p.py(), p.pz(), p.e(), p.id(), p.col(), p.acol()) for p in pythia.event if p.isFinal())
         offsets.append(len(rows))
     table = np.array(rows)
     columns = *np.ascontiguousarray(table[:, :4].T), *np.ascontiguousarray(table[:, 4:].T.astype(np.int32))
-    return Showers(np.array(offsets), *columns, float(energy))
+    return Showers(np.array(offsets), *columns, energy)
 
 
 def hadronize(showers, params=None, seed=1, decays=True, settings=(), progress=True):
@@ -306,10 +309,9 @@ def hadronize(showers, params=None, seed=1, decays=True, settings=(), progress=T
     """
     switch = "on" if decays else "off"
     pythia = start((*HADRONS_ONLY, f"HadronLevel:Decay = {switch}", *_listed(settings)), seed, params)
-    mass2 = showers.e**2 - showers.px**2 - showers.py**2 - showers.pz**2
     columns = (showers.pid, np.full(len(showers.pid), 23), showers.col, showers.acol)
-    columns += (showers.px, showers.py, showers.pz, showers.e, np.sqrt(np.maximum(mass2, 0.0)))
-    return _complete(pythia, showers.offsets, columns, progress)
+    *momenta, mass, _ = _momenta_and_masses(showers)
+    return _complete(pythia, showers.offsets, (*columns, *momenta, mass), progress)
 
 
 def decay(hadrons, seed=1, settings=(), progress=True):
@@ -329,13 +331,14 @@ def decay(hadrons, seed=1, settings=(), progress=True):
     Returns
     -------
     Hadrons
-        In each event first what was stable, then what the decays made. Four-momentum is conserved as far as the
-        hadrons given are on their mass shells.
+        In each event first what was stable, then what the decays made. A hadron so fast that its mass is lost in
+        the rounding of E² - p² is put on its mass shell first; otherwise four-momentum is conserved.
 
     Raises
     ------
     ValueError, RuntimeError
-        As `start`; ValueError also for a code that Pythia does not know, RuntimeError if Pythia gives up on an event.
+        As `start`; ValueError also for a code that is no hadron, lepton or photon, a momentum that is not finite, and
+        a hadron too light to decay; RuntimeError if Pythia gives up on an event.
 
     Examples
     --------
@@ -346,20 +349,49 @@ def decay(hadrons, seed=1, settings=(), progress=True):
     (False, True)
     """
     pythia = start((*HADRONS_ONLY, *_listed(settings)), seed)
-    unknown = [int(code) for code in np.unique(hadrons.pid) if not pythia.particleData.isParticle(int(code))]
-    if unknown:
-        raise ValueError(f"Pythia knows no particle with the code {unknown[0]}")
-    mass2 = hadrons.e**2 - hadrons.px**2 - hadrons.py**2 - hadrons.pz**2
+    data = pythia.particleData
+    codes, place = np.unique(hadrons.pid, return_inverse=True)
+    for code in codes.tolist():
+        if not (data.isHadron(code) or data.isLepton(code) or code == 22):
+            event = hadrons.event[np.argmax(hadrons.pid == code)]
+            raise ValueError(f"event {event} has the code {code}, which is no hadron, lepton or photon to Pythia")
+    *momenta, mass, rounding = _momenta_and_masses(hadrons)
+    nominal = np.array([data.m0(code) for code in codes.tolist()])[place]
+    # E² - p² of a fast hadron may be nothing but rounding: then the mass is that of its kind, and E follows.
+    lost = abs(mass**2 - nominal**2) < rounding
+    mass = np.where(lost, nominal, mass)
+    momenta[3] = np.where(lost, np.sqrt(sum(p**2 for p in momenta[:3]) + mass**2), momenta[3])
+    # Pythia would keep without a word what is too light for its decays.
+    # (mMin is 0 for what has no width.)
+    least = [0.5 * (data.mMin(code) or data.m0(code)) * data.mayDecay(code) for code in codes.tolist()]
+    light = mass < np.array(least)[place]
+    if light.any():
+        k = np.argmax(light)
+        raise ValueError(
+            f"event {hadrons.event[k]} has a hadron with the code {hadrons.pid[k]} and a mass of {mass[k]:.3g} GeV, "
+            f"not {nominal[k]:.3g}: it cannot decay"
+        )
     none = np.zeros(len(hadrons.pid), int)
-    columns = (hadrons.pid, none + 1, none, none, hadrons.px, hadrons.py, hadrons.pz, hadrons.e)
-    return _complete(pythia, hadrons.offsets, (*columns, np.sqrt(np.maximum(mass2, 0.0))), progress)
+    return _complete(pythia, hadrons.offsets, (hadrons.pid, none + 1, none, none, *momenta, mass), progress)
+
+
+def _momenta_and_masses(particles):
+    """Momenta, energy, mass from E² - p² in float64, and how far off that square may be by rounding of the columns."""
+    momenta = [getattr(particles, name).astype(float) for name in ("px", "py", "pz", "e")]
+    bad = ~np.all(np.isfinite(momenta), axis=0)
+    if bad.any():
+        raise ValueError(f"event {particles.event[np.argmax(bad)]} has a momentum that is not finite")
+    px, py, pz, e = momenta
+    mass = np.sqrt(np.maximum(e**2 - px**2 - py**2 - pz**2, 0.0))
+    exact = np.result_type(particles.px, particles.e, np.float32)
+    return *momenta, mass, 8 * np.finfo(exact).eps * e**2
 
 
 def _complete(pythia, offsets, columns, progress):
     """What Pythia makes of the particles of each event, given as code, status, colours, momentum and mass."""
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
     final, event = _FinalParticles(), pythia.event
-    for number in _bar(len(offsets) - 1, progress):
+    for number in track(range(len(offsets) - 1), "event", progress):
         particles = rows[offsets[number] : offsets[number + 1]]
         # Pythia fails now and then, by chance: never ten times in a row if there is a way.
         for _ in range(10 if particles else 0):
@@ -370,7 +402,7 @@ def _complete(pythia, offsets, columns, progress):
                 break
         else:
             if particles:
-                raise RuntimeError(f"event {number}: Pythia gave up on it")
+                raise RuntimeError(f"event {number}: Pythia gave up on these {len(particles)} particles")
             event.reset()
         final.take(event)
     return final.hadrons()

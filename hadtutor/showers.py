@@ -9,6 +9,7 @@ Bring your own: make a `Showers` from arrays in any order, with colour tags as i
 :cite:p:`boos2001generic`, and `Showers.save` it. `hadtutor.pythia.shower` makes them with real Pythia.
 """
 
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,10 +70,12 @@ class Showers(Events):
 
     def __post_init__(self):
         self._check_offsets(self.offsets, len(self.px), "partons")
-        if not (np.isfinite(self.energy) and self.energy > 0):
+        self._check_kinds(whole=("pid", "col", "acol"))
+        if not isinstance(self.energy, numbers.Real) or not (np.isfinite(self.energy) and self.energy > 0):
             raise ValueError(f"energy must be positive and finite (GeV), got {self.energy!r}")
         self._refuse(~np.isin(abs(self.pid), list(PARTON_MASSES)) | (self.pid == -GLUON), "a code that is no parton's")
         self._refuse(~np.isfinite(self.px + self.py + self.pz + self.e), "a momentum that is not finite")
+        self._refuse((self.col < 0) | (self.acol < 0), "a negative colour tag; 0 means none")
         kind = np.where(self.pid == GLUON, 0, self.pid)
         wrong = ((self.col > 0) != (kind >= 0)) | ((self.acol > 0) != (kind <= 0))
         self._refuse(wrong, "a parton of the wrong colour: quarks have only col, antiquarks only acol, gluons both")
@@ -81,8 +84,11 @@ class Showers(Events):
     def _colour_partners(self):
         """Rows with a colour, and for each of them the row with the same tag as its anticolour."""
         rows = [np.flatnonzero(tags > 0) for tags in (self.col, self.acol)]
-        base = max(self.col.max(initial=0), self.acol.max(initial=0)) + 1
-        keys = [self.event[r] * np.int64(base) + t[r] for r, t in zip(rows, (self.col, self.acol), strict=True)]
+        # Tags numbered anew from 0, so that event and tag fit into one number, however large tags are.
+        tags, number = np.unique(np.concatenate([self.col[rows[0]], self.acol[rows[1]]]), return_inverse=True)
+        base = len(tags) + 1
+        numbers_of = number[: len(rows[0])], number[len(rows[0]) :]
+        keys = [self.event[r] * base + n for r, n in zip(rows, numbers_of, strict=True)]
         orders = [np.argsort(k) for k in keys]
         ordered = [k[o] for k, o in zip(keys, orders, strict=True)]
         wrong = np.concatenate([np.setxor1d(*keys), *(k[1:][np.diff(k) == 0] for k in ordered)])
@@ -108,7 +114,7 @@ class Showers(Events):
             Rows of the partons, string after string, each from its quark to its antiquark; a closed loop of gluons
             begins at its first gluon.
         string_offsets : ndarray of int64, shape (strings + 1,)
-            String s owns ``rows[string_offsets[s]:string_offsets[s + 1]]``.
+            String s owns the entries of `rows` from ``string_offsets[s]`` to ``string_offsets[s + 1]``.
 
         Examples
         --------
@@ -123,7 +129,7 @@ class Showers(Events):
         colours, anticolours = self._colour_partners()
         following = np.arange(len(self.pid))  # an antiquark has none
         following[colours] = anticolours
-        n_strings = _follow_colours(following, np.asarray(self.acol), self.offsets, rows, starts)
+        n_strings = _follow_colours(following, self.acol > 0, self.offsets, rows, starts)
         return rows, np.append(starts[:n_strings], len(rows))
 
     def save(self, path):
@@ -135,7 +141,7 @@ class Showers(Events):
             Replaced only once the new file is complete.
         """
         columns = {name: column for name, column in self._columns().items() if name != "energy"}
-        write_arrays(path, columns, {"kind": "showers", "energy": float(self.energy)})
+        write_arrays(path, columns, {"energy": float(self.energy)})
 
     @classmethod
     def load(cls, path):
@@ -164,14 +170,14 @@ class Showers(Events):
 
 
 @njit(nogil=True)
-def _follow_colours(following, acol, offsets, rows, starts):
+def _follow_colours(following, has_anticolour, offsets, rows, starts):
     """Fill `rows` and `starts`, return the number of strings."""
     seen = np.zeros(len(following), np.bool_)
     n = n_strings = 0
     for event in range(len(offsets) - 1):
         for only_quarks in (True, False):  # what no quark leads to lies in loops of gluons
             for first in range(offsets[event], offsets[event + 1]):
-                if seen[first] or (only_quarks and acol[first] > 0):
+                if seen[first] or (only_quarks and has_anticolour[first]):
                     continue
                 starts[n_strings] = n
                 n_strings += 1

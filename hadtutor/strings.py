@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from tqdm.auto import tqdm
 
+from ._progress import Progress
 from .hadrons import Hadrons
 from .histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM, Histories, Sample
 from .lund import sample_z, table_row, try_z, z_table
@@ -414,28 +414,25 @@ def _join_chunks(pieces, sizes, progress):
     """Join the columns of all chunks in order, each piece let go as soon as it is copied."""
     n_events = sum(sizes)
     joined, filled, done = {}, {}, 0
-    bar = None
-    for piece, size in zip(pieces, sizes, strict=True):
-        if bar is None:  # only now: compilation in the first chunk is no measure of the speed
-            bar = tqdm(total=n_events, unit="event", unit_scale=True, delay=3, leave=False, disable=not progress)
-        # Numbers local to the chunk become global: breaks, hadrons and events before this chunk.
-        piece["offsets"] += filled.get("px", 0)
-        piece["chain_offsets"] += filled.get("z", 0)
-        piece["event_of_chain"] += done
-        for name, column in piece.items():
-            start = filled.get(name, 0)
-            stop = start + len(column)
-            if name not in joined:
-                # Room for the rest at this chunk's rate; pages that stay untouched cost nothing.
-                rows = stop if size == n_events else int(1.02 * stop / size * n_events)
-                joined[name] = np.empty(rows, column.dtype)
-            if stop > len(joined[name]):
-                joined[name] = np.resize(joined[name], int(1.1 * stop))
-            joined[name][start:stop] = column
-            filled[name] = stop
-        done += size
-        bar.update(size)
-    bar.close()
+    with Progress(n_events, "event", progress) as bar:
+        for piece, size in zip(pieces, sizes, strict=True):
+            # Numbers local to the chunk become global: breaks, hadrons and events before this chunk.
+            piece["offsets"] += filled.get("px", 0)
+            piece["chain_offsets"] += filled.get("z", 0)
+            piece["event_of_chain"] += done
+            for name, column in piece.items():
+                start = filled.get(name, 0)
+                stop = start + len(column)
+                if name not in joined:
+                    # Room for the rest at this chunk's rate; pages that stay untouched cost nothing.
+                    rows = stop if size == n_events else int(1.02 * stop / size * n_events)
+                    joined[name] = np.empty(rows, column.dtype)
+                if stop > len(joined[name]):
+                    joined[name] = np.resize(joined[name], int(1.1 * stop))
+                joined[name][start:stop] = column
+                filled[name] = stop
+            done += size
+            bar.update(size)
     joined = {name: column[: filled[name]] for name, column in joined.items()}
     for name in ("offsets", "chain_offsets"):
         joined[name] = np.concatenate([[0], joined[name]])

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 import torch
-from tqdm.auto import tqdm
 
+from ._progress import Progress
 from .hadrons import Hadrons
 from .histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM, Histories, Sample
 from .lund import z_table
@@ -80,7 +80,7 @@ def hadronize_strings(
     parts = []
     with (
         torch.no_grad(),
-        tqdm(total=n_events, unit="event", unit_scale=True, delay=3, leave=False, disable=not progress) as bar,
+        Progress(n_events, "event", progress) as bar,
     ):
         for number, size in enumerate(sizes):
             batch = _Strings(size, params, energy, QUARKS[quark], generator, dtype)

@@ -49,7 +49,7 @@ def thrust(p):
     Raises
     ------
     ValueError
-        If a momentum is not finite, or above 1e100.
+        If the shape is another, or a momentum is not finite or above 1e100.
 
     Examples
     --------
@@ -57,7 +57,11 @@ def thrust(p):
     >>> round(value, 12)
     1.0
     """
-    p = np.array(p, dtype=float).reshape(-1, 3)
+    p = np.array(p, dtype=float)
+    if p.size == 0:
+        p = p.reshape(0, 3)
+    if p.ndim != 2 or p.shape[1] != 3:
+        raise ValueError(f"p must have shape (n, 3), got {p.shape}")
     if not np.all(abs(p) < 1e100):
         raise ValueError("momenta must be finite, and below 1e100 GeV")
     axis = np.empty(3)
@@ -76,7 +80,7 @@ def linear_tensor(p):
     for k in range(len(p)):
         x, y, z = p[k, 0], p[k, 1], p[k, 2]
         norm = math.sqrt(x * x + y * y + z * z)
-        if norm > 0.0:
+        if norm > 1e-150:  # squares of smaller ones have lost their digits
             xx += x * x / norm
             yy += y * y / norm
             zz += z * z / norm
@@ -133,7 +137,8 @@ def thrust_and_axis(p, tensor, room, stack, axis):
     lam1, lam2, _ = eigenvalues(xx, yy, zz, xy, xz, yz)
     vx, vy, vz = _null_vector(xx - lam1, yy - lam1, zz - lam1, xy, xz, yz)
     best = _climb(p, vx, vy, vz, axis)
-    sin2 = (lam1 - (best / total) ** 2) / (lam1 - lam2) if lam1 - lam2 > 1e-6 else 1.0
+    # Where the two largest are closer than this, the eigenvector may be lost.
+    sin2 = (lam1 - (best / total) ** 2) / (lam1 - lam2) if lam1 - lam2 > 1e-5 else 1.0
     sin_delta = math.sqrt(max(0.0, sin2)) + 1e-7  # the eigenvector is that exact
 
     # Row 0 of `room` is the sum of the hadrons whose sign is settled, the doubtful follow.
@@ -147,14 +152,14 @@ def thrust_and_axis(p, tensor, room, stack, axis):
             room[0, 0] += sign * x
             room[0, 1] += sign * y
             room[0, 2] += sign * z
-        elif x != 0.0 or y != 0.0 or z != 0.0:
+        elif x * x + y * y + z * z > 1e-300:
             room[n, 0], room[n, 1], room[n, 2] = x, y, z
             n += 1
     if n - 1 <= FEW:
         best = _try_signs(room[0, 0], room[0, 1], room[0, 2], room[1:n], best, axis)
     else:
         best = _cut_triangles(room[:n], best, stack, axis)
-    return best / total
+    return min(1.0, best / total)
 
 
 @njit(nogil=True)

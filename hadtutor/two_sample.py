@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 from scipy.spatial.distance import cdist
-from tqdm.auto import tqdm
+
+from ._progress import track
 
 __all__ = [
     "AucResult",
@@ -145,6 +146,8 @@ def n_eff(log_w):
     >>> round(n_eff([0.0, 0.0, 0.0]), 6), round(n_eff([1000.0, 0.0, 0.0]), 6)
     (3.0, 1.0)
     """
+    if log_w is None:
+        raise ValueError("n_eff needs log weights, got None; without weights it is the number of events")
     log_w = checked_log_w(log_w, np.size(log_w))
     if log_w.max(initial=-np.inf) == -np.inf:
         raise ValueError(f"n_eff needs an event with a weight above zero, got none among {len(log_w)}")
@@ -447,7 +450,7 @@ def permutation_test(statistic, x, y, rng, n_permutations=999, progress=True):
         raise ValueError(f"a permutation needs events in both samples, got {len(x)} and {len(y)}")
     both, observed = np.concatenate([x, y]), float(statistic(x, y))
     permuted = np.empty(n_permutations)
-    for k in tqdm(range(n_permutations), unit="permutation", delay=3, leave=False, disable=not progress):
+    for k in track(range(n_permutations), "permutation", progress):
         order = rng.permutation(len(both))
         permuted[k] = statistic(both[order[: len(x)]], both[order[len(x) :]])
     if np.isnan(observed) or np.isnan(permuted).any():
@@ -564,9 +567,10 @@ def _same_features(x, y):
             raise ValueError(f"only one of the samples has {sorted(set(x) ^ set(y))}")
         x, y = (np.column_stack([sample[name] for name in x]) for sample in (x, y))
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1]:
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or x.shape[1] == 0:
         raise ValueError(f"the samples must have shapes (N, F) and (M, F), got {x.shape} and {y.shape}")
-    return x, y
+    defined = ~(np.isnan(x).all(axis=0) & np.isnan(y).all(axis=0))  # nothing to learn from the others
+    return x[:, defined], y[:, defined]
 
 
 def _halves(x, log_w, name, rng):

@@ -624,8 +624,20 @@ def test_hadrons_refuse_columns_of_another_kind(change, message):
 
 def test_a_progress_bar_is_shown_only_where_asked_for(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(interop, "tqdm", lambda items, **options: asked.append(not options["disable"]) or items)
+    monkeypatch.setattr(interop, "track", lambda items, unit, progress: asked.append(progress) or items)
     for progress in (True, False):
         made([1, 1]).to_hepmc(tmp_path / "events", 90.0, progress=progress)
         Hadrons.from_hepmc(tmp_path / "events", progress=progress)
     assert asked == [True, True, False, False]
+
+
+def test_a_particle_that_lost_its_status_is_no_particle(tmp_path):
+    """HepMC's reader would take 0 for it, and the hadron would be gone."""
+    path = tmp_path / "events.hepmc"
+    made([3, 2]).to_hepmc(path, 90.0)
+    lines = path.read_text().splitlines(keepends=True)
+    last = max(k for k, line in enumerate(lines) if line.startswith("P "))
+    lines[last] = lines[last].rstrip().removesuffix("1") + "\n"
+    path.write_text("".join(lines))
+    with pytest.raises(DataFileError, match="is not a whole particle"):
+        Hadrons.from_hepmc(path)

@@ -450,7 +450,7 @@ def test_the_sum_of_squared_weights_underestimates_the_scatter_of_correlated_ent
     ("arguments", "message"),
     [
         (([0.5], [1.0, 0.0]), "edges must increase"),
-        (([0.5, 0.5], [0.0, 1.0], [0.0]), r"shapes|from 0 to 0"),
+        (([0.5, 0.5], [0.0, 1.0], [0.0]), r"shape \(2,\), got shape \(1,\)"),
         (([0.5, 0.5], [0.0, 1.0], [0.0, np.nan]), "got nan for event 1"),
         (([0.5, 0.5], [0.0, 1.0], [0.0, 301.0]), "log_w of event 1 is 301"),
         (([0.5, 0.5], [0.0, 1.0], [0.0, 0.0], [0, 2]), "numbered from 0 to 1, got 0 to 2"),
@@ -487,9 +487,10 @@ def test_shapes_of_counts_edges_and_data_are_checked():
         chi2_test(counts, counts[:, :2])
     with pytest.raises(ValueError, match="counts must be finite"):
         density_per_event(np.where(counts > 2, np.nan, counts), [0.0, 1.0, 2.0, 3.0])
-    for edges in ([0.0, 1.0, 2.0], [0.0, 1.0, 2.0, np.inf]):
-        with pytest.raises(ValueError, match="3 bins need 4 finite edges"):
-            density_per_event(counts, edges)
+    with pytest.raises(ValueError, match="3 bins need 4 edges, got 3"):
+        density_per_event(counts, [0.0, 1.0, 2.0])
+    with pytest.raises(ValueError, match="a density needs finite edges"):
+        density_per_event(counts, [0.0, 1.0, 2.0, np.inf])
     density, covariance = density_per_event(counts, [0.0, 1.0, 2.0, 3.0])
     with pytest.raises(ValueError, match=r"must have shapes \(B,\), \(B, B\)"):
         chi2_to_data(density, np.diag(covariance), density, density)
@@ -510,3 +511,40 @@ def test_our_own_bar_is_calibrated(rng):
     assert_near(x, 0.0)
     with pytest.raises(AssertionError, match="pull"):
         assert_near(x, 0.06)
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint64])
+def test_event_numbers_of_any_width_find_their_event(kind):
+    """Event times number of bins must not overflow."""
+    event = np.array([0, 20, 120], kind)
+    counts = histogram_per_event([0.5, 0.5, 0.9], np.linspace(0, 1, 41), event, 121)
+    assert [tuple(int(i) for i in place) for place in np.argwhere(counts)] == [(0, 20), (20, 20), (120, 36)]
+
+
+@pytest.mark.parametrize("event", [[0.0, 1.0], [True, False]])
+def test_event_numbers_are_whole(event):
+    with pytest.raises(ValueError, match="events must be whole numbers, got"):
+        histogram_per_event([0.5, 0.5], [0, 1], event, 2)
+
+
+def test_no_values_are_no_entries():
+    assert histogram_per_event([], [0, 1], [], 3).tolist() == [[0], [0], [0]]
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_simulation_that_is_not_finite_is_no_chi2(bad):
+    for density, covariance in (([bad, 1.0], np.eye(2)), ([1.0, 1.0], np.diag([1.0, bad]))):
+        with pytest.raises(ValueError, match="density and covariance must be finite"):
+            chi2_to_data(density, covariance, [1.0, 1.0], [0.1, 0.1])
+
+
+def test_wrong_shapes_are_errors_that_say_which():
+    hadrons = Hadrons(np.array([0, 2]), *np.ones((4, 2)), np.array([211, 111]))
+    with pytest.raises(ValueError, match=r"sample x must have one value per event, got shape \(5, 1\)"):
+        pull(np.zeros((5, 1)), np.zeros(5))
+    with pytest.raises(ValueError, match=r"one value per hadron, shape \(2,\), got \(3,\)"):
+        pull_per_hadron(np.zeros(3), hadrons, np.zeros(2), hadrons)
+    with pytest.raises(ValueError, match=r"log_w must hold one log weight per event, shape \(5,\), got shape \(3,\)"):
+        histogram(np.zeros(5), [0, 1], log_w=np.zeros(3))
+    with pytest.raises(ValueError, match="a density needs finite edges"):
+        density_per_event(np.eye(4), [0, 1, 2, 3, np.inf])

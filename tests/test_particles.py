@@ -39,6 +39,19 @@ def test_one_code_has_one_charge():
     assert particles.charge_of(-211) == -1
 
 
+def test_codes_of_any_size_and_shape_have_charges():
+    """Small codes come from a table, large ones one by one."""
+    assert particles.charge_of(10213) == 1
+    assert particles.charge_of([[211, -10213], [9000211, 22]]).tolist() == [[1, -1], [1, 0]]
+    assert particles.charge_of([]).shape == (0,)
+
+
+@pytest.mark.parametrize("pid", [211.0, [211.0, 111.0], ["pi+"]])
+def test_codes_are_whole_numbers(pid):
+    with pytest.raises(ValueError, match="PDG codes are whole numbers, got"):
+        particles.charge_of(pid)
+
+
 @pytest.mark.parametrize("pid", [0, 21, 1, -111, 1000010020, 2**31 - 1])
 def test_an_unknown_code_is_an_error_that_names_it(pid):
     """Nothing, a gluon, a quark, an antiparticle that is none, a nucleus, an overflow."""

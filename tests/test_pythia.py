@@ -368,7 +368,46 @@ def test_wrong_arguments_for_showers_are_refused_by_name(showers):
         pythia.hadronize(showers[:1], settings=("StringFlav:probStoU = 0",))
     with pytest.raises(ValueError, match="a must be"):
         pythia.hadronize(showers[:1], LundParams(a=-1.0))
-    made = hadronize_strings(1, rng=np.random.default_rng(3)).hadrons
-    made.pid[0] = 123456
-    with pytest.raises(ValueError, match="Pythia knows no particle with the code 123456"):
+    for energy in (0, -91.2, np.nan, "91.2", None):
+        with pytest.raises(ValueError, match=r"energy must be positive and finite \(GeV\), got"):
+            pythia.shower(1, energy)
+    with pytest.raises(RuntimeError, match="is 1 GeV enough for a pair of quarks"):
+        pythia.shower(1, 1.0)
+
+
+@pytest.mark.parametrize("code", [123456, 21, 2, -5, 1103, 90, 23])
+def test_only_hadrons_leptons_and_photons_decay(code):
+    made = hadronize_strings(2, rng=np.random.default_rng(3)).hadrons
+    made.pid[made.offsets[1]] = code
+    with pytest.raises(ValueError, match=f"event 1 has the code {code}, which is no hadron, lepton or photon"):
         pythia.decay(made)
+
+
+def test_momenta_to_decay_are_finite_and_masses_possible():
+    made = hadronize_strings(3, rng=np.random.default_rng(3)).hadrons
+    k = made.offsets[1]
+    made.e[k] = np.nan
+    with pytest.raises(ValueError, match="event 1 has a momentum that is not finite"):
+        pythia.decay(made)
+    made.pid[k], made.e[k] = 511, np.sqrt(made.px[k] ** 2 + made.py[k] ** 2 + made.pz[k] ** 2 + 0.02)
+    with pytest.raises(ValueError, match="event 1 has a hadron with the code 511 and a mass of 0.141 GeV, not 5.28"):
+        pythia.decay(made)
+
+
+@pytest.mark.parametrize("energy", [90.0, 1e4, 1e5])
+def test_single_precision_hadrons_decay_too(energy):
+    """E² - p² of a fast pion is nothing but rounding then; no neutral pion may stay for that."""
+    made = hadronize_strings(100, energy=energy, rng=np.random.default_rng(3)).hadrons
+    single = Hadrons(made.offsets, *(getattr(made, n).astype(np.float32) for n in ("px", "py", "pz", "e")), made.pid)
+    after = pythia.decay(single)
+    assert not np.any(after.pid == 111)
+    for name in ("px", "py", "pz", "e"):
+        before = sums(single, getattr(single, name).astype(float))
+        np.testing.assert_allclose(sums(after, getattr(after, name)), before, rtol=0, atol=1e-6 * energy)
+
+
+def test_numpy_energies_are_numbers_too_and_the_label_is_what_was_run():
+    made = [pythia.shower(3, energy, settings="Beams:eCM = 50") for energy in np.array([91.2, 200.0])]
+    for energy, showers in zip((91.2, 200.0), made, strict=True):
+        assert showers.energy == energy
+        np.testing.assert_allclose(np.bincount(showers.event, showers.e), energy, rtol=1e-9)

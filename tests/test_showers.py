@@ -154,6 +154,39 @@ def test_colours_that_do_not_match_are_an_error_with_the_event(event, message):
         by_hand([[(1, 5, 0), (-1, 0, 5)], event, [(1, 5, 0), (-1, 0, 5)]])
 
 
+@pytest.mark.parametrize("tag", [2**31 - 2, 2**62])
+def test_tags_may_be_as_large_as_they_like(tag):
+    tags = np.array([tag, 0, tag + 1, 0, tag, 0]), np.array([0, tag, 0, tag + 1, 0, tag])
+    events = Showers(np.array([0, 2, 4, 6]), *np.ones((4, 6)), np.array([1, -1] * 3), *tags, 10.0)
+    assert events.colour_order()[1].tolist() == [0, 2, 4, 6]
+
+
+@pytest.mark.parametrize("column", ["pid", "col", "acol"])
+def test_codes_and_tags_are_whole_numbers(some, column):
+    with pytest.raises(ValueError, match=f"{column} must hold whole numbers, got float64"):
+        replace(some, **{column: getattr(some, column).astype(float)})
+
+
+def test_negative_tags_are_an_error_with_the_event(some):
+    acol = some.acol.copy()
+    acol[some.offsets[3]] = -5
+    with pytest.raises(ValueError, match="event 3 has a negative colour tag; 0 means none"):
+        replace(some, acol=acol)
+
+
+@pytest.mark.parametrize("energy", ["91.2", None, np.array([91.2]), 0.0, -1.0])
+def test_the_energy_is_a_positive_number(some, energy):
+    with pytest.raises(ValueError, match=r"energy must be positive and finite \(GeV\), got"):
+        replace(some, energy=energy)
+
+
+def test_arrays_in_the_byte_order_of_another_machine_are_refused_or_understood(some):
+    with pytest.raises(ValueError, match="offsets must be a NumPy array of whole numbers such as int64, got >i8"):
+        replace(some, offsets=some.offsets.astype(">i8"))
+    foreign = replace(some, acol=some.acol.astype(">i4"), col=some.col.astype(">i4"))
+    np.testing.assert_array_equal(foreign.colour_order()[0], some.colour_order()[0])
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_momenta_and_energies_must_be_finite(some, bad):
     px = some.px.copy()

@@ -6,7 +6,7 @@ from checks import any_event, momenta, thrust_by_signs
 from hypothesis import given
 
 from hadtutor.observables import compute
-from hadtutor.thrust import STACK, eigenvalues, thrust
+from hadtutor.thrust import eigenvalues, thrust
 
 
 @given(any_event())
@@ -106,9 +106,37 @@ def test_collinear_copies_in_a_plane_do_not_exhaust_the_search():
     assert thrust(p)[0] == pytest.approx(thrust_by_signs(p[::10]), rel=1e-12)
 
 
-def test_the_stack_has_room_for_the_smallest_triangle():
-    """Edges halve at each cut and the loop stops where hadrons in doubt add less than 1e-13: 2^-50 < 1e-15."""
-    assert STACK == 4 + 3 * 50
+def test_thrust_is_exact_where_the_leading_eigenvector_is_almost_lost():
+    """A strained cube with both gaps between its eigenvalues near 1e-6."""
+    half = [
+        (0.37470734678614626, -1.007865563783002, 1.357866616389953),
+        (1.2176768431506404, -1.1464350227062479, -0.4505053451895273),
+        (-1.4268599930065928, -0.8418415137528913, 0.5053452718685827),
+        (-0.5838904966420989, -0.980410972676137, -1.3030266897108977),
+    ]
+    p = np.concatenate([half, np.negative(half[::-1])])
+    assert thrust(p)[0] == pytest.approx(thrust_by_signs(p), rel=1e-12)
+
+
+def test_thrust_is_never_above_one():
+    """50 hadrons along one line, whose lengths do not add up exactly."""
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        value = thrust(np.outer(rng.normal(size=50), rng.normal(size=3)))[0]
+        assert 1 - 1e-12 < value <= 1
+
+
+@pytest.mark.parametrize("p", [[1.0, 2.0, 3.0], np.ones((3, 4)), np.ones((2, 4)), np.ones((2, 2, 3))])
+def test_momenta_of_another_shape_are_an_error(p):
+    """A transposed array above all: 12 numbers are not 4 hadrons because they could be."""
+    with pytest.raises(ValueError, match=r"p must have shape \(n, 3\), got \("):
+        thrust(p)
+
+
+@pytest.mark.parametrize("scale", [1e-140, 1e-100, 1e90])
+def test_thrust_has_no_unit(rng, scale):
+    p = rng.normal(size=(20, 3))
+    assert thrust(scale * p)[0] == pytest.approx(thrust(p)[0], rel=1e-12)
 
 
 @given(any_event().filter(lambda p: p.any()))

@@ -610,3 +610,17 @@ def test_everything_is_reached_from_metrics():
     assert set(two_sample.__all__) < set(metrics.__all__)
     for name in two_sample.__all__:
         assert getattr(metrics, name) is getattr(two_sample, name)
+
+
+def test_an_effective_number_needs_weights():
+    with pytest.raises(ValueError, match="n_eff needs log weights, got None"):
+        n_eff(None)
+
+
+def test_a_classifier_leaves_out_a_column_without_any_value(rng):
+    x, y = rng.normal(size=(300, 2)), rng.normal(2.0, 1.0, size=(300, 2))
+    nan = np.full((300, 1), np.nan)
+    found = classifier_test(np.hstack([x, nan]), np.hstack([y, nan]), rng=rng)
+    assert found.p_value < 1e-6
+    with pytest.raises(ValueError, match=r"must have shapes \(N, F\) and \(M, F\), got \(300, 0\)"):
+        classifier_test(x[:, :0], y[:, :0], rng=rng)
