@@ -392,20 +392,23 @@ def _momenta_and_masses(particles):
 
 def _complete(pythia, offsets, columns, progress):
     """What Pythia makes of the particles of each event, given as code, status, colours, momentum and mass."""
-    final, event = _FinalParticles(), pythia.event
+    final = _FinalParticles()
     for number in track(range(len(offsets) - 1), "event", progress):
         rows = slice(offsets[number], offsets[number + 1])
         particles = list(zip(*(column[rows].tolist() for column in columns), strict=True))
-        # Pythia fails now and then, by chance: never ten times in a row if there is a way.
-        for _ in range(10 if particles else 0):
-            event.reset()
-            for particle in particles:
-                event.append(*particle)
-            if pythia.next():
-                break
-        else:
-            if particles:
-                raise RuntimeError(f"event {number}: Pythia gave up on these {len(particles)} particles")
-            event.reset()
-        final.take(event)
+        pythia.event.reset()
+        if particles and not _finish(pythia, particles):
+            raise RuntimeError(f"event {number}: Pythia gave up on these {len(particles)} particles")
+        final.take(pythia.event)
     return final.hadrons()
+
+
+def _finish(pythia, particles):
+    """Whether Pythia finishes an event. It may fail by chance, but not ten times in a row if there is a way."""
+    for _ in range(10):
+        pythia.event.reset()
+        for particle in particles:
+            pythia.event.append(*particle)
+        if pythia.next():
+            return True
+    return False
