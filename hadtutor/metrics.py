@@ -280,7 +280,7 @@ def histogram_per_event(values, edges, event=None, n_events=None):
     return counts.reshape(n_events, n_bins)
 
 
-def density_per_event(counts, edges, log_w=None):
+def density_per_event(counts, edges, log_w=None, kind="density"):
     r"""Mean number of entries per event and unit of x, :math:`\frac1N \frac{dn}{dx}`, with its covariance.
 
     For one entry per event this is the probability density. The errors for a plot are
@@ -294,11 +294,15 @@ def density_per_event(counts, edges, log_w=None):
         Their edges, finite, in the units of x.
     log_w : array_like, shape (N,), optional
         Log weights of the events.
+    kind : {"density", "probability"}
+        With "probability" it is the mean number of entries per bin, not divided by its width: some published
+        distributions of whole numbers are given so (`LepFigure.kind`).
 
     Returns
     -------
     Density
-        `density` of shape (B,) in units of 1/x, `covariance` of shape (B, B) in units of 1/x².
+        `density` of shape (B,) in units of 1/x, `covariance` of shape (B, B) in units of 1/x²; without units for
+        probabilities.
 
     Raises
     ------
@@ -311,6 +315,10 @@ def density_per_event(counts, edges, log_w=None):
         raise ValueError(f"{len(mean)} bins need {len(mean) + 1} edges, got {len(widths) + 1}")
     if not np.all(np.isfinite(widths)):
         raise ValueError("a density needs finite edges; leave the outermost bins out")
+    if kind not in ("density", "probability"):
+        raise ValueError(f"kind must be 'density' or 'probability', got {kind!r}")
+    if kind == "probability":
+        return Density(mean, covariance)
     return Density(mean / widths, covariance / np.outer(widths, widths))
 
 

@@ -548,3 +548,17 @@ def test_wrong_shapes_are_errors_that_say_which():
         histogram(np.zeros(5), [0, 1], log_w=np.zeros(3))
     with pytest.raises(ValueError, match="a density needs finite edges"):
         density_per_event(np.eye(4), [0, 1, 2, 3, np.inf])
+
+
+def test_probabilities_are_densities_times_the_width_of_the_bin(rng):
+    """And they add up to the share of events inside the edges."""
+    edges = np.array([0.0, 0.5, 2.0, 3.0])
+    counts = histogram_per_event(rng.exponential(1.0, 500), edges)
+    density, covariance = density_per_event(counts, edges)
+    probability, of_probability = density_per_event(counts, edges, kind="probability")
+    width = np.diff(edges)
+    np.testing.assert_allclose(probability, density * width, rtol=1e-12)
+    np.testing.assert_allclose(of_probability, covariance * np.outer(width, width), rtol=1e-12)
+    assert probability.sum() == pytest.approx(counts.sum() / 500)
+    with pytest.raises(ValueError, match="kind must be 'density' or 'probability', got 'mean'"):
+        density_per_event(counts, edges, kind="mean")

@@ -36,11 +36,8 @@ def direct(n_events, energy, params, seed):
 def chi2_to_lep(columns, name):
     figure = datasets.lep(name)
     counts = metrics.histogram_per_event(columns[LEP[name]], figure.edges)
-    density, covariance = metrics.density_per_event(counts, figure.edges)
-    if figure.kind == "probability":
-        width = np.diff(figure.edges)
-        density, covariance = density * width, covariance * np.outer(width, width)
-    return metrics.chi2_to_data(density, covariance, figure.values, figure.errors)
+    found = metrics.density_per_event(counts, figure.edges, kind=figure.kind)
+    return metrics.chi2_to_data(*found, figure.values, figure.errors)
 
 
 def main():
