@@ -3,6 +3,7 @@
 import importlib
 
 from . import (
+    cluster,
     datasets,
     files,
     hadrons,
@@ -18,11 +19,12 @@ from . import (
     thrust,
     two_sample,
 )
+from .cluster import hadronize_clusters
 from .files import DataFileError
 from .hadrons import Hadrons
-from .histories import Histories, Sample
-from .params import LundParams
-from .showers import Showers
+from .histories import Clusters, Histories, Sample
+from .params import ClusterParams, LundParams
+from .showers import Constituents, Showers
 from .strings import HadronizationError, hadronize_strings
 
 __version__ = "0.1.0"
@@ -31,6 +33,9 @@ __version__ = "0.1.0"
 _ON_DEMAND = ("event_display", "interop", "lund_torch", "plotting", "pythia", "strings_torch", "widgets")
 
 __all__ = [
+    "ClusterParams",
+    "Clusters",
+    "Constituents",
     "DataFileError",
     "HadronizationError",
     "Hadrons",
@@ -38,9 +43,11 @@ __all__ = [
     "LundParams",
     "Sample",
     "Showers",
+    "cluster",
     "datasets",
     "files",
     "hadrons",
+    "hadronize_clusters",
     "hadronize_strings",
     "histories",
     "kinematics",

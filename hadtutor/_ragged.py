@@ -29,12 +29,13 @@ class Ragged:
             if not isinstance(column, np.ndarray) or column.ndim != 1:
                 raise ValueError(f"{name} must be a one-dimensional NumPy array, got {type(column).__name__}")
 
-    def _check_kinds(self, whole):
-        """Columns named in `whole` hold whole numbers, the others real ones."""
+    def _check_kinds(self, whole, flags=()):
+        """Columns named in `whole` hold whole numbers, those in `flags` bools, the others real numbers."""
         for name in self._row_fields():
+            what = "whole numbers" if name in whole else "bools" if name in flags else "real numbers"
             kind = getattr(self, name).dtype
-            if kind.kind not in ("iu" if name in whole else "iuf"):
-                raise ValueError(f"{name} must hold {'whole' if name in whole else 'real'} numbers, got {kind}")
+            if kind.kind not in {"whole numbers": "iu", "bools": "b", "real numbers": "iuf"}[what]:
+                raise ValueError(f"{name} must hold {what}, got {kind}")
 
     def _padded(self, offsets, columns):
         counts = np.diff(offsets)
@@ -87,6 +88,11 @@ class Events(Ragged):
     def event(self):
         """Number of the event that each particle belongs to, shape (rows,)."""
         return np.repeat(np.arange(len(self)), self.multiplicity)
+
+    def _refuse(self, wrong, what):
+        """Raise if a row is wrong; the message says which event has `what`."""
+        if wrong.any():
+            raise ValueError(f"event {self.event[np.argmax(wrong)]} has {what}")
 
     def __getitem__(self, key):
         rows, offsets = rows_of(self.offsets, as_index(key, len(self)))

@@ -1,4 +1,6 @@
-"""Events as flat arrays: how they came about (`Histories`), and with what was seen, the `Hadrons` (`Sample`).
+"""Events as flat arrays: how they came about, and with what was seen, the `Hadrons` (`Sample`).
+
+Strings have `Histories`, with all their breaks, clusters have `Clusters`, with their parents.
 
 Ragged data is flat with offsets: event i owns the rows ``offsets[i]:offsets[i + 1]``, a chain owns
 its breaks the same way. Nothing is padded; `to_padded` makes a rectangle with an explicit mask where
@@ -9,12 +11,12 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from ._ragged import Ragged, as_index, row, rows_of
+from ._ragged import Events, Ragged, as_index, row, rows_of
 from .files import DataFileError, read_arrays, write_arrays
 from .hadrons import Hadrons
-from .params import LundParams
+from .params import ClusterParams, LundParams
 
-__all__ = ["Histories", "Sample"]
+__all__ = ["Clusters", "Histories", "Sample"]
 
 # How a chain ended (`Histories.status`).
 ACCEPTED, NO_ROOM, NO_FINAL_TWO = 0, 1, 2
@@ -145,6 +147,84 @@ class Histories(Ragged):
         return self._padded(self.chain_offsets, columns)
 
 
+# What became of a cluster (`Clusters.fate`).
+WAITING, FISSION, PAIR, SINGLE = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters(Events):
+    """The clusters of N events: those formed after the shower first, then what they broke into.
+
+    A cluster is a quark and an antiquark. In its rest frame they fly apart back to back, so that its momentum, its
+    flavours and one direction say everything.
+
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (N + 1,)
+        Event i owns the rows ``offsets[i]:offsets[i + 1]``.
+    px, py, pz, e, mass : ndarray, shape (rows,)
+        Momentum, energy and mass [GeV]. Where momentum was shared with a neighbour that became a single hadron, they
+        are those after it: the sum of the hadrons, and for a single hadron its own.
+    quark, antiquark : ndarray of int32, shape (rows,)
+        PDG codes, 1 to 5 and -1 to -5.
+    quark_perturbative, antiquark_perturbative : ndarray of bool, shape (rows,)
+        Whether the constituent comes from the shower, not from a gluon's splitting or a cluster's fission.
+    axis_x, axis_y, axis_z : ndarray, shape (rows,)
+        Unit vector along the quark in the rest frame of the cluster.
+    parent : ndarray of int32, shape (rows,)
+        Number, within the event, of the cluster that this one is a part of; -1 for those formed after the shower.
+    fate : ndarray of int8, shape (rows,)
+        0 not hadronized, 1 fission into two clusters, 2 decay into two hadrons, 3 turned into one hadron.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not fit together, or a code is no quark's or no antiquark's; the message names the event.
+    """
+
+    offsets: np.ndarray
+    px: np.ndarray = row()
+    py: np.ndarray = row()
+    pz: np.ndarray = row()
+    e: np.ndarray = row()
+    mass: np.ndarray = row()
+    quark: np.ndarray = row()
+    antiquark: np.ndarray = row()
+    quark_perturbative: np.ndarray = row()
+    antiquark_perturbative: np.ndarray = row()
+    axis_x: np.ndarray = row()
+    axis_y: np.ndarray = row()
+    axis_z: np.ndarray = row()
+    parent: np.ndarray = row()
+    fate: np.ndarray = row()
+
+    def __post_init__(self):
+        self._check_offsets(self.offsets, len(self.px), "clusters")
+        flags = ("quark_perturbative", "antiquark_perturbative")
+        self._check_kinds(whole=("quark", "antiquark", "parent", "fate"), flags=flags)
+        self._refuse((self.quark < 1) | (self.quark > 5), "a cluster whose quark is not one of 1 to 5")
+        self._refuse((self.antiquark < -5) | (self.antiquark > -1), "a cluster whose antiquark is not one of -1 to -5")
+
+    def __repr__(self):
+        return f"Clusters({len(self)} events, {len(self.px)} clusters, {(self.parent < 0).sum()} primary)"
+
+    @property
+    def primary(self):
+        """Whether each cluster was formed after the shower and not by fission, bool of shape (rows,)."""
+        return self.parent < 0
+
+    @property
+    def n_hadrons(self):
+        """Hadrons of each cluster, shape (rows,): the first belong to the first cluster, and so on."""
+        return np.array([0, 0, 2, 1])[self.fate]
+
+    @property
+    def unfinished(self):
+        """Numbers of the events that could not be hadronized: with clusters that wait, or without any."""
+        waiting = np.bincount(self.event[self.fate == WAITING], minlength=len(self)) > 0
+        return np.flatnonzero(waiting | (self.multiplicity == 0))
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """Events with their histories, and the settings that made them.
@@ -153,27 +233,32 @@ class Sample:
     ----------
     hadrons : Hadrons
         N events.
-    histories : Histories or None
-        Their breaks; None where they were not recorded.
-    params : LundParams
+    histories : Histories, Clusters or None
+        The breaks of their strings or their clusters; None where they were not recorded.
+    params : LundParams or ClusterParams
         Parameters of the model.
     energy : float
-        Mass of the string [GeV].
-    quark : str
-        Flavour at the +z end, ``"u"`` or ``"d"``; the other end carries its antiquark.
+        Mass of the string, or centre-of-mass energy of the showers [GeV].
+    quark : str or None
+        Flavour at the +z end of a string, ``"u"`` or ``"d"``; the other end carries its antiquark. None for clusters.
     """
 
     hadrons: Hadrons
-    histories: Histories | None
-    params: LundParams
+    histories: Histories | Clusters | None
+    params: LundParams | ClusterParams
     energy: float
-    quark: str = "u"
+    quark: str | None = "u"
 
     def __len__(self):
         return len(self.hadrons)
 
     def __repr__(self):
         p = self.params
+        if isinstance(p, ClusterParams):
+            return (
+                f"Sample({len(self)} events of clusters, {self.energy:g} GeV, "
+                f"cl_max={p.cl_max:g}, cl_pow={p.cl_pow:g}, p_split={p.p_split:g})"
+            )
         return (
             f"Sample({len(self)} events of a {self.quark} string, {self.energy:g} GeV, "
             f"a={p.a:g}, b={p.b:g}, sigma_pt={p.sigma_pt:g})"
@@ -218,9 +303,7 @@ class Sample:
         hadrons = _join([s.hadrons for s in samples], {"offsets": "px"})
         histories = None
         if has_histories == {True}:
-            histories = _join([s.histories for s in samples], {"chain_offsets": "z"})
-            starts = np.repeat(np.cumsum([0] + [len(s) for s in samples[:-1]]), [s.histories.n_chains for s in samples])
-            histories = replace(histories, event_of_chain=histories.event_of_chain + starts)
+            histories = _join_histories(samples)
         return replace(first, hadrons=hadrons, histories=histories)
 
     def save(self, path):
@@ -259,12 +342,22 @@ class Sample:
         try:
             hadrons = Hadrons(*(arrays[f"hadrons.{f.name}"] for f in fields(Hadrons)))
             histories = None
+            of_clusters = header["quark"] is None
+            kind = Clusters if of_clusters else Histories
             if any(name.startswith("histories.") for name in arrays):
-                histories = Histories(*(arrays[f"histories.{f.name}"] for f in fields(Histories)))
-            params = LundParams(**header["params"]).validate()
+                histories = kind(*(arrays[f"histories.{f.name}"] for f in fields(kind)))
+            params = (ClusterParams if of_clusters else LundParams)(**header["params"]).validate()
             return cls(hadrons, histories, params, float(header["energy"]), header["quark"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataFileError(f"{path} is not a sample of events: {error}") from error
+
+
+def _join_histories(samples):
+    if isinstance(samples[0].histories, Clusters):
+        return _join([s.histories for s in samples], {"offsets": "px"})
+    histories = _join([s.histories for s in samples], {"chain_offsets": "z"})
+    starts = np.repeat(np.cumsum([0] + [len(s) for s in samples[:-1]]), [s.histories.n_chains for s in samples])
+    return replace(histories, event_of_chain=histories.event_of_chain + starts)
 
 
 def _join(parts, offsets_of):

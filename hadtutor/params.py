@@ -1,11 +1,11 @@
-"""The numbers a hadronization model is tuned with, their units and their published values."""
+"""The numbers the hadronization models are tuned with, their units and their published values."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["LundParams"]
+__all__ = ["ClusterParams", "LundParams"]
 
 
 class LundParams(NamedTuple):
@@ -69,26 +69,119 @@ class LundParams(NamedTuple):
         ValueError
             If a parameter is not finite or lies outside its range.
         """
-        numbers = {}
-        for name, value in zip(self._fields, self, strict=True):
-            is_number = hasattr(value, "__float__") and np.ndim(value) == 0
-            if isinstance(value, (bool, np.bool_, str, bytes)) or not is_number:
-                raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-            numbers[name] = float(value)
-            low, high, unit, strict = _RANGES[name]
-            inside = low < numbers[name] <= high if strict else low <= numbers[name] <= high
-            if not (math.isfinite(numbers[name]) and inside):
-                wanted = f"{'>' if strict else '>='} {low:g}"
-                if math.isfinite(high):
-                    wanted += f" and <= {high:g}"
-                elif not math.isfinite(numbers[name]):
-                    wanted += " and finite"
-                raise ValueError(f"{name} must be {wanted}{unit}, got {value!r}")
-        return LundParams(**numbers)
+        return LundParams(**_checked(self, _LUND_RANGES))
+
+
+class ClusterParams(NamedTuple):
+    r"""Parameters of the cluster model :cite:p:`webber1984qcd`, with the values of Herwig and, in brackets, its names.
+
+    Defaults for light quarks are those of Herwig 7.3 :cite:p:`bewick2024herwig`. Those for charm and bottom, and the
+    weight of the decuplet, come from the file of defaults, ``Hadronization.in``, of an earlier release
+    :cite:p:`bellm2016herwig`; the constituent masses of charm and bottom from HERWIG 6.5 :cite:p:`corcella2001herwig`.
+    A cluster with a bottom quark goes by the values for bottom, another one with a charm quark by those for charm.
+
+    Attributes
+    ----------
+    gluon_mass : float
+        Constituent mass of the gluon (``g:ConstituentMass``), GeV, more than twice `mass_ud`.
+    mass_ud, mass_s, mass_c, mass_b : float
+        Constituent masses of the quarks, GeV, > 0.
+    cl_max, cl_max_charm, cl_max_bottom : float
+        Largest mass of a cluster that does not break (``ClMaxLight``, ``ClMaxCharm``, ``ClMaxBottom``), before quark
+        masses are added, GeV, > 0.
+    cl_pow, cl_pow_charm, cl_pow_bottom : float
+        Power with which they are added (``ClPowLight``, …), > 0.
+    p_split, p_split_charm, p_split_bottom : float
+        Power P in the masses of the two parts of a cluster, density :math:`\propto (M_i - m_i)^{P-1}`
+        (``PSplitLight``, …), > 0.
+    cl_smr, cl_smr_charm, cl_smr_bottom : float
+        Smearing of the direction of a hadron about its perturbative quark (``ClSmrLight``, …), >= 0; 0 for none.
+    pwt_s : float
+        Weight of a new s quark, that of u and d being 1 (``PwtSquark``), >= 0.
+    pwt_diquark : float
+        Weight of diquarks, that of quarks being 1 (``PwtDIquark``), >= 0.
+    vector_wt : float
+        Weight of vector mesons, that of pseudoscalars being 1; spin states count besides (``Weight3S1``), >= 0.
+    dec_wt : float
+        Amplitude of decuplet baryons, that of the octet being 1; its square is the weight (``DecWt``), >= 0.
+
+    Examples
+    --------
+    >>> ClusterParams(cl_max=3.0).cl_pow
+    1.85
+    >>> ClusterParams(cl_max=0).validate()
+    Traceback (most recent call last):
+    ...
+    ValueError: cl_max must be > 0 GeV, got 0
+    """
+
+    gluon_mass: float = 0.95  # GeV
+    mass_ud: float = 0.325  # GeV
+    mass_s: float = 0.45  # GeV
+    mass_c: float = 1.55  # GeV
+    mass_b: float = 4.95  # GeV
+    cl_max: float = 3.53  # GeV
+    cl_pow: float = 1.85
+    p_split: float = 0.914
+    cl_smr: float = 0.78
+    cl_max_charm: float = 3.41  # GeV
+    cl_pow_charm: float = 2.03
+    p_split_charm: float = 1.15
+    cl_smr_charm: float = 0.0
+    cl_max_bottom: float = 2.61  # GeV
+    cl_pow_bottom: float = 0.69
+    p_split_bottom: float = 0.56
+    cl_smr_bottom: float = 0.0
+    pwt_s: float = 0.374
+    pwt_diquark: float = 0.331
+    vector_wt: float = 1.0
+    dec_wt: float = 0.62
+
+    def validate(self):
+        """Return the parameters as floats, or say which one is wrong and why.
+
+        Returns
+        -------
+        ClusterParams
+
+        Raises
+        ------
+        TypeError
+            If a parameter is not a real number.
+        ValueError
+            If a parameter is not finite or lies outside its range, or a gluon is too light to split.
+        """
+        params = ClusterParams(**_checked(self, _CLUSTER_RANGES))
+        if params.gluon_mass <= 2.0 * params.mass_ud:
+            raise ValueError(
+                f"gluon_mass must be > {2.0 * params.mass_ud:g} GeV, twice mass_ud, for a gluon to split into quarks, "
+                f"got {self.gluon_mass!r}"
+            )
+        return params
+
+
+def _checked(params, ranges):
+    """The parameters as a dictionary of floats, each in its range."""
+    numbers = {}
+    for name, value in zip(params._fields, params, strict=True):
+        is_number = hasattr(value, "__float__") and np.ndim(value) == 0
+        if isinstance(value, (bool, np.bool_, str, bytes)) or not is_number:
+            raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+        numbers[name] = float(value)
+        low, high, unit, strict = ranges[name]
+        inside = low < numbers[name] <= high if strict else low <= numbers[name] <= high
+        if not (math.isfinite(numbers[name]) and inside):
+            wanted = f"{'>' if strict else '>='} {low:g}"
+            if math.isfinite(high):
+                wanted += f" and <= {high:g}"
+            elif not math.isfinite(numbers[name]):
+                wanted += " and finite"
+            raise ValueError(f"{name} must be {wanted}{unit}, got {value!r}")
+    return numbers
 
 
 # name: (low, high, unit, whether `low` itself is excluded)
-_RANGES = {
+_LUND_RANGES = {
     "a": (0.0, 20.0, "", False),
     "b": (1e-3, 1e3, " GeV^-2", False),
     "sigma_pt": (0.0, math.inf, " GeV", True),
@@ -97,4 +190,13 @@ _RANGES = {
     "stop_smear": (0.0, 0.5, "", False),
     "enhanced_fraction": (0.0, 1.0, "", False),
     "enhanced_width": (0.0, math.inf, "", True),
+}
+
+_MASSES = ("gluon_mass", "mass_ud", "mass_s", "mass_c", "mass_b", "cl_max", "cl_max_charm", "cl_max_bottom")
+_POWERS = ("cl_pow", "cl_pow_charm", "cl_pow_bottom", "p_split", "p_split_charm", "p_split_bottom")
+_CLUSTER_RANGES = {
+    **dict.fromkeys(_MASSES, (0.0, math.inf, " GeV", True)),
+    **dict.fromkeys(_POWERS, (0.0, 100.0, "", True)),
+    **dict.fromkeys(("cl_smr", "cl_smr_charm", "cl_smr_bottom"), (0.0, math.inf, "", False)),
+    **dict.fromkeys(("pwt_s", "pwt_diquark", "vector_wt", "dec_wt"), (0.0, math.inf, "", False)),
 }

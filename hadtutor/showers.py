@@ -18,7 +18,7 @@ from numba import njit
 from ._ragged import Events, row
 from .files import DataFileError, read_arrays, write_arrays
 
-__all__ = ["GLUON", "PARTON_MASSES", "Showers"]
+__all__ = ["GLUON", "PARTON_MASSES", "Constituents", "Showers"]
 
 GLUON = 21
 
@@ -70,7 +70,7 @@ class Showers(Events):
 
     def __post_init__(self):
         self._check_offsets(self.offsets, len(self.px), "partons")
-        self._check_kinds(whole=("pid", "col", "acol"))
+        self._check_kinds(whole=("pid", "col", "acol"), flags=("perturbative",))
         if not isinstance(self.energy, numbers.Real) or not (np.isfinite(self.energy) and self.energy > 0):
             raise ValueError(f"energy must be positive and finite (GeV), got {self.energy!r}")
         self._refuse(~np.isin(abs(self.pid), list(PARTON_MASSES)) | (self.pid == -GLUON), "a code that is no parton's")
@@ -98,9 +98,12 @@ class Showers(Events):
             )
         return rows[0][orders[0]], rows[1][orders[1]]
 
-    def _refuse(self, wrong, what):
-        if wrong.any():
-            raise ValueError(f"event {self.event[np.argmax(wrong)]} has {what}")
+    def _following(self):
+        """For each parton the row of the one with its colour as anticolour; an antiquark's own, since it has none."""
+        colours, anticolours = self._colour_partners()
+        following = np.arange(len(self.pid))
+        following[colours] = anticolours
+        return following
 
     def __repr__(self):
         return f"Showers({len(self)} events, {len(self.px)} partons, {self.energy:g} GeV)"
@@ -126,10 +129,7 @@ class Showers(Events):
         """
         rows = np.empty(len(self.pid), np.int64)
         starts = np.empty(len(self.pid) + 1, np.int64)
-        colours, anticolours = self._colour_partners()
-        following = np.arange(len(self.pid))  # an antiquark has none
-        following[colours] = anticolours
-        n_strings = _follow_colours(following, self.acol > 0, self.offsets, rows, starts)
+        n_strings = _follow_colours(self._following(), self.acol > 0, self.offsets, rows, starts)
         return rows, np.append(starts[:n_strings], len(rows))
 
     def save(self, path):
@@ -167,6 +167,31 @@ class Showers(Events):
             return cls(**columns, energy=header["energy"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataFileError(f"{path} does not hold parton showers: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Constituents(Showers):
+    """Quarks and antiquarks on their constituent mass shell, ready to form clusters; no gluons are left.
+
+    Attributes
+    ----------
+    perturbative : ndarray of bool, shape (rows,)
+        True for quarks of the shower, False for those that a gluon split into. The other columns are as in `Showers`.
+
+    Raises
+    ------
+    ValueError
+        As `Showers`; also if there is a gluon.
+    """
+
+    perturbative: np.ndarray = row()
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._refuse(self.pid == GLUON, "a gluon among its constituents")
+
+    def __repr__(self):
+        return f"Constituents({len(self)} events, {len(self.px)} quarks and antiquarks, {self.energy:g} GeV)"
 
 
 @njit(nogil=True)
