@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["DATASETS", "Dataset", "LepFigure", "lep", "lep_names", "load", "path"]
+__all__ = ["DATASETS", "Dataset", "LepFigure", "lep", "lep_names", "load", "path", "table"]
 
 PT_UNIT = 2.0**-12
 """Unit of the transverse momenta in the packaged files [GeV]: 0.24 MeV."""
@@ -111,6 +111,22 @@ DATASETS = {
         "10 000 showers of real Pythia 8.317, e+e- to Z/gamma* to q-qbar of five flavours, 200 GeV, partons with "
         "colours, no photons; tools/make_shower_data.py, seed 20240622",
     ),
+    "cluster-scan": Dataset(
+        "cluster-scan.csv",
+        "56c0572dbaec7fa04a766720b0bf61993f6734f7cc486ee9761ac6a3ade444c0",
+        1382,
+        "CC-BY-4.0",
+        "mean numbers of charged particles, pions, kaons and protons at 15 points of three cluster parameters, "
+        "20 000 events of 91.2 GeV each, decays by real Pythia 8.317; tools/make_cluster_data.py, seed 20240631",
+    ),
+    "cluster-lep": Dataset(
+        "cluster-lep.csv",
+        "9bc6e48b7827d246307a6e96c3371f96390f6578eafec3ec300b6d21e8e6ce2d",
+        23600,
+        "CC-BY-4.0",
+        "means and histograms of strings and of clusters from the packaged showers, decays by real Pythia 8.317; "
+        "tools/make_cluster_data.py, seed 20240631",
+    ),
 }
 """Name to `Dataset`."""
 
@@ -157,6 +173,44 @@ def _rows(name):
     """Rows of a packaged table, as dictionaries of strings."""
     lines = _intact(name).read_text(encoding="utf-8").splitlines()
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def table(name):
+    """Columns of a packaged table.
+
+    Parameters
+    ----------
+    name : str
+        A key of `DATASETS` that holds a table, such as ``"cluster-lep"``.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (rows,)
+        Numbers where a whole column is made of them, else strings.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown or not a table.
+    DataFileError
+        If the file is damaged: its checksum is not the listed one.
+
+    Examples
+    --------
+    >>> table("particles")["mass_gev"][:2]
+    array([0.000511, 0.000511])
+    """
+    if path(name).suffix != ".csv":
+        raise ValueError(f"{name!r} is not a table; read it with datasets.load({name!r})")
+    rows = _rows(name)
+    columns = {}
+    for column in rows[0]:
+        entries = np.array([row[column] for row in rows])
+        try:
+            columns[column] = entries.astype(float)
+        except ValueError:
+            columns[column] = entries
+    return columns
 
 
 def lep_names():

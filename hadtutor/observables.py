@@ -36,7 +36,7 @@ from numba import njit
 from .particles import charge_of
 from .thrust import eigenvalues, linear_tensor, thrust, thrust_and_axis, workspace
 
-__all__ = ["LABELS", "MORE", "NAMES", "compute", "momentum_fraction", "rapidity", "thrust", "thrust_axes"]
+__all__ = ["LABELS", "MORE", "NAMES", "compute", "count", "momentum_fraction", "rapidity", "thrust", "thrust_axes"]
 
 NAMES = (
     "T",
@@ -191,6 +191,31 @@ def rapidity(hadrons, axes=None):
     along = sum(p * n[:, k] for k, p in enumerate(_momenta(hadrons)))
     with np.errstate(divide="ignore"):
         return np.arctanh(np.clip(along / hadrons.e, -1.0, 1.0))
+
+
+def count(hadrons, *codes):
+    """Number of particles of some kinds in every event, antiparticles counted too.
+
+    Parameters
+    ----------
+    hadrons : Hadrons
+        N events.
+    *codes : int
+        PDG codes; their signs do not matter.
+
+    Returns
+    -------
+    ndarray of int, shape (N,)
+
+    Examples
+    --------
+    >>> import numpy as np, hadtutor as ht
+    >>> hadrons = ht.Hadrons(np.array([0, 3]), *np.ones((4, 3)), np.array([211, -211, 111]))
+    >>> count(hadrons, 211)
+    array([2])
+    """
+    chosen = np.isin(abs(hadrons.pid), np.abs(codes))
+    return np.diff(np.concatenate([[0], np.cumsum(chosen)])[hadrons.offsets])
 
 
 def momentum_fraction(hadrons, energy):

@@ -79,30 +79,15 @@ class Showers(Events):
         kind = np.where(self.pid == GLUON, 0, self.pid)
         wrong = ((self.col > 0) != (kind >= 0)) | ((self.acol > 0) != (kind <= 0))
         self._refuse(wrong, "a parton of the wrong colour: quarks have only col, antiquarks only acol, gluons both")
-        self._colour_partners()
-
-    def _colour_partners(self):
-        """Rows with a colour, and for each of them the row with the same tag as its anticolour."""
-        rows = [np.flatnonzero(tags > 0) for tags in (self.col, self.acol)]
-        # Tags numbered anew from 0, so that event and tag fit into one number, however large tags are.
-        tags, number = np.unique(np.concatenate([self.col[rows[0]], self.acol[rows[1]]]), return_inverse=True)
-        base = len(tags) + 1
-        numbers_of = number[: len(rows[0])], number[len(rows[0]) :]
-        keys = [self.event[r] * base + n for r, n in zip(rows, numbers_of, strict=True)]
-        orders = [np.argsort(k) for k in keys]
-        ordered = [k[o] for k, o in zip(keys, orders, strict=True)]
-        wrong = np.concatenate([np.setxor1d(*keys), *(k[1:][np.diff(k) == 0] for k in ordered)])
-        if len(wrong):
-            raise ValueError(
-                f"event {wrong.min() // base}: each colour tag must stand once as a colour and once as an anticolour"
-            )
-        return rows[0][orders[0]], rows[1][orders[1]]
+        self._following()
 
     def _following(self):
         """For each parton the row of the one with its colour as anticolour; an antiquark's own, since it has none."""
-        colours, anticolours = self._colour_partners()
         following = np.arange(len(self.pid))
-        following[colours] = anticolours
+        tags = (tags.astype(np.int64, copy=False) for tags in (self.col, self.acol))
+        wrong = _match_colours(self.offsets, *tags, following)
+        if wrong >= 0:
+            raise ValueError(f"event {wrong}: each colour tag must stand once as a colour and once as an anticolour")
         return following
 
     def __repr__(self):
@@ -192,6 +177,26 @@ class Constituents(Showers):
 
     def __repr__(self):
         return f"Constituents({len(self)} events, {len(self.px)} quarks and antiquarks, {self.energy:g} GeV)"
+
+
+@njit(nogil=True)
+def _match_colours(offsets, col, acol, following):
+    """Fill in for each colour the row of its anticolour; returns -1, or the first event where they do not match."""
+    for event in range(len(offsets) - 1):
+        first, last = offsets[event], offsets[event + 1]
+        colours = first + np.argsort(col[first:last])
+        anticolours = first + np.argsort(acol[first:last])
+        # Zeros, which stand for none, come first.
+        n = np.count_nonzero(col[first:last])
+        if n != np.count_nonzero(acol[first:last]):
+            return event
+        for k in range(last - first - n, last - first):
+            tag = col[colours[k]]
+            twice = k + 1 < last - first and (col[colours[k + 1]] == tag or acol[anticolours[k + 1]] == tag)
+            if acol[anticolours[k]] != tag or twice:
+                return event
+            following[colours[k]] = anticolours[k]
+    return -1
 
 
 @njit(nogil=True)

@@ -5,7 +5,17 @@ import checks
 import numpy as np
 import pytest
 
-from hadtutor import DataFileError, LundParams, Sample, datasets, strings
+from hadtutor import (
+    ClusterParams,
+    DataFileError,
+    LundParams,
+    Sample,
+    datasets,
+    hadronize_clusters,
+    observables,
+    pythia,
+    strings,
+)
 from hadtutor.datasets import DATASETS
 
 POINTS = {"base": (0.68, 0.98, 0.335), "a030": (0.30, 0.98, 0.335), "b058": (0.68, 0.58, 0.335)}
@@ -57,13 +67,48 @@ def test_no_file_of_data_is_unlisted():
 # --- Errors ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("function", [datasets.path, datasets.load])
+@pytest.mark.parametrize("function", [datasets.path, datasets.load, datasets.table])
 def test_an_unknown_name_is_an_error_that_lists_the_known_ones(function):
-    with pytest.raises(ValueError, match="unknown data set 'pions'; known: lep, lep-figures, particles, "):
+    with pytest.raises(
+        ValueError, match="unknown data set 'pions'; known: cluster-lep, cluster-scan, lep, lep-figures, "
+    ):
         function("pions")
 
 
-@pytest.mark.parametrize("table", ["particles", "lep", "lep-figures"])
+TABLES = ("particles", "lep", "lep-figures", "cluster-scan", "cluster-lep")
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_table_has_a_name_and_a_number_for_every_row(table):
+    columns = datasets.table(table)
+    lines = [line for line in datasets.path(table).read_text(encoding="utf-8").splitlines() if line[0] != "#"]
+    assert list(columns) == lines[0].split(",")
+    assert {len(column) for column in columns.values()} == {len(lines) - 1}
+    kinds = {name: column.dtype.kind for name, column in columns.items()}
+    assert set(kinds.values()) <= set("fU")
+    if table == "cluster-lep":
+        assert "".join(kinds.values()) == "UfUffff"
+
+
+def test_a_sample_is_not_a_table():
+    with pytest.raises(ValueError, match="'pythia-showers-91' is not a table; read it with datasets.load"):
+        datasets.table("pythia-showers-91")
+
+
+def test_packaged_cluster_results_agree_with_a_run_of_today():
+    """Pions, kaons and protons of 1500 events at one point of the scan: pulls below 4."""
+    scan = datasets.table("cluster-scan")
+    names = ("pwt_s", "pwt_diquark", "vector_wt")
+    params = ClusterParams()._replace(**{name: float(scan[name][3]) for name in names})
+    showers = datasets.load("pythia-showers-91")[:1500]
+    hadrons = pythia.decay(hadronize_clusters(showers, params, np.random.default_rng(5)).hadrons, seed=5)
+    for name, code in (("pions", 211), ("kaons", 321), ("protons", 2212)):
+        n = observables.count(hadrons, code)
+        error = np.hypot(n.std() / np.sqrt(len(n)), scan[f"{name}_error"][3])
+        assert abs(n.mean() - scan[name][3]) < 4 * error, name
+
+
+@pytest.mark.parametrize("table", TABLES)
 def test_a_table_is_not_a_sample(table):
     with pytest.raises(ValueError, match=f"'{table}' is not a sample of events; read the file {table}.csv"):
         datasets.load(table)

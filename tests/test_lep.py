@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from hadtutor import DataFileError, datasets
+from hadtutor import DataFileError, datasets, hadronize_strings, metrics, observables
 
 FIGURES = {row["name"]: datasets.lep(row["name"]) for row in datasets._rows("lep-figures")}
 BINNED = {name: figure for name, figure in FIGURES.items() if figure.kind != "mean"}
@@ -236,3 +236,69 @@ def test_a_missing_table_asks_for_a_new_installation(monkeypatch, tmp_path):
     monkeypatch.setattr(datasets, "_PACKAGE", tmp_path / "hadtutor")
     with pytest.raises(FileNotFoundError, match="lep-figures.csv is missing from this installation; install it again"):
         datasets.lep("thrust")
+
+
+# --- Simulations in the form of a figure -----------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def charged_and_neutral():
+    """Pion strings of the energy of LEP; every third pion is neutral."""
+    return hadronize_strings(3000, energy=91.2, rng=np.random.default_rng(1)).hadrons
+
+
+@pytest.mark.parametrize("name", sorted(BINNED))
+def test_a_simulation_comes_in_the_bins_of_the_figure(charged_and_neutral, name):
+    found = metrics.like_lep(charged_and_neutral, FIGURES[name])
+    assert found.density.shape == FIGURES[name].values.shape
+    assert found.covariance.shape == 2 * FIGURES[name].values.shape
+    assert found.density.sum() > 0
+
+
+@pytest.mark.parametrize(("name", "column"), [("thrust", "T"), ("C", "C"), ("BT", "B_T"), ("BW", "B_W")])
+def test_event_shapes_of_a_simulation_count_each_event_once(charged_and_neutral, name, column):
+    edges = FIGURES[name].edges
+    values = observables.compute(charged_and_neutral, 91.2, names=column)[column]
+    expected = np.histogram(values, edges)[0] / len(values) / np.diff(edges)
+    np.testing.assert_allclose(metrics.like_lep(charged_and_neutral, FIGURES[name]).density, expected)
+
+
+def test_d_is_that_of_the_charged_particles_alone(charged_and_neutral):
+    figure = FIGURES["D_charged"]
+    values = observables.compute(charged_and_neutral, 91.2, names="D", charged_only=True)["D"]
+    expected = np.histogram(values, figure.edges)[0] / len(values) / np.diff(figure.edges)
+    np.testing.assert_allclose(metrics.like_lep(charged_and_neutral, figure).density, expected)
+
+
+@pytest.mark.parametrize("name", ["xp", "xp_uds", "xi_charged", "pipm_p"])
+def test_spectra_of_a_simulation_count_charged_particles(charged_and_neutral, name):
+    hadrons, figure = charged_and_neutral, FIGURES[name]
+    p = np.sqrt(hadrons.px**2 + hadrons.py**2 + hadrons.pz**2)[hadrons.pid != 111]
+    values = {"xi_charged": -np.log(p / 45.6), "pipm_p": p}.get(name, p / 45.6)
+    expected = np.histogram(values, figure.edges)[0] / len(hadrons) / np.diff(figure.edges)
+    np.testing.assert_allclose(metrics.like_lep(hadrons, figure).density, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["nch", "nch_udsc"])
+def test_multiplicities_of_a_simulation_are_probabilities(charged_and_neutral, name):
+    figure = FIGURES[name]
+    n_ch = np.bincount(charged_and_neutral.event[charged_and_neutral.pid != 111], minlength=len(charged_and_neutral))
+    expected = np.histogram(n_ch, figure.edges)[0] / len(n_ch)
+    np.testing.assert_allclose(metrics.like_lep(charged_and_neutral, figure).density, expected)
+
+
+@pytest.mark.parametrize("name", sorted(MEANS))
+def test_a_mean_of_a_simulation_has_the_error_of_a_mean(charged_and_neutral, name):
+    n_ch = np.bincount(charged_and_neutral.event[charged_and_neutral.pid != 111], minlength=len(charged_and_neutral))
+    found = metrics.like_lep(charged_and_neutral, FIGURES[name])
+    assert found.density[0] == pytest.approx(n_ch.mean())
+    assert np.sqrt(found.covariance[0, 0]) == pytest.approx(n_ch.std() / np.sqrt(len(n_ch)), rel=1e-3)
+
+
+def test_weights_count_in_a_simulation(charged_and_neutral):
+    """Weight zero for one half of the events is as good as leaving them out."""
+    log_w = np.where(np.arange(3000) < 1000, 0.0, -np.inf)
+    for name in ("thrust", "xp", "mean_nch_opal"):
+        weighted = metrics.like_lep(charged_and_neutral, FIGURES[name], log_w).density
+        alone = metrics.like_lep(charged_and_neutral[:1000], FIGURES[name]).density
+        np.testing.assert_allclose(weighted, alone, rtol=1e-6)

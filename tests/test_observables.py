@@ -523,3 +523,12 @@ def test_columns_of_any_type_and_stride_are_read(some, kind):
 def test_the_thirteen_names_are_those_of_the_reference():
     assert set(observables.NAMES) == set(checks.PYTHIA["base"])
     assert len(observables.NAMES) == 13
+
+
+def test_count_takes_antiparticles_too_and_keeps_empty_events():
+    pid = np.array([211, -211, 111, 321, -2212], np.int32)
+    hadrons = Hadrons(np.array([0, 3, 3, 5]), *np.ones((4, 5)), pid)
+    assert observables.count(hadrons, 211).tolist() == [2, 0, 0]
+    assert observables.count(hadrons, -2212, 321).tolist() == [0, 0, 2]
+    assert observables.count(hadrons).tolist() == [0, 0, 0]
+    assert sum(observables.count(hadrons, code).sum() for code in (211, 111, 321, 2212)) == len(pid)

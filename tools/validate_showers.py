@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from hadtutor import Hadrons, LundParams, datasets, metrics, observables, pythia
 
 NAMES = observables.NAMES + observables.MORE
-LEP = {"thrust": "T", "C": "C", "BT": "B_T", "BW": "B_W", "nch": "n_ch"}
+LEP = ("thrust", "C", "BT", "BW", "nch")
 
 
 def direct(n_events, energy, params, seed):
@@ -33,11 +33,9 @@ def direct(n_events, energy, params, seed):
     return Hadrons(np.array(offsets), *table[:, :4].T.copy(), table[:, 4].astype(np.int32))
 
 
-def chi2_to_lep(columns, name):
+def chi2_to_lep(hadrons, name):
     figure = datasets.lep(name)
-    counts = metrics.histogram_per_event(columns[LEP[name]], figure.edges)
-    found = metrics.density_per_event(counts, figure.edges, kind=figure.kind)
-    return metrics.chi2_to_data(*found, figure.values, figure.errors)
+    return metrics.chi2_to_data(*metrics.like_lep(hadrons, figure), figure.values, figure.errors)
 
 
 def main():
@@ -67,7 +65,7 @@ def main():
     print(f"mean charged multiplicity: {gap:+.3f} +- {error:.3f}")
     if params is None and options.energy == 91.2:
         for name in LEP:
-            chi2, ndf, _ = chi2_to_lep(x, name)
+            chi2, ndf, _ = chi2_to_lep(ours, name)
             print(f"LEP, {name:7s} chi2 {chi2:6.1f} for {ndf} bins")
     sys.exit(int(missed))
 
