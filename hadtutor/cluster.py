@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from ._hadron_pairs import pair_table
 from ._progress import Progress
+from .hadron_pairs import pair_table
 from .hadrons import Hadrons
 from .histories import FISSION, PAIR, SINGLE, WAITING, Clusters, Sample
 from .params import ClusterParams
@@ -426,6 +426,28 @@ def to_single_hadron(i, first, last, rows, hadron_mass):
 
 
 @njit(nogil=True)
+def _make_single_hadrons(first, last, rows, pairs):
+    """Turn the light clusters of an event into single hadrons; if one finds no neighbour all stay as they were."""
+    light = np.zeros(last - first, np.bool_)
+    for i in range(first, last):
+        row = table_row(rows.flavour[0, i], rows.flavour[1, i])
+        light[i - first] = rows.fate[i] == WAITING and rows.mass[i] ** 2 <= pairs.sum2[pairs.meson_offsets[row]]
+    if not light.any():
+        return True
+    p, mass = rows.p[:, first:last].copy(), rows.mass[first:last].copy()
+    for i in range(first, last):
+        if light[i - first]:
+            row = table_row(rows.flavour[0, i], rows.flavour[1, i])
+            if not to_single_hadron(i, first, last, rows, pairs.lightest_mass[row]):
+                rows.p[:, first:last], rows.mass[first:last] = p, mass
+                for j in range(first, last):
+                    if rows.fate[j] == SINGLE:
+                        rows.fate[j] = WAITING
+                return False
+    return True
+
+
+@njit(nogil=True)
 def decay_direction(rng, i, rows, flavours):
     """Direction of the hadron with the quark, in the rest frame of cluster i.
 
@@ -453,16 +475,11 @@ def _decay(rng, offsets, rows, flavours, quark_odds, pairs, sums, out_offsets, o
     out_offsets[0] = 0
     for event in range(len(offsets) - 1):
         first, last = offsets[event], offsets[event + 1]
-        fits = True
+        if not _make_single_hadrons(first, last, rows, pairs):
+            out_offsets[event + 1] = h
+            continue
         for i in range(first, last):
-            if fate[i] == WAITING:
-                row = table_row(flavour[0, i], flavour[1, i])
-                if mass[i] ** 2 <= pairs.sum2[pairs.meson_offsets[row]]:
-                    fits &= to_single_hadron(i, first, last, rows, pairs.lightest_mass[row])
-        for i in range(first, last):
-            if not fits and fate[i] == SINGLE:
-                fate[i] = WAITING
-            if fate[i] == FISSION or not fits:
+            if fate[i] == FISSION:
                 continue
             row = table_row(flavour[0, i], flavour[1, i])
             px, py, pz, e = p[0, i], p[1, i], p[2, i], p[3, i]
@@ -521,8 +538,15 @@ def _checked(params, rng):
 
 
 def _of_kind(value, kind, where):
-    if not isinstance(value, kind):
+    # Constituents are Showers too, but have no gluons left to split.
+    if not isinstance(value, kind) or (kind is Showers and isinstance(value, Constituents)):
         raise TypeError(f"{where} takes {kind.__name__}, got {type(value).__name__}")
+
+
+def _pairs(params, pions_only):
+    if not isinstance(pions_only, (bool, np.bool_)):
+        raise TypeError(f"pions_only must be True or False, got {pions_only!r}")
+    return pair_table(params, pions_only)
 
 
 def _checked_momenta(showers):
@@ -712,9 +736,8 @@ def decay_clusters(clusters, params=None, rng=None, pions_only=False):
     params = _checked(params, rng)
     clusters._refuse(clusters.fate > FISSION, "clusters that have decayed already")
     rows = _rows_of(clusters)
-    offsets, p, pid = _decay_rows(
-        rng, clusters.offsets, rows, _flavours(params), params, pair_table(params, bool(pions_only))
-    )
+    pairs = _pairs(params, pions_only)
+    offsets, p, pid = _decay_rows(rng, clusters.offsets, rows, _flavours(params), params, pairs)
     return Decayed(Hadrons(offsets, *p, pid), _clusters(clusters.offsets, rows))
 
 
@@ -765,8 +788,8 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
         raise ValueError(f"threads must be a whole number >= 1, got {threads!r}")
     p, following = _checked_momenta(showers), showers._following()
     order, _ = showers.colour_order()
-    flavours, pairs = _flavours(params), pair_table(params, bool(pions_only))
-    starts = range(0, len(showers), CHUNK)
+    flavours, pairs = _flavours(params), _pairs(params, pions_only)
+    starts = range(0, max(len(showers), 1), CHUNK)
     try:
         rngs = rng.spawn(len(starts))
     except TypeError as error:
@@ -814,7 +837,7 @@ def _hadronize_chunk(rng, offsets, order, following, p, pid, params, flavours, p
 
 def _joined(pieces):
     """Hadrons and clusters of all chunks."""
-    hadrons, clusters = zip(*pieces, strict=True) if pieces else ((), ())
+    hadrons, clusters = zip(*pieces, strict=True)
 
     def join_offsets(parts):
         starts = np.cumsum([0] + [part[-1] for part in parts])

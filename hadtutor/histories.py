@@ -179,7 +179,8 @@ class Clusters(Events):
     Raises
     ------
     ValueError
-        If the arrays do not fit together, or a code is no quark's or no antiquark's; the message names the event.
+        If the arrays do not fit together, a number is not finite, or a code, a parent or a fate is none that can be;
+        the message names the event.
     """
 
     offsets: np.ndarray
@@ -202,6 +203,10 @@ class Clusters(Events):
         self._check_offsets(self.offsets, len(self.px), "clusters")
         flags = ("quark_perturbative", "antiquark_perturbative")
         self._check_kinds(whole=("quark", "antiquark", "parent", "fate"), flags=flags)
+        self._refuse(~np.isfinite(self.px + self.py + self.pz + self.e + self.mass), "a cluster that is not finite")
+        self._refuse((self.fate < WAITING) | (self.fate > SINGLE), "a cluster whose fate is not one of 0 to 3")
+        n_clusters = np.repeat(self.multiplicity, self.multiplicity)
+        self._refuse((self.parent < -1) | (self.parent >= n_clusters), "a cluster whose parent is not in the event")
         self._refuse((self.quark < 1) | (self.quark > 5), "a cluster whose quark is not one of 1 to 5")
         self._refuse((self.antiquark < -5) | (self.antiquark > -1), "a cluster whose antiquark is not one of -1 to -5")
 

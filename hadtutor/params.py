@@ -93,7 +93,7 @@ class ClusterParams(NamedTuple):
         Power with which they are added (``ClPowLight``, …), > 0.
     p_split, p_split_charm, p_split_bottom : float
         Power P in the masses of the two parts of a cluster, density :math:`\propto (M_i - m_i)^{P-1}`
-        (``PSplitLight``, …), > 0.
+        (``PSplitLight``, …), > 0 and <= 3.
     cl_smr, cl_smr_charm, cl_smr_bottom : float
         Smearing of the direction of a hadron about its perturbative quark (``ClSmrLight``, …), >= 0; 0 for none.
     pwt_s : float
@@ -201,10 +201,12 @@ _LUND_RANGES = {
 }
 
 _MASSES = ("gluon_mass", "mass_ud", "mass_s", "mass_c", "mass_b", "cl_max", "cl_max_charm", "cl_max_bottom")
-_POWERS = ("cl_pow", "cl_pow_charm", "cl_pow_bottom", "p_split", "p_split_charm", "p_split_bottom")
+_WEIGHTS = ("pwt_s", "pwt_diquark", "vector_wt", "dec_wt")
 _CLUSTER_RANGES = {
     **dict.fromkeys(_MASSES, (0.0, math.inf, " GeV", True)),
-    **dict.fromkeys(_POWERS, (0.0, 100.0, "", True)),
+    **dict.fromkeys(("cl_pow", "cl_pow_charm", "cl_pow_bottom"), (0.0, 100.0, "", True)),
+    # Above 3 nearly all draws of two masses that large do not fit into the cluster.
+    **dict.fromkeys(("p_split", "p_split_charm", "p_split_bottom"), (0.0, 3.0, "", True)),
     **dict.fromkeys(("cl_smr", "cl_smr_charm", "cl_smr_bottom"), (0.0, math.inf, "", False)),
-    **dict.fromkeys(("pwt_s", "pwt_diquark", "vector_wt", "dec_wt"), (0.0, math.inf, "", False)),
+    **dict.fromkeys(_WEIGHTS, (0.0, 1000.0, "", False)),
 }

@@ -5,7 +5,20 @@ import numpy as np
 import pytest
 from checks import assert_same_columns, assert_same_sample
 
-from hadtutor import DataFileError, Hadrons, Histories, LundParams, Sample, files, hadronize_strings
+from hadtutor import (
+    ClusterParams,
+    Clusters,
+    DataFileError,
+    Hadrons,
+    Histories,
+    LundParams,
+    Sample,
+    cluster,
+    datasets,
+    files,
+    hadronize_clusters,
+    hadronize_strings,
+)
 
 
 @pytest.fixture(scope="module")
@@ -459,3 +472,177 @@ def test_histories_can_be_made_by_hand():
     assert h.chain_of_break.tolist() == [0, 1, 1]
     assert h.event_offsets.tolist() == [0, 2]
     assert h.only_accepted().z.tolist() == h.z[1:].tolist()
+
+
+# --- Samples of clusters ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def of_clusters():
+    """200 events, with clusters of every fate but one: none waits."""
+    showers = datasets.load("pythia-showers-91")[:200]
+    made = hadronize_clusters(showers, ClusterParams(cl_max=3.0), np.random.default_rng(5))
+    assert set(made.histories.fate) == {1, 2, 3}
+    return made
+
+
+def two_clusters(**columns):
+    """Two events of one waiting cluster each."""
+    two = dict.fromkeys(("px", "py", "pz", "axis_x", "axis_y"), np.zeros(2))
+    two |= dict.fromkeys(("e", "mass"), np.full(2, 2.0)) | {"axis_z": np.ones(2)}
+    two |= {"quark": np.array([2, 4]), "antiquark": np.array([-1, -5])}
+    two |= dict.fromkeys(("quark_perturbative", "antiquark_perturbative"), np.ones(2, bool))
+    two |= {"parent": np.full(2, -1), "fate": np.zeros(2, int), "offsets": np.array([0, 1, 2])}
+    return Clusters(**(two | columns))
+
+
+@pytest.mark.parametrize(
+    "key", [0, -1, slice(10, 20), slice(None, None, -1), slice(5, 5), [3, 3, 1], [], MASK], ids=str
+)
+def test_picked_events_keep_their_hadrons_and_clusters(of_clusters, key):
+    """Parents are numbered within an event, so they stay what they were."""
+    chosen = np.atleast_1d(np.arange(200)[key if len(np.shape(key)) == 0 or len(key) else slice(0, 0)])
+    part = of_clusters[key]
+    assert len(part) == len(part.histories) == len(chosen)
+    assert (part.params, part.energy, part.quark) == (of_clusters.params, 91.2, None)
+    for ours, theirs in ((part.hadrons, of_clusters.hadrons), (part.histories, of_clusters.histories)):
+        for k, i in enumerate(chosen):
+            for name, column in rows_of(ours, ours.offsets, k).items():
+                np.testing.assert_array_equal(column, rows_of(theirs, theirs.offsets, i)[name])
+
+
+def test_picked_events_have_the_hadrons_of_their_clusters(of_clusters):
+    part = of_clusters[[150, 3, 77]]
+    clusters, hadrons = part.histories, part.hadrons
+    owner = np.repeat(np.arange(len(clusters.px)), clusters.n_hadrons)
+    energy = np.bincount(owner, weights=hadrons.e, minlength=len(clusters.px))
+    final = clusters.fate > 1
+    np.testing.assert_allclose(energy[final], clusters.e[final], rtol=1e-12)
+    parts = np.flatnonzero(clusters.parent >= 0)
+    parents = clusters.offsets[clusters.event[parts]] + clusters.parent[parts]
+    assert np.array_equal(np.unique(parents), np.flatnonzero(clusters.fate == 1))
+    np.testing.assert_allclose(
+        np.bincount(parents, clusters.pz[parts])[np.unique(parents)], clusters.pz[clusters.fate == 1]
+    )
+
+
+@pytest.mark.parametrize("cuts", [[200], [0, 200], [1, 199, 200], [70, 70, 200]])
+def test_a_sample_of_clusters_cut_and_joined_is_the_same_sample(of_clusters, cuts):
+    starts = [0, *cuts[:-1]]
+    parts = [of_clusters[start:stop] for start, stop in zip(starts, cuts, strict=True)]
+    assert_same_sample(Sample.concatenate(parts), of_clusters)
+
+
+def test_samples_of_clusters_and_of_strings_cannot_be_joined(of_clusters, sample):
+    with pytest.raises(ValueError, match="samples differ in params: ClusterParams.* and LundParams"):
+        Sample.concatenate([of_clusters, sample])
+    with pytest.raises(ValueError, match="samples differ in energy"):
+        Sample.concatenate([of_clusters, replace(of_clusters, energy=200.0)])
+
+
+@pytest.mark.parametrize("change", ["histories", "no histories", "no events", "unfinished"])
+def test_a_sample_of_clusters_comes_back_from_its_file_bit_by_bit(of_clusters, tmp_path, change):
+    if change == "no histories":
+        of_clusters = replace(of_clusters, histories=None)
+    elif change == "no events":
+        of_clusters = of_clusters[:0]
+    elif change == "unfinished":
+        nothing = Hadrons(np.zeros(3, int), *np.zeros((4, 0)), np.zeros(0, np.int32))
+        of_clusters = replace(of_clusters, hadrons=nothing, histories=two_clusters())
+    of_clusters.save(tmp_path / "events.npz")
+    again = Sample.load(tmp_path / "events.npz")
+    assert_same_sample(again, of_clusters)
+    assert type(again.histories) is type(of_clusters.histories)
+
+
+@pytest.mark.parametrize("quark", [None, "u"])
+def test_a_file_with_histories_of_the_other_model_is_refused(of_clusters, sample, tmp_path, quark):
+    """A string with a quark's name is no event of clusters, and the other way round."""
+    wrong = replace(of_clusters, quark="u") if quark else replace(sample, quark=None)
+    wrong.save(tmp_path / "events.npz")
+    with pytest.raises(DataFileError, match="events.npz is not a sample of events"):
+        Sample.load(tmp_path / "events.npz")
+
+
+def test_files_of_other_kinds_are_no_samples(of_clusters, tmp_path):
+    datasets.load("pythia-showers-91")[:3].save(tmp_path / "showers.npz")
+    with pytest.raises(DataFileError, match="showers.npz is not a sample of events"):
+        Sample.load(tmp_path / "showers.npz")
+    replace(of_clusters[:3], params=ClusterParams(cl_max=-1.0)).save(tmp_path / "wrong.npz")
+    with pytest.raises(DataFileError, match="wrong.npz is not a sample of events: cl_max must be > 0"):
+        Sample.load(tmp_path / "wrong.npz")
+    of_clusters[:3].save(tmp_path / "half.npz")
+    raw = (tmp_path / "half.npz").read_bytes()
+    (tmp_path / "half.npz").write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(DataFileError, match="half.npz is damaged, truncated"):
+        Sample.load(tmp_path / "half.npz")
+
+
+def test_the_text_of_a_sample_of_clusters_says_what_it_is(of_clusters):
+    assert repr(of_clusters) == "Sample(200 events of clusters, 91.2 GeV, cl_max=3, cl_pow=1.85, p_split=0.914)"
+    clusters = of_clusters.histories
+    n, primary = len(clusters.px), np.sum(clusters.parent < 0)
+    assert repr(clusters) == f"Clusters(200 events, {n} clusters, {primary} primary)"
+
+
+def test_clusters_say_what_became_of_them(of_clusters):
+    clusters = of_clusters.histories
+    assert np.array_equal(clusters.primary, clusters.parent == -1)
+    assert np.array_equal(clusters.n_hadrons, np.select([clusters.fate == 2, clusters.fate == 3], [2, 1], 0))
+    sums = np.bincount(clusters.event, weights=clusters.n_hadrons)
+    assert np.array_equal(sums, of_clusters.hadrons.multiplicity)
+    assert clusters.unfinished.tolist() == []
+
+
+def test_unfinished_events_have_waiting_clusters_or_none():
+    clusters = two_clusters(offsets=np.array([0, 0, 1, 2]), fate=np.array([0, 2]))
+    assert clusters.unfinished.tolist() == [0, 1]
+    assert clusters[[2, 1]].unfinished.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"quark": np.array([2, 6])}, "event 1 has a cluster whose quark is not one of 1 to 5"),
+        ({"quark": np.array([-2, 1])}, "event 0 has a cluster whose quark is not one of 1 to 5"),
+        ({"antiquark": np.array([-2, 0])}, "event 1 has a cluster whose antiquark is not one of -1 to -5"),
+        ({"antiquark": np.array([-1, -6])}, "event 1 has a cluster whose antiquark is not one of -1 to -5"),
+        ({"quark": np.array([2.0, 4.0])}, "quark must hold whole numbers, got float64"),
+        ({"fate": np.zeros(2)}, "fate must hold whole numbers, got float64"),
+        ({"quark_perturbative": np.zeros(2, int)}, "quark_perturbative must hold bools, got int64"),
+        ({"mass": np.ones(2, complex)}, "mass must hold real numbers, got complex128"),
+        ({"mass": np.ones(3)}, "mass has 3 rows, the offsets want 2"),
+        ({"axis_x": [0.0, 0.0]}, "axis_x must be a one-dimensional NumPy array, got list"),
+        ({"offsets": np.array([0, 3])}, r"offsets must run from 0 to the number of clusters \(2\)"),
+    ],
+)
+def test_clusters_by_hand_are_checked(columns, message):
+    with pytest.raises(ValueError, match=message):
+        two_clusters(**columns)
+
+
+def test_clusters_by_hand_decay():
+    hadrons, clusters = cluster.decay_clusters(
+        two_clusters(**dict.fromkeys(("e", "mass"), np.array([2.0, 8.0]))), rng=np.random.default_rng(1)
+    )
+    assert clusters.n_hadrons.tolist() == [2, 2]
+    assert hadrons.multiplicity.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "what"),
+    [
+        ("mass", np.nan, "is not finite"),
+        ("e", np.inf, "is not finite"),
+        ("fate", 7, "fate is not one of 0 to 3"),
+        ("fate", -1, "fate is not one of 0 to 3"),
+        ("parent", 1000, "parent is not in the event"),
+        ("parent", -2, "parent is not in the event"),
+    ],
+)
+def test_a_cluster_that_cannot_be_is_refused_with_its_event(of_clusters, column, value, what):
+    clusters = of_clusters.histories
+    changed = getattr(clusters, column).copy()
+    changed[clusters.offsets[3]] = value
+    with pytest.raises(ValueError, match=f"event 3 has a cluster .*{what}"):
+        replace(clusters, **{column: changed})

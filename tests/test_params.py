@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
-from hadtutor import LundParams
+from hadtutor import ClusterParams, LundParams
+from hadtutor.params import CLUSTER_LEP
 
 UNITS = {"b": "GeV^-2", "sigma_pt": "GeV", "stop_mass": "GeV"}
 TOO_LOW = {
@@ -125,3 +126,112 @@ def test_kernels_read_parameters_by_name():
         return params.sigma_pt * math.sqrt(0.5) + 0.0 * params.enhanced_width
 
     assert width(LundParams(sigma_pt=0.5)) == 0.5 * math.sqrt(0.5)
+
+
+# --- Clusters --------------------------------------------------------------------------------------
+
+MASSES = ("gluon_mass", "mass_ud", "mass_s", "mass_c", "mass_b", "cl_max", "cl_max_charm", "cl_max_bottom")
+SMEARINGS = ("cl_smr", "cl_smr_charm", "cl_smr_bottom")
+WEIGHTS = ("pwt_s", "pwt_diquark", "vector_wt", "dec_wt")
+UPPER = dict.fromkeys(("cl_pow", "cl_pow_charm", "cl_pow_bottom"), 100) | dict.fromkeys(WEIGHTS, 1000)
+UPPER |= dict.fromkeys(("p_split", "p_split_charm", "p_split_bottom"), 3)
+
+
+def refusal(name, value):
+    """What the error says when `name` of the cluster model has this value."""
+    with pytest.raises((TypeError, ValueError)) as caught:
+        ClusterParams(**{name: value}).validate()
+    return str(caught.value)
+
+
+def test_defaults_of_the_cluster_model_are_the_published_ones():
+    """Light quarks: Herwig 7.3 (arXiv:2312.05175); charm and bottom: Hadronization.in and HERWIG 6.5."""
+    assert ClusterParams()._asdict() == {
+        "gluon_mass": 0.95,
+        "mass_ud": 0.325,
+        "mass_s": 0.45,
+        "mass_c": 1.55,
+        "mass_b": 4.95,
+        "cl_max": 3.53,
+        "cl_pow": 1.85,
+        "p_split": 0.914,
+        "cl_smr": 0.78,
+        "cl_max_charm": 3.41,
+        "cl_pow_charm": 2.03,
+        "p_split_charm": 1.15,
+        "cl_smr_charm": 0.0,
+        "cl_max_bottom": 2.61,
+        "cl_pow_bottom": 0.69,
+        "p_split_bottom": 0.56,
+        "cl_smr_bottom": 0.0,
+        "pwt_s": 0.374,
+        "pwt_diquark": 0.331,
+        "vector_wt": 1.0,
+        "dec_wt": 0.62,
+    }
+    assert set(ClusterParams._fields) == {*MASSES, *SMEARINGS, *UPPER}
+    assert ClusterParams().validate() == ClusterParams()
+
+
+def test_parameters_for_lep_differ_in_three_weights_from_the_published_ones():
+    assert CLUSTER_LEP.validate() == CLUSTER_LEP
+    differ = {name for name in ClusterParams._fields if getattr(CLUSTER_LEP, name) != getattr(ClusterParams(), name)}
+    assert differ == {"pwt_s", "pwt_diquark", "vector_wt"}
+
+
+@pytest.mark.parametrize("name", ClusterParams._fields)
+def test_numbers_of_the_cluster_model_that_are_not_finite_are_refused(name):
+    for value in (math.nan, -math.inf, math.inf):
+        text = refusal(name, value)
+        assert text.startswith(f"{name} must be >")
+        assert text.endswith(f"got {value}")
+    assert (f"<= {UPPER[name]}" if name in UPPER else "finite") in text
+
+
+@pytest.mark.parametrize("name", ClusterParams._fields)
+def test_an_error_of_the_cluster_model_names_parameter_value_and_unit(name):
+    zero_is_allowed = name in WEIGHTS + SMEARINGS
+    limit = ">= 0" if zero_is_allowed else "> 0"
+    for value in (-0.01, -5, *([] if zero_is_allowed else [0.0])):
+        text = refusal(name, value)
+        assert text.startswith(f"{name} must be {limit}")
+        assert text.endswith(f"got {value!r}")
+        assert (name in MASSES) == (" GeV" in text)
+    if name in UPPER:
+        assert refusal(name, 1000.1) == f"{name} must be {limit} and <= {UPPER[name]}, got 1000.1"
+
+
+@pytest.mark.parametrize("name", ClusterParams._fields)
+@pytest.mark.parametrize("value", ["0.5", True, None, [0.5], 1j])
+def test_every_parameter_of_the_cluster_model_must_be_a_number(name, value):
+    assert refusal(name, value) == f"{name} must be a number, got {value!r} of type {type(value).__name__}"
+
+
+@pytest.mark.parametrize("name", ["gluon_mass", "mass_ud"])
+def test_a_gluon_must_be_heavy_enough_to_split(name):
+    params = ClusterParams(gluon_mass=0.8, mass_ud=0.4)
+    message = r"^gluon_mass must be > 0.8 GeV, twice mass_ud, for a gluon to split into quarks, got 0.8$"
+    with pytest.raises(ValueError, match=message):
+        params.validate()
+    change = {"gluon_mass": 0.8000001, "mass_ud": 0.3999999}[name]
+    assert params._replace(**{name: change}).validate()[0] > 0
+
+
+def test_limits_of_the_cluster_model_are_included_where_they_make_sense():
+    zeros = ClusterParams(**dict.fromkeys(WEIGHTS + SMEARINGS, 0.0))
+    assert zeros.validate() == zeros
+    largest = ClusterParams(**{name: float(value) for name, value in UPPER.items()})
+    assert largest.validate() == largest
+
+
+@given(st.lists(st.floats(1e-6, 3.0), min_size=21, max_size=21), st.floats(1e-6, 1.0))
+def test_valid_parameters_of_the_cluster_model_come_back_unchanged(values, part):
+    params = ClusterParams(*values)._replace(mass_ud=0.499 * part * values[0])
+    assert params.validate() == params
+    assert ClusterParams(*map(np.float64, params)).validate() == params
+
+
+def test_validated_parameters_of_the_cluster_model_are_floats():
+    params = ClusterParams(gluon_mass=1, mass_b=np.float32(5), pwt_s=Fraction(1, 4), cl_max=np.int64(3)).validate()
+    assert all(type(p) is float for p in params)
+    assert (params.gluon_mass, params.mass_b, params.pwt_s, params.cl_max) == (1.0, 5.0, 0.25, 3.0)

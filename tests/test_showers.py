@@ -3,7 +3,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from hadtutor import DataFileError, Showers, datasets, files, hadronize_strings, showers
+from hadtutor import Constituents, DataFileError, Showers, cluster, datasets, files, hadronize_strings, showers
 
 NAMES = ("pythia-showers-91", "pythia-showers-200")
 
@@ -231,3 +231,72 @@ def test_other_files_are_refused(some, tmp_path):
         Showers.load(tmp_path / "strings.npz")
     with pytest.raises(FileNotFoundError):
         Showers.load(tmp_path / "missing.npz")
+
+
+# --- Constituents ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def constituents(some):
+    return cluster.split_gluons(some, rng=np.random.default_rng(1))
+
+
+def test_constituents_are_showers_without_gluons(constituents):
+    assert isinstance(constituents, Showers)
+    assert not np.any(constituents.pid == 21)
+    assert np.all(np.diff(constituents.colour_order()[1]) == 2)
+    n = len(constituents.pid)
+    assert repr(constituents) == f"Constituents(200 events, {n} quarks and antiquarks, 91.2 GeV)"
+
+
+def test_a_gluon_among_constituents_is_an_error_with_the_event(some):
+    with pytest.raises(ValueError, match=r"event \d+ has a gluon among its constituents") as caught:
+        Constituents(**vars(some), perturbative=np.ones(len(some.pid), bool))
+    assert f"event {some.event[some.pid == 21][0]} " in str(caught.value)
+
+
+def test_constituents_are_checked_as_showers_are(constituents):
+    acol = constituents.acol.copy()
+    acol[acol > 0] += 1000 * (constituents.event[acol > 0] == 9)
+    with pytest.raises(ValueError, match="event 9: each colour tag must stand once"):
+        replace(constituents, acol=acol)
+    with pytest.raises(ValueError, match=r"energy must be positive and finite"):
+        replace(constituents, energy=-1.0)
+
+
+@pytest.mark.parametrize("wrong", [np.ones(3, bool), np.ones(3)])
+def test_one_flag_belongs_to_each_constituent(constituents, wrong):
+    with pytest.raises(ValueError, match="perturbative has 3 rows, the offsets want"):
+        replace(constituents, perturbative=wrong)
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_whether_a_constituent_is_perturbative_is_a_bool(constituents, kind):
+    with pytest.raises(ValueError, match=f"perturbative must hold bools, got {np.dtype(kind)}"):
+        replace(constituents, perturbative=constituents.perturbative.astype(kind))
+
+
+def test_picked_events_keep_their_constituents(constituents):
+    part = constituents[[7, 3]]
+    assert type(part) is Constituents
+    for field in fields(Constituents):
+        if field.metadata:
+            column, rows = getattr(constituents, field.name), constituents.offsets
+            want = np.concatenate([column[rows[7] : rows[8]], column[rows[3] : rows[4]]])
+            np.testing.assert_array_equal(getattr(part, field.name), want)
+
+
+@pytest.mark.parametrize("n", [0, 1, 200])
+def test_files_keep_every_constituent(constituents, tmp_path, n):
+    constituents[:n].save(tmp_path / "constituents.npz")
+    again = Constituents.load(tmp_path / "constituents.npz")
+    for field in fields(Constituents):
+        np.testing.assert_array_equal(getattr(again, field.name), getattr(constituents[:n], field.name), strict=True)
+
+
+def test_files_of_showers_and_of_constituents_are_not_mixed_up(some, constituents, tmp_path):
+    some.save(tmp_path / "showers.npz")
+    constituents.save(tmp_path / "constituents.npz")
+    for kind, name in ((Constituents, "showers.npz"), (Showers, "constituents.npz")):
+        with pytest.raises(DataFileError, match=f"{name} does not hold parton showers: .*perturbative"):
+            kind.load(tmp_path / name)

@@ -1,4 +1,8 @@
-"""Which hadrons a cluster can decay to, and with which weights: flavour, mixing and spin, from the particle table."""
+"""Which hadrons a cluster can decay to, and with which weights: flavour, mixing and spin.
+
+The lowest multiplets: pseudoscalar and vector mesons of all five flavours, baryons of the octet and the decuplet and,
+with one heavy quark, their counterparts. Masses are those of `hadtutor.particles`. `hadtutor.cluster` adds phase space.
+"""
 
 import itertools
 import math
@@ -7,6 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .particles import PARTICLES
+
+__all__ = ["Hadron", "PairTable", "baryon_pairs", "baryons", "meson_pairs", "mesons", "pair_table"]
 
 D, U, S, C, B = 1, 2, 3, 4, 5
 POPPED = (D, U, S)
@@ -29,7 +35,24 @@ class Hadron(NamedTuple):
 
 
 def mesons(quark, anti, vector_wt=1.0):
-    """Pseudoscalar and vector mesons of a quark and an antiquark, given by their flavours 1 to 5."""
+    """Pseudoscalar and vector mesons of a quark and an antiquark.
+
+    Parameters
+    ----------
+    quark, anti : int
+        Flavours of the quark and of the antiquark, 1 to 5, both without sign.
+    vector_wt : float
+        Weight of vector mesons besides their three spin states.
+
+    Returns
+    -------
+    list of Hadron
+
+    Examples
+    --------
+    >>> [meson.pid for meson in mesons(2, 1)]
+    [211, 213]
+    """
     if quark != anti:
         high, low = max(quark, anti), min(quark, anti)
         # A positive code has an up-type quark or a down-type antiquark as the heavier one.
@@ -45,8 +68,27 @@ def mesons(quark, anti, vector_wt=1.0):
     return [Hadron(pid, PARTICLES[pid].mass, share * weights[abs(pid) % 10]) for pid, share in shares.items()]
 
 
-def baryons(quark, diquark, dec_wt):
-    """Octet and decuplet baryons (with heavy quarks: their counterparts) of a quark and a pair of quarks."""
+def baryons(quark, diquark, dec_wt=1.0):
+    """Octet and decuplet baryons of a quark and a diquark; with heavy quarks their counterparts.
+
+    Parameters
+    ----------
+    quark : int
+        Flavour, 1 to 5.
+    diquark : tuple of int
+        Its two flavours, 1 to 3.
+    dec_wt : float
+        Amplitude of the decuplet; its square is the weight.
+
+    Returns
+    -------
+    list of Hadron
+
+    Examples
+    --------
+    >>> [PARTICLES[baryon.pid].name for baryon in baryons(3, (1, 2))]
+    ['Sigma(1385)0', 'Sigma0', 'Lambda']
+    """
     a, b, c = sorted((quark, *diquark), reverse=True)
     codes = [(a, b, c, 4)]  # spin 3/2
     if not a == b == c:
@@ -54,26 +96,56 @@ def baryons(quark, diquark, dec_wt):
     if a > b > c:
         codes.append((a, c, b, 2))  # three flavours make two of them, such as Lambda and Sigma0
     pids = [1000 * a + 100 * b + 10 * c + spins for a, b, c, spins in codes]
-    weights = {2: 1.0, 4: dec_wt**2}
-    return [Hadron(pid, PARTICLES[pid].mass, pid % 10 * weights[pid % 10]) for pid in pids if pid in PARTICLES]
+    weights = {2: 2.0, 4: 4.0 * dec_wt**2}
+    return [Hadron(pid, PARTICLES[pid].mass, weights[pid % 10]) for pid in pids]
 
 
-def meson_pairs(quark, anti, pwt_s, vector_wt, pions_only=False):
-    """Pairs (hadron with the quark, hadron with the antiquark, weight), a new quark pair between them."""
+def meson_pairs(quark, anti, params, pions_only=False):
+    """Pairs of mesons that a cluster can decay to: a new quark and antiquark between its own.
+
+    Parameters
+    ----------
+    quark, anti : int
+        Flavours of the quark and of the antiquark of the cluster, 1 to 5, both without sign.
+    params : ClusterParams
+    pions_only : bool
+        Whether only pairs of pions are wanted; quarks of other flavours then count as u or d.
+
+    Yields
+    ------
+    tuple of (Hadron, Hadron, float)
+        The hadron with the quark, the one with the antiquark, and the weight of the pair without phase space.
+    """
     if pions_only:
         quark, anti = PIONS_FOR[quark], PIONS_FOR[anti]
     for new in POPPED[:2] if pions_only else POPPED:
-        weight = pwt_s if new == S else 1.0
-        for one, two in itertools.product(mesons(quark, new, vector_wt), mesons(new, anti, vector_wt)):
-            if not pions_only or (abs(one.pid) in (111, 211) and abs(two.pid) in (111, 211)):
+        weight = params.pwt_s if new == S else 1.0
+        ones, twos = mesons(quark, new, params.vector_wt), mesons(new, anti, params.vector_wt)
+        for one, two in itertools.product(ones, twos):
+            if not pions_only or {abs(one.pid), abs(two.pid)} <= {111, 211}:
                 yield one, two, weight * one.weight * two.weight
 
 
-def baryon_pairs(quark, anti, pwt_s, dec_wt):
-    """Pairs (baryon with the quark, antibaryon with the antiquark, weight), a new diquark pair between them."""
+def baryon_pairs(quark, anti, params):
+    """Pairs of a baryon and an antibaryon that a cluster can decay to: a new diquark pair between its quarks.
+
+    Parameters
+    ----------
+    quark, anti : int
+        Flavours of the quark and of the antiquark of the cluster, 1 to 5, both without sign.
+    params : ClusterParams
+
+    Yields
+    ------
+    tuple of (Hadron, Hadron, float)
+        The baryon with the quark, the antibaryon with the antiquark, and the weight of the pair without phase space.
+        The weight of a diquark is the product of those of its quarks.
+    """
     for diquark in itertools.combinations_with_replacement(POPPED, 2):
-        weight = pwt_s ** diquark.count(S)
-        for one, two in itertools.product(baryons(quark, diquark, dec_wt), baryons(anti, diquark, dec_wt)):
+        weight = params.pwt_s ** diquark.count(S)
+        for one, two in itertools.product(
+            baryons(quark, diquark, params.dec_wt), baryons(anti, diquark, params.dec_wt)
+        ):
             yield one, two._replace(pid=-two.pid), weight * one.weight * two.weight
 
 
@@ -96,10 +168,21 @@ class PairTable(NamedTuple):
 
 
 def pair_table(params, pions_only=False):
-    """The table for these `ClusterParams`; with `pions_only` only pairs of pions, and a pion for a light cluster."""
+    """All pairs for all clusters, sorted by threshold.
+
+    Parameters
+    ----------
+    params : ClusterParams
+    pions_only : bool
+        Whether only pairs of pions are wanted, and a pion for a cluster too light for two.
+
+    Returns
+    -------
+    PairTable
+    """
     flavours = list(itertools.product(range(D, B + 1), repeat=2))
-    of_mesons = [list(meson_pairs(q, a, params.pwt_s, params.vector_wt, pions_only)) for q, a in flavours]
-    of_baryons = [[] if pions_only else list(baryon_pairs(q, a, params.pwt_s, params.dec_wt)) for q, a in flavours]
+    of_mesons = [meson_pairs(q, a, params, pions_only) for q, a in flavours]
+    of_baryons = [() if pions_only else baryon_pairs(q, a, params) for q, a in flavours]
     rows, offsets = [], []
     for lists in (of_mesons, of_baryons):
         ends = [len(rows)]
