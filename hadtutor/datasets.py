@@ -113,7 +113,7 @@ DATASETS = {
     ),
     "cluster-scan": Dataset(
         "cluster-scan.csv",
-        "56c0572dbaec7fa04a766720b0bf61993f6734f7cc486ee9761ac6a3ade444c0",
+        "5a3f8283a6e097294a6515fb506d71b27f0ad9ea2f190423649b07dad32a9290",
         1382,
         "CC-BY-4.0",
         "mean numbers of charged particles, pions, kaons and protons at 15 points of three cluster parameters, "
@@ -121,8 +121,8 @@ DATASETS = {
     ),
     "cluster-lep": Dataset(
         "cluster-lep.csv",
-        "9bc6e48b7827d246307a6e96c3371f96390f6578eafec3ec300b6d21e8e6ce2d",
-        23600,
+        "5b4b26e8ac9dde3c4a98946d69f26b7a798069ee0b8c7a14d423c89b492292e6",
+        27354,
         "CC-BY-4.0",
         "means and histograms of strings and of clusters from the packaged showers, decays by real Pythia 8.317; "
         "tools/make_cluster_data.py, seed 20240631",

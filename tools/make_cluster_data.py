@@ -18,7 +18,8 @@ KINDS = {"pions": 211, "kaons": 321, "protons": 2212}
 XI = np.linspace(0, 6, 21)  # ln(1/x)
 FIGURES = ("thrust", "nch", "xp")
 SCANNED = ("pwt_s", "pwt_diquark", "vector_wt")
-CENTRE, FACTOR = (0.3, 0.8, 0.5), 1.6
+CENTRE, FACTOR = (0.3, 0.9, 0.4), 1.6
+EARLY_END = "TimeShower:pTmin = 0.65"  # Pythia's own is 0.5 GeV; Herwig 7.3 ends its shower at 0.65 GeV
 
 
 def scan_points():
@@ -28,11 +29,19 @@ def scan_points():
     return [tuple(np.round(c * FACTOR ** int(k), 4) for c, k in zip(CENTRE, step, strict=True)) for step in steps]
 
 
+def mean(values):
+    return values.mean(), values.std() / np.sqrt(len(values))
+
+
 def multiplicities(hadrons):
     """Mean number of charged particles and of each kind, with its error."""
     numbers = {"charged": hadrons.where(particles.charge_of(hadrons.pid) != 0).multiplicity}
     numbers |= {name: observables.count(hadrons, code) for name, code in KINDS.items()}
-    return {name: (n.mean(), n.std() / np.sqrt(len(n))) for name, n in numbers.items()}
+    return {name: mean(n) for name, n in numbers.items()}
+
+
+def broadness(hadrons, energy):
+    return mean(1 - observables.compute(hadrons, energy, threads=2, names="T")["T"])
 
 
 def spectra(hadrons, energy):
@@ -48,9 +57,8 @@ def spectra(hadrons, energy):
 
 
 def clusters(showers, params, seed):
-    """Hadrons of the cluster model after decays."""
-    sample = hadronize_clusters(showers, params, np.random.default_rng(seed), threads=2)
-    return pythia.decay(sample.hadrons, seed)
+    """Hadrons of the cluster model before decays."""
+    return hadronize_clusters(showers, params, np.random.default_rng(seed), threads=2).hadrons
 
 
 def scan():
@@ -59,27 +67,34 @@ def scan():
     yield ",".join((*SCANNED, *(f"{c},{c}_error" for c in columns)))
     for k, point in enumerate(scan_points()):
         params = ClusterParams()._replace(**dict(zip(SCANNED, map(float, point), strict=True)))
-        found = multiplicities(clusters(showers, params, SEED + k))
+        found = multiplicities(pythia.decay(clusters(showers, params, SEED + k), SEED + k))
         yield ",".join([f"{x:g}" for x in point] + [f"{x:.5g}" for c in columns for x in found[c]])
+
+
+def models(showers, seed):
+    """Name of a model to its hadrons before decays."""
+    yield "string", pythia.hadronize(showers, seed=seed, decays=False)
+    yield "published", clusters(showers, ClusterParams(), seed + 1)
+    yield "adjusted", clusters(showers, CLUSTER_LEP, seed + 2)
+    if showers.energy == 91.2:
+        early = pythia.shower(len(showers), showers.energy, seed + 3, EARLY_END)
+        yield "early end", clusters(early, ClusterParams(), seed + 4)
 
 
 def comparison():
     yield "model,energy,name,low,high,value,error"
     for energy, seed in ((91.2, SEED + 100), (200.0, SEED + 200)):
-        showers = datasets.load(f"pythia-showers-{energy:.0f}")
-        models = {
-            "string": lambda s=showers, seed=seed: pythia.hadronize(s, seed=seed),
-            "cluster, published": lambda s=showers, seed=seed: clusters(s, ClusterParams(), seed + 1),
-            "cluster, adjusted": lambda s=showers, seed=seed: clusters(s, CLUSTER_LEP, seed + 2),
-        }
-        for model, make in models.items():
-            hadrons = make()
-            for name, (value, error) in multiplicities(hadrons).items():
-                yield f'"{model}",{energy:g},{name},nan,nan,{value:.5g},{error:.3g}'
+        for model, hadrons in models(datasets.load(f"pythia-showers-{energy:.0f}"), seed):
+            decayed = pythia.decay(hadrons, seed)
+            means = multiplicities(decayed)
+            means |= {"1-T before decays": broadness(hadrons, energy), "1-T": broadness(decayed, energy)}
+            means["rhos"] = mean(observables.count(pythia.decay(hadrons, seed, "213:mayDecay = off"), 213))
+            for name, (value, error) in means.items():
+                yield f"{model},{energy:g},{name},nan,nan,{value:.5g},{error:.3g}"
             if energy == 91.2:
-                for name, edges, (density, covariance) in spectra(hadrons, energy):
+                for name, edges, (density, covariance) in spectra(decayed, energy):
                     for row in zip(edges[:-1], edges[1:], density, np.sqrt(np.diag(covariance)), strict=True):
-                        yield f'"{model}",{energy:g},{name},{row[0]:g},{row[1]:g},{row[2]:.4g},{row[3]:.2g}'
+                        yield f"{model},{energy:g},{name},{row[0]:g},{row[1]:g},{row[2]:.4g},{row[3]:.2g}"
 
 
 def main():
