@@ -14,14 +14,13 @@ multiplets, single hadrons from clusters above threshold, and the softened thres
 
 import copy
 import math
-import numbers
 import warnings
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from ._parallel import check_rng, check_threads, in_threads, spawn
 from ._progress import Progress
 from .hadron_pairs import pair_table
 from .hadrons import Hadrons
@@ -530,10 +529,7 @@ def _checked(params, rng):
     params = ClusterParams() if params is None else params
     if not isinstance(params, ClusterParams):
         raise TypeError(f"params must be ClusterParams, got {type(params).__name__}; write ClusterParams(cl_max=3.5)")
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng must be a numpy Generator, got {type(rng).__name__}; make one with np.random.default_rng(seed)"
-        )
+    check_rng(rng)
     return params.validate()
 
 
@@ -784,16 +780,12 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
     """
     _of_kind(showers, Showers, "hadronize_clusters")
     params = _checked(params, rng)
-    if isinstance(threads, bool) or not isinstance(threads, numbers.Integral) or threads < 1:
-        raise ValueError(f"threads must be a whole number >= 1, got {threads!r}")
+    check_threads(threads)
     p, following = _checked_momenta(showers), showers._following()
     order, _ = showers.colour_order()
     flavours, pairs = _flavours(params), _pairs(params, pions_only)
     starts = range(0, max(len(showers), 1), CHUNK)
-    try:
-        rngs = rng.spawn(len(starts))
-    except TypeError as error:
-        raise TypeError(f"rng cannot spawn independent generators ({error}); use np.random.default_rng") from error
+    rngs = spawn(rng, len(starts))
 
     def job(k):
         offsets = showers.offsets[starts[k] : starts[k] + CHUNK + 1]
@@ -804,8 +796,8 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
         )
 
     pieces = []
-    with ThreadPoolExecutor(threads) as pool, Progress(len(showers), "event", progress) as bar:
-        for k, piece in enumerate(pool.map(job, range(len(starts)))):
+    with Progress(len(showers), "event", progress) as bar:
+        for k, piece in enumerate(in_threads(job, len(starts), threads)):
             pieces.append(piece)
             bar.update(min(CHUNK, len(showers) - starts[k]))
     sample = Sample(*_joined(pieces), params, float(showers.energy), quark=None)

@@ -275,6 +275,8 @@ def _over_events(work, hadrons, threads):
     threads = min(int(threads), max(1, len(hadrons)))
     edges = np.linspace(0, len(hadrons), threads + 1).astype(int)
     most = int(hadrons.multiplicity.max(initial=0))
+    # Compiled here, in one thread: numba fails now and then when two make it compile the same.
+    work(0, 0, np.empty((most, 3)), *workspace(most))
     with ThreadPoolExecutor(threads) as pool:
         shares = pool.map(
             lambda first, last: work(first, last, np.empty((most, 3)), *workspace(most)), edges[:-1], edges[1:]

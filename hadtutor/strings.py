@@ -13,12 +13,12 @@ import copy
 import math
 import numbers
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from ._parallel import check_rng, check_threads, in_threads, spawn
 from ._progress import Progress
 from .hadrons import Hadrons
 from .histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM, Histories, Sample
@@ -306,17 +306,10 @@ def hadronize_strings(n_events, params=None, energy=90.0, rng=None, quark="u", t
     True
     """
     params, energy = check_string(n_events, LundParams() if params is None else params, energy, quark)
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng must be a numpy Generator, got {type(rng).__name__}; make one with np.random.default_rng(seed)"
-        )
-    if isinstance(threads, bool) or not isinstance(threads, numbers.Integral) or threads < 1:
-        raise ValueError(f"threads must be a whole number >= 1, got {threads!r}")
+    check_rng(rng)
+    check_threads(threads)
     sizes = [CHUNK] * (n_events // CHUNK) + ([n_events % CHUNK] if n_events % CHUNK else [])
-    try:
-        rngs = rng.spawn(len(sizes))
-    except TypeError as error:
-        raise TypeError(f"rng cannot spawn independent generators ({error}); use np.random.default_rng") from error
+    rngs = spawn(rng, len(sizes))
     table = z_table(params, MASS_NEUTRAL_PION**2)
 
     scratch = threading.local()  # one set of buffers per thread, used again: fresh memory costs page faults
@@ -326,10 +319,8 @@ def hadronize_strings(n_events, params=None, energy=90.0, rng=None, quark="u", t
             rngs[k], sizes[k], energy, QUARKS[quark], params, table, k * CHUNK, scratch, threads == 1
         )
 
-    with ThreadPoolExecutor(threads) as pool:
-        # Not through the pool when there is one thread: each chunk is then joined before the next is begun.
-        pieces = pool.map(job, range(len(sizes))) if threads > 1 else map(job, range(len(sizes)))
-        columns = _join_chunks(pieces, sizes, progress)
+    # With one thread each chunk is joined before the next is begun.
+    columns = _join_chunks(in_threads(job, len(sizes), threads), sizes, progress)
     hadrons = Hadrons(columns.pop("offsets"), *(columns.pop(name) for name in ("px", "py", "pz", "e", "pid")))
     histories = Histories(**{name.removeprefix("break_"): column for name, column in columns.items()})
     return Sample(hadrons, histories, params, energy, quark)

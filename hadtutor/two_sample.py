@@ -17,6 +17,7 @@ import numpy as np
 from scipy import stats
 from scipy.spatial.distance import cdist
 
+from ._parallel import check_rng
 from ._progress import track
 
 __all__ = [
@@ -156,10 +157,7 @@ def n_eff(log_w):
 
 
 def _check_resampling(rng, n=1):
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng must be a numpy Generator, got {type(rng).__name__}; make one with np.random.default_rng(seed)"
-        )
+    check_rng(rng)
     if n < 1:
         raise ValueError(f"a p-value needs at least one other sample to compare with, got {n}")
 

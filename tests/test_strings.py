@@ -579,6 +579,22 @@ def test_the_event_in_the_error_is_the_one_that_failed():
         events(event + 1, **settings)
 
 
+def test_the_first_call_of_a_process_may_use_threads():
+    """Two threads that make numba compile the same at once fail now and then: three processes, nothing compiled."""
+    code = (
+        "import numpy as np\n"
+        "import hadtutor as ht\n"
+        "sample = ht.hadronize_strings(20_000, rng=np.random.default_rng(1), threads=2, progress=False)\n"
+        "ht.observables.compute(sample.hadrons, 90.0, threads=2)\n"
+        "showers = ht.datasets.load('pythia-showers-91')[:3000]\n"
+        "ht.hadronize_clusters(showers, rng=np.random.default_rng(1), threads=2, progress=False)\n"
+        "print('done')\n"
+    )
+    for _ in range(3):
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        assert result.stdout.strip() == "done", result.stderr
+
+
 def test_threads_that_fail_do_not_hang():
     """In a process of its own, which can be stopped; ten chunks, all of which fail."""
     code = (
