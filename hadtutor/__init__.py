@@ -31,7 +31,17 @@ from .strings import HadronizationError, hadronize_strings
 __version__ = "0.1.0"
 
 # Imported when first used: torch, matplotlib and Pythia are not needed to hadronize a string.
-_ON_DEMAND = ("event_display", "interop", "lund_torch", "plotting", "pythia", "strings_torch", "widgets")
+_ON_DEMAND = (
+    "event_display",
+    "interop",
+    "lund_torch",
+    "nets",
+    "plotting",
+    "pythia",
+    "strings_torch",
+    "training",
+    "widgets",
+)
 
 __all__ = [
     "ClusterParams",
