@@ -467,14 +467,26 @@ def decay_direction(rng, i, rows, flavours):
 
 
 @njit(nogil=True)
-def _decay(rng, offsets, rows, flavours, quark_odds, pairs, sums, out_offsets, out_p, out_pid):
-    """Hadrons of all clusters; momenta, masses and fates in `rows` change. Returns the number of hadrons."""
+def _single_hadrons(offsets, rows, pairs):
+    """Turn the light clusters of all events into single hadrons; False for events where that is not possible."""
+    possible = np.empty(len(offsets) - 1, np.bool_)
+    for event in range(len(possible)):
+        possible[event] = _make_single_hadrons(offsets[event], offsets[event + 1], rows, pairs)
+    return possible
+
+
+@njit(nogil=True)
+def _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs, sums, out_offsets, out_p, out_pid):
+    """Hadrons of all clusters; fates in `rows` change. Returns the number of hadrons.
+
+    `directions` (3, rows) of the hadrons with the quarks, at rest; (3, 0) if they are to be drawn here.
+    """
     p, mass, flavour, fate = rows.p, rows.mass, rows.flavour, rows.fate
     h = 0
     out_offsets[0] = 0
     for event in range(len(offsets) - 1):
         first, last = offsets[event], offsets[event + 1]
-        if not _make_single_hadrons(first, last, rows, pairs):
+        if not possible[event]:
             out_offsets[event + 1] = h
             continue
         for i in range(first, last):
@@ -492,7 +504,10 @@ def _decay(rng, offsets, rows, flavours, quark_odds, pairs, sums, out_offsets, o
                 j = choose_pair(rng, mass[i], pairs.baryon_offsets[row], pairs.baryon_offsets[row + 1], pairs, sums)
             if j < 0:
                 j = choose_pair(rng, mass[i], pairs.meson_offsets[row], pairs.meson_offsets[row + 1], pairs, sums)
-            x, y, z = decay_direction(rng, i, rows, flavours)
+            if directions.shape[1] > 0:
+                x, y, z = directions[0, i], directions[1, i], directions[2, i]
+            else:
+                x, y, z = decay_direction(rng, i, rows, flavours)
             m1 = pairs.mass[0, j]
             k = p_star(mass[i], m1, pairs.mass[1, j])
             part = to_lab(px, py, pz, e, mass[i], k * x, k * y, k * z, math.sqrt(k * k + m1 * m1))
@@ -506,13 +521,28 @@ def _decay(rng, offsets, rows, flavours, quark_odds, pairs, sums, out_offsets, o
     return h
 
 
-def _decay_rows(rng, offsets, rows, flavours, params, pairs):
+def _decay_rows(rng, offsets, rows, flavours, params, pairs, decay=None):
     """`_decay` with its arrays: offsets, p, pid of the hadrons."""
+    possible = _single_hadrons(offsets, rows, pairs)
+    directions = np.empty((3, 0)) if decay is None else _directions_of(decay, _clusters(offsets, rows), rng)
     room = 2 * len(rows.mass)
     out = np.empty(len(offsets), np.int64), np.empty((4, room)), np.empty(room, np.int32)
     sums = np.empty(len(pairs.weight))
-    n = _decay(rng, offsets, rows, flavours, 1.0 / (1.0 + params.pwt_diquark), pairs, sums, *out)
+    quark_odds = 1.0 / (1.0 + params.pwt_diquark)
+    n = _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs, sums, *out)
     return out[0], out[1][:, :n], out[2][:n]
+
+
+def _directions_of(decay, clusters, rng):
+    """Unit vectors (3, rows) by a user's decay, checked."""
+    directions = np.asarray(decay(clusters, rng), dtype=float)
+    wanted = (len(clusters.mass), 3)
+    if directions.shape != wanted:
+        raise ValueError(f"decay must give one direction for each cluster, shape {wanted}, got {directions.shape}")
+    size = np.linalg.norm(directions, axis=1)
+    bad = (clusters.fate == WAITING) & ~((size > 0) & np.isfinite(size))
+    clusters._refuse(bad, "a cluster for which decay gave a direction of length zero or one that is not finite")
+    return np.ascontiguousarray((directions / np.where(size > 0, size, 1.0)[:, None]).T)
 
 
 # --- What users call -------------------------------------------------------------------------------
@@ -537,6 +567,11 @@ def _of_kind(value, kind, where):
     # Constituents are Showers too, but have no gluons left to split.
     if not isinstance(value, kind) or (kind is Showers and isinstance(value, Constituents)):
         raise TypeError(f"{where} takes {kind.__name__}, got {type(value).__name__}")
+
+
+def _check_decay(decay):
+    if decay is not None and not callable(decay):
+        raise TypeError(f"decay must be a function of clusters and rng, got {type(decay).__name__}")
 
 
 def _pairs(params, pions_only):
@@ -686,7 +721,7 @@ def fission(clusters, params=None, rng=None):
     return _clusters(*_fission_rows(rng, clusters.offsets, _rows_of(clusters), _flavours(params)))
 
 
-def decay_clusters(clusters, params=None, rng=None, pions_only=False):
+def decay_clusters(clusters, params=None, rng=None, pions_only=False, decay=None):
     r"""Let each cluster decay into two hadrons.
 
     Between quark and antiquark a pair of quarks, or with odds `pwt_diquark` to 1 of diquarks if two baryons fit, is
@@ -707,6 +742,10 @@ def decay_clusters(clusters, params=None, rng=None, pions_only=False):
     pions_only : bool
         Whether all hadrons are pions, as in the first studies of generative networks. Quarks of other flavours then
         count as u or d, whichever has their charge.
+    decay : callable, optional
+        Another law for the directions: ``decay(clusters, rng)`` gives, for each row of `Clusters`, the direction of the
+        hadron with the quark in the rest frame of its cluster, shape (rows, 3). Only those of clusters with fate 0
+        matter. `hadtutor.gan.load_onnx` makes one of a network. By default that of the cluster model.
 
     Returns
     -------
@@ -717,7 +756,8 @@ def decay_clusters(clusters, params=None, rng=None, pions_only=False):
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, a parameter is out of range, or clusters have decayed already.
+        If an argument is of the wrong kind, a parameter is out of range, clusters have decayed already, or `decay`
+        gives something else than directions.
 
     Examples
     --------
@@ -733,11 +773,12 @@ def decay_clusters(clusters, params=None, rng=None, pions_only=False):
     clusters._refuse(clusters.fate > FISSION, "clusters that have decayed already")
     rows = _rows_of(clusters)
     pairs = _pairs(params, pions_only)
-    offsets, p, pid = _decay_rows(rng, clusters.offsets, rows, _flavours(params), params, pairs)
+    _check_decay(decay)
+    offsets, p, pid = _decay_rows(rng, clusters.offsets, rows, _flavours(params), params, pairs, decay)
     return Decayed(Hadrons(offsets, *p, pid), _clusters(clusters.offsets, rows))
 
 
-def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=False, progress=True):
+def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=False, progress=True, decay=None):
     """Hadronize showers with the cluster model: split gluons, form clusters, break them, let them decay.
 
     Parameters
@@ -754,6 +795,9 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
         Whether all hadrons are pions, see `decay_clusters`.
     progress : bool
         Whether to show a progress bar when the work takes more than a few seconds.
+    decay : callable, optional
+        Another law for the directions of decays, see `decay_clusters`. It is called once for every 1024 events, with
+        `threads` above 1 from several threads at a time.
 
     Returns
     -------
@@ -781,6 +825,7 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
     _of_kind(showers, Showers, "hadronize_clusters")
     params = _checked(params, rng)
     check_threads(threads)
+    _check_decay(decay)
     p, following = _checked_momenta(showers), showers._following()
     order, _ = showers.colour_order()
     flavours, pairs = _flavours(params), _pairs(params, pions_only)
@@ -792,7 +837,7 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
         rows = slice(offsets[0], offsets[-1])
         local = (array - offsets[0] for array in (offsets, order[rows], following[rows]))
         return _hadronize_chunk(
-            rngs[k], *local, np.ascontiguousarray(p[:, rows]), showers.pid[rows], params, flavours, pairs
+            rngs[k], *local, np.ascontiguousarray(p[:, rows]), showers.pid[rows], params, flavours, pairs, decay
         )
 
     pieces = []
@@ -812,7 +857,7 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
     return sample
 
 
-def _hadronize_chunk(rng, offsets, order, following, p, pid, params, flavours, pairs):
+def _hadronize_chunk(rng, offsets, order, following, p, pid, params, flavours, pairs, decay):
     """Hadrons (offsets, p, pid) and clusters (offsets, rows) of one chunk."""
     parton = pid
     offsets, p, pid, source = _split_gluons(rng, offsets, order, p, parton, flavours)
@@ -823,7 +868,7 @@ def _hadronize_chunk(rng, offsets, order, following, p, pid, params, flavours, p
     rows = _make_rows(len(quarks))
     _form(p, pid, parton[source] != GLUON, quarks, antiquark_of[following[source[quarks]]], rows)
     offsets, rows = _fission_rows(rng, offsets // 2, rows, flavours)
-    hadrons = _decay_rows(rng, offsets, rows, flavours, params, pairs)
+    hadrons = _decay_rows(rng, offsets, rows, flavours, params, pairs, decay)
     return hadrons, (offsets, rows)
 
 

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from particle import PDGID, Particle
 from scipy import integrate, stats
 
+import hadtutor
 from hadtutor import ClusterParams, Clusters, Constituents, Sample, Showers, cluster, datasets, hadronize_clusters
 from hadtutor.hadron_pairs import ETA_LIGHT, baryon_pairs, baryons, meson_pairs, mesons, pair_table
 from hadtutor.particles import PARTICLES
@@ -1590,3 +1591,63 @@ def test_pions_only_is_a_yes_or_no():
     for value in ("no", 1, None):
         with pytest.raises(TypeError, match=f"pions_only must be True or False, got {value!r}"):
             cluster.decay_clusters(single_clusters(2, 1.0, 2, -2), rng=generator(), pions_only=value)
+
+
+# --- Another law for the directions of decays ------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def showers():
+    return hadtutor.datasets.load("pythia-showers-91")
+
+
+def along_the_quark(clusters, rng):
+    return np.stack([clusters.axis_x, clusters.axis_y, clusters.axis_z], axis=1)
+
+
+def test_decay_of_the_user_gives_the_directions_and_conserves_momentum(showers):
+    few = showers[:1500]  # more than one chunk
+    sample = hadtutor.hadronize_clusters(few, rng=np.random.default_rng(1), decay=along_the_quark)
+    smooth = hadtutor.hadronize_clusters(few, hadtutor.ClusterParams(cl_smr=0.0), np.random.default_rng(1))
+    c, h = sample.histories, sample.hadrons
+    for name, total in (("px", 0.0), ("py", 0.0), ("pz", 0.0), ("e", few.energy)):
+        sums = np.bincount(h.event, weights=getattr(h, name), minlength=len(h))
+        np.testing.assert_allclose(sums, total, atol=1e-9)
+    # The first hadron of a pair flies along the quark: so do all clusters' pairs, and not by chance as in the model.
+    cosine = []
+    for s in (sample, smooth):
+        c, h = s.histories, s.hadrons
+        first = np.cumsum(c.n_hadrons) - c.n_hadrons
+        pair = np.flatnonzero(c.fate == 2)
+        k = np.stack([h.px, h.py, h.pz], 1)[first[pair]]
+        p = np.stack([c.px, c.py, c.pz], 1)[pair]
+        energy = (c.e[pair] * h.e[first[pair]] - (k * p).sum(1)) / c.mass[pair]
+        k = k - ((h.e[first[pair]] + energy) / (c.e[pair] + c.mass[pair]))[:, None] * p
+        axis = np.stack([c.axis_x, c.axis_y, c.axis_z], 1)[pair]
+        cosine.append((k * axis).sum(1) / np.linalg.norm(k, axis=1))
+    moved = sample.histories.fate == 3  # a recoil turns the axis of its neighbour a little
+    assert moved.sum() < 0.01 * len(moved)
+    assert np.mean(cosine[0] > 1 - 1e-6) > 0.98
+    assert np.mean(cosine[1] > 1 - 1e-6) < 0.5
+
+
+def test_directions_need_no_unit_length_and_threads_change_nothing(showers):
+    few = showers[:2100]
+    longer = lambda clusters, rng: 3 * along_the_quark(clusters, rng)
+    one = hadtutor.hadronize_clusters(few, rng=np.random.default_rng(1), decay=along_the_quark)
+    two = hadtutor.hadronize_clusters(few, rng=np.random.default_rng(1), threads=2, decay=longer)
+    np.testing.assert_allclose(one.hadrons.px, two.hadrons.px, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("decay", "error", "match"),
+    [
+        ("isotropic", TypeError, "function of clusters and rng, got str"),
+        (lambda clusters, rng: np.zeros((2, 3)), ValueError, r"shape \(\d+, 3\), got \(2, 3\)"),
+        (lambda clusters, rng: np.zeros((len(clusters.mass), 3)), ValueError, "event 0 has a cluster for which decay"),
+        (lambda clusters, rng: np.full((len(clusters.mass), 3), np.nan), ValueError, "event 0 .* not finite"),
+    ],
+)
+def test_decay_that_gives_no_directions_is_refused(showers, decay, error, match):
+    with pytest.raises(error, match=match):
+        hadtutor.hadronize_clusters(showers[:10], rng=np.random.default_rng(1), decay=decay)
