@@ -101,6 +101,7 @@ class Standardise(nn.Module):
         x = torch.as_tensor(x)
         if x.ndim != 2 or len(x) == 0 or not bool(torch.isfinite(x).all()):
             raise ValueError(f"Standardise needs finite features of shape (rows, F), got shape {tuple(x.shape)}")
+        x = x if x.is_floating_point() else x.float()
         spread = x.double().std(dim=0, correction=0)
         mean = x.double().mean(dim=0)
         # What rounding leaves of a constant feature is no spread.

@@ -10,6 +10,7 @@ goes on from its checkpoint ends where it would have ended anyway, to the last b
 import copy
 import hashlib
 import io
+import json
 import math
 import os
 import pathlib
@@ -85,7 +86,8 @@ class Clouds:
     Raises
     ------
     ValueError
-        If the offsets do not run from 0 to the number of rows, or a column has not one entry for each event.
+        If the offsets do not run from 0 to the number of rows, a column has not one entry for each event, or `weight`
+        not one for each row.
 
     Examples
     --------
@@ -100,8 +102,11 @@ class Clouds:
         self.offsets = torch.as_tensor(offsets).to(self.x.device)
         self.columns = tuple(torch.as_tensor(c) for c in columns)
         self.weight = None if weight is None else torch.as_tensor(weight)
-        if len(self.offsets) == 0 or self.offsets[0] != 0 or self.offsets[-1] != len(self.x):
-            raise ValueError(f"offsets must run from 0 to the number of rows, {len(self.x)}")
+        ends = self.offsets.tolist()
+        if not ends or ends[0] != 0 or ends[-1] != len(self.x) or sorted(ends) != ends:
+            raise ValueError(f"offsets must run from 0 to the number of rows, {len(self.x)}, and never decrease")
+        if self.weight is not None and len(self.weight) != len(self.x):
+            raise ValueError(f"weight wants one entry for each of {len(self.x)} rows, got {len(self.weight)}")
         if any(len(c) != len(self) for c in self.columns):
             raise ValueError(f"columns want one entry for each of {len(self)} events, got {[len(c) for c in columns]}")
 
@@ -264,7 +269,7 @@ def train(
     Raises
     ------
     TrainingError
-        If a loss or the validation is not finite; the message names player, epoch and step.
+        If a loss, its gradient or the validation is not finite; the message names player, epoch and step.
     DataFileError
         If the checkpoint is damaged, or belongs to another training.
     ValueError
@@ -283,22 +288,27 @@ def train(
     players = dict(loss) if isinstance(loss, Mapping) else {"loss": loss}
     if len(data) == 0 or epochs < 1 or batch_size < 1:
         raise ValueError(f"training wants data, epochs and a batch size, got {len(data)}, {epochs} and {batch_size}")
+    if patience is not None and patience < 1:
+        raise ValueError(f"patience must be at least one epoch, got {patience!r}")
     if average is not None and not 0 <= average < 1:
         raise ValueError(f"average must be >= 0 and < 1, got {average!r}")
     if isinstance(validate, (Table, Clouds)):
         if isinstance(loss, Mapping):
             raise ValueError("players have a loss each: give `validate` as a function of the model")
         held_out, validate = validate, lambda net: _mean_loss(net, loss, held_out, batch_size)
+    betas = tuple(float(beta) for beta in betas)
     parts = {name: model.get_submodule(name) if isinstance(loss, Mapping) else model for name in players}
     optimisers = {
-        name: torch.optim.Adam(part.parameters(), lr=_of(lr, name), betas=betas) for name, part in parts.items()
+        name: torch.optim.Adam(part.parameters(), lr=float(_of(lr, name)), betas=betas) for name, part in parts.items()
     }
     run = _Run(model, parts, optimisers, average)
     settings = {
         "events": len(data), "epochs": epochs, "batch_size": batch_size, "seed": seed, "lr": lr, "lr_end": lr_end,
         "betas": list(betas), "average": average,
+        "players": list(players), "dtypes": sorted({str(tensor.dtype) for tensor in model.state_dict().values()}),
         "shapes": {name: list(tensor.shape) for name, tensor in model.state_dict().items()},
     }  # fmt: skip
+    settings = json.loads(json.dumps(settings, default=float))  # NumPy's numbers become Python's
     if checkpoint is not None and pathlib.Path(checkpoint).exists():
         run.restore(checkpoint, settings)
     log = run.log
@@ -334,6 +344,7 @@ def train(
                 if checkpoint is not None:
                     run.save(checkpoint, settings)
     finally:
+        run.release()
         if run.best is not None:
             model.load_state_dict(run.best)
         model.eval()
@@ -362,28 +373,41 @@ class _Run:
 
     def __init__(self, model, parts, optimisers, average):
         self.model, self.parts, self.optimisers, self.average = model, parts, optimisers, average
+        # Weights that a user has frozen stay so.
+        self.trainable = {name: [w for w in part.parameters() if w.requires_grad] for name, part in parts.items()}
         self.averaged = copy.deepcopy(model) if average is not None else model
         self.n_steps, self.best, self.log = 0, None, Log()
 
     def step(self, name, objective, batch, rate, epoch, step):
         """One step of one player; returns its loss."""
         optimiser = self.optimisers[name]
-        optimiser.param_groups[0]["lr"] = rate
+        optimiser.param_groups[0]["lr"] = float(rate)
         # The others stand still: no gradients for them.
-        for other, part in self.parts.items():
-            part.requires_grad_(other == name)
+        for other, weights in self.trainable.items():
+            for w in weights:
+                w.requires_grad_(other == name)
         optimiser.zero_grad(set_to_none=True)
         value = objective(self.model, batch)
         if not bool(torch.isfinite(value)):
-            self.model.requires_grad_(True)
             raise TrainingError(
                 f"{name} is {float(value.detach())} in epoch {epoch}, step {step}; look for NaN in the data, or lower "
                 f"the step size lr = {rate:.3g}"
             )
         value.backward()
+        # A finite loss may have a gradient that is not: the root of zero.
+        if not all(bool(torch.isfinite(w.grad).all()) for w in self.trainable[name] if w.grad is not None):
+            raise TrainingError(
+                f"the gradient of {name} is not finite in epoch {epoch}, step {step}; look for roots and logarithms of "
+                "zero in the loss"
+            )
         optimiser.step()
-        self.model.requires_grad_(True)
         return float(value.detach())
+
+    def release(self):
+        """All weights can be trained again."""
+        for weights in self.trainable.values():
+            for w in weights:
+                w.requires_grad_(True)
 
     def follow(self):
         """Let the average follow the weights; at first it is their plain mean."""
@@ -410,9 +434,10 @@ class _Run:
 
     def note(self, value, epoch):
         """Keep the weights if they are the best so far."""
+        better = value is None or value < min(self.log.validation, default=math.inf)
         if value is not None:
             self.log.validation.append(value)
-        if value is None or value <= min(self.log.validation):
+        if better:
             self.log.best_epoch = epoch
             self.best = copy.deepcopy(self.averaged.state_dict())
 
@@ -435,8 +460,8 @@ class _Run:
 
     def restore(self, path, settings):
         raw = pathlib.Path(path).read_bytes()
-        head, digest, payload = raw[: len(MAGIC)], raw[len(MAGIC) : len(MAGIC) + 64], raw[len(MAGIC) + 65 :]
-        if head != MAGIC or hashlib.sha256(payload).hexdigest().encode() != digest:
+        payload = raw[len(MAGIC) + 65 :]
+        if raw != MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload:
             raise DataFileError(f"{path} is not a checkpoint, or damaged; delete it to start again from the beginning")
         # Always to the CPU first: load_state_dict brings each tensor to the device of its place.
         state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
