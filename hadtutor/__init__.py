@@ -32,7 +32,12 @@ __version__ = "0.1.0"
 
 # Imported when first used: torch, matplotlib and Pythia are not needed to hadronize a string.
 _ON_DEMAND = (
+    "decay_frames",
     "event_display",
+    "event_gan",
+    "flavour_gan",
+    "gan",
+    "gan_onnx",
     "interop",
     "lund_torch",
     "nets",

@@ -26,7 +26,7 @@ from ._progress import Progress
 from .files import DataFileError
 from .nets import Cloud, torch_seed
 
-__all__ = ["Clouds", "Log", "Table", "TrainingError", "classifier_loss", "evaluate", "train"]
+__all__ = ["Clouds", "Log", "Paired", "Table", "TrainingError", "classifier_loss", "evaluate", "train"]
 
 MAGIC = b"hadtutor checkpoint 1\n"
 
@@ -121,6 +121,38 @@ class Clouds:
         rows = torch.arange(len(of), device=of.device) + (starts - ends + counts)[of]
         weight = None if self.weight is None else self.weight[rows]
         return Cloud(self.x[rows], of, len(index), weight), *(c[index] for c in self.columns)
+
+
+class Paired:
+    """Two data sets side by side, such as simulated and real events; a batch is a pair of their batches.
+
+    Parameters
+    ----------
+    one, other : Table, Clouds, or the like
+        As long as the longer; the shorter is gone through again from its beginning.
+
+    Raises
+    ------
+    ValueError
+        If one of them is empty.
+
+    Examples
+    --------
+    >>> data = Paired(Table(torch.arange(3)), Table(torch.arange(5)))
+    >>> data[torch.tensor([4])]
+    ((tensor([1]),), (tensor([4]),))
+    """
+
+    def __init__(self, one, other):
+        self.one, self.other = one, other
+        if len(one) == 0 or len(other) == 0:
+            raise ValueError(f"both data sets want events, got {len(one)} and {len(other)}")
+
+    def __len__(self):
+        return max(len(self.one), len(self.other))
+
+    def __getitem__(self, index):
+        return self.one[index % len(self.one)], self.other[index % len(self.other)]
 
 
 def classifier_loss(model, batch):
