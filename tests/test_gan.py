@@ -534,6 +534,29 @@ def test_pair_odds_add_up_and_leave_no_room_for_what_does_not_fit():
     assert float(log_p.exp()[~fits].sum()) == 0.0
 
 
+@dtypes
+def test_networks_for_events_keep_the_precision_of_their_input(dtype):
+    start = ht.ClusterParams()
+    sample = hadronized()
+    batch = event_gan.EventClusters(sample, dtype)[torch.arange(50)], None
+    generator = flavour_gan.FlavourGenerator(start)
+    n_species = len(generator.odds.species)
+    discriminator = flavour_gan.FlavourDiscriminator(event_gan.clouds(sample.hadrons, 91.2).x, n_species)
+    flavours = flavour_gan.FlavourGAN(generator, discriminator, 91.2).to(dtype)
+    with torch_seed(1):
+        events = event_gan.EventGAN(
+            gan.DecayGenerator(gan.decays(sample).condition),
+            event_gan.EventDiscriminator(event_gan.clouds(sample.hadrons, 91.2).x),
+            91.2,
+        ).to(dtype)
+    for network in (flavours, events):
+        x, event, n = network.fake(batch)
+        logit = network.discriminator(x, event, n)
+        assert x.dtype == logit.dtype == dtype
+        assert torch.isfinite(logit).all()
+        assert len(logit) == 50
+
+
 def test_drawn_hadrons_are_of_the_pair_and_have_its_masses():
     sample = hadronized()
     c = event_gan.EventClusters(sample)[torch.arange(300)]
