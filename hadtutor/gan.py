@@ -36,6 +36,8 @@ __all__ = [
     "export_onnx",
     "leading",
     "load_onnx",
+    "momenta",
+    "pair_rows",
     "sampling_floor",
 ]
 

@@ -214,7 +214,7 @@ class Log:
     validation : list of float
         One value for each epoch, smaller is better; empty if there is no validation.
     best_epoch : int
-        The epoch that the network was restored to, the first being 0; the last one without validation.
+        The epoch that the network was restored to, the first being 0; the last one without validation or `keep_best`.
     seconds : float
         Time spent, over all sessions of an interrupted training.
     stopped_early : bool
@@ -254,6 +254,7 @@ def train(
     lr_end=None,
     betas=(0.9, 0.999),
     validate=None,
+    keep_best=True,
     patience=None,
     average=None,
     checkpoint=None,
@@ -284,6 +285,9 @@ def train(
     validate : callable, or Table or Clouds, optional
         ``validate(model)`` gives a number after each epoch, the smaller the better; for data it is the loss on them.
         Without it the last epoch counts as best.
+    keep_best : bool
+        Whether the model ends up with the weights of the best epoch. If not, the validation is only watched, and the
+        last epoch counts.
     patience : int, optional
         Stop if the validation has not improved for so many epochs.
     average : float, optional
@@ -322,6 +326,8 @@ def train(
         raise ValueError(f"training wants data, epochs and a batch size, got {len(data)}, {epochs} and {batch_size}")
     if patience is not None and patience < 1:
         raise ValueError(f"patience must be at least one epoch, got {patience!r}")
+    if patience is not None and not keep_best:
+        raise ValueError("patience waits for a better epoch: it goes with keep_best=True")
     if average is not None and not 0 <= average < 1:
         raise ValueError(f"average must be >= 0 and < 1, got {average!r}")
     if isinstance(validate, (Table, Clouds)):
@@ -333,10 +339,10 @@ def train(
     optimisers = {
         name: torch.optim.Adam(part.parameters(), lr=float(_of(lr, name)), betas=betas) for name, part in parts.items()
     }
-    run = _Run(model, parts, optimisers, average)
+    run = _Run(model, parts, optimisers, average, keep_best)
     settings = {
         "events": len(data), "epochs": epochs, "batch_size": batch_size, "seed": seed, "lr": lr, "lr_end": lr_end,
-        "betas": list(betas), "average": average,
+        "betas": list(betas), "average": average, "keep_best": keep_best,
         "players": list(players), "dtypes": sorted({str(tensor.dtype) for tensor in model.state_dict().values()}),
         "shapes": {name: list(tensor.shape) for name, tensor in model.state_dict().items()},
     }  # fmt: skip
@@ -403,8 +409,9 @@ def _mean_loss(model, loss, data, batch_size):
 class _Run:
     """The state of one training: all that a checkpoint holds."""
 
-    def __init__(self, model, parts, optimisers, average):
-        self.model, self.parts, self.optimisers, self.average = model, parts, optimisers, average
+    def __init__(self, model, parts, optimisers, average, keep_best):
+        self.model, self.parts, self.optimisers = model, parts, optimisers
+        self.average, self.keep_best = average, keep_best
         # Weights that a user has frozen stay so.
         self.trainable = {name: [w for w in part.parameters() if w.requires_grad] for name, part in parts.items()}
         self.averaged = copy.deepcopy(model) if average is not None else model
@@ -466,7 +473,7 @@ class _Run:
 
     def note(self, value, epoch):
         """Keep the weights if they are the best so far."""
-        better = value is None or value < min(self.log.validation, default=math.inf)
+        better = value is None or not self.keep_best or value < min(self.log.validation, default=math.inf)
         if value is not None:
             self.log.validation.append(value)
         if better:

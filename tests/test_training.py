@@ -565,6 +565,21 @@ def test_validation_on_data_is_the_loss_on_them(device, whole):
     assert log.validation == [pytest.approx(wanted, rel=1e-5)]
 
 
+def test_a_validation_that_is_only_watched_does_not_choose_the_epoch():
+    ends = []
+    for options in ({}, {"validate": lambda model: float(len(ends)), "keep_best": False}):
+        with torch_seed(1):
+            model = MLP(2, 4, 1)
+        data = Table(torch.randn(EVENTS, 2, generator=torch.Generator().manual_seed(3)), torch.arange(EVENTS) % 2)
+        log = train(model, data, classifier_loss, epochs=EPOCHS, seed=1, progress=False, **options)
+        assert log.best_epoch == EPOCHS - 1
+        ends.append(torch.cat([w.flatten() for w in model.parameters()]).detach())
+    assert torch.equal(*ends), "watching changes nothing"
+    assert log.validation == [1.0] * EPOCHS
+    with pytest.raises(ValueError, match="keep_best=True"):
+        train(model, data, classifier_loss, epochs=1, seed=1, patience=1, keep_best=False)
+
+
 @pytest.mark.parametrize(
     ("values", "patience", "n_epochs", "best"),
     [
