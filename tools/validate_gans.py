@@ -39,24 +39,25 @@ def isotropic(n, seed):
 # --- Single decays ---------------------------------------------------------------------------------
 
 
-def train_decays(truth, seed, validate=None, epochs=20, symmetric=True):
+def train_decays(truth, seed, validate=None, epochs=15, symmetric=True):
     with torch_seed(seed):
         network = gan.DecayGAN(
             gan.DecayGenerator(truth.condition, symmetric=symmetric), gan.DecayDiscriminator(truth.condition)
         )
     log = train(
         network, Table(*truth), gan.adversarial(penalty=1.0), epochs=epochs, batch_size=512, seed=seed,
-        lr=5e-4, lr_end=5e-5, betas=BETAS, average=0.9995, validate=validate, progress=False,
+        lr=5e-4, lr_end=2.5e-5, betas=BETAS, average=0.9995, validate=validate, progress=False,
     )  # fmt: skip
     return network, log
 
 
 def validate_decays(seeds):
-    showers = ht.pythia.shower(30_000, seed=101)
-    parts = [gan.decays(hadronize(showers[:12_000], seed, pions_only=True)) for seed in (1, 2)]
-    truth = gan.Decays(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
-    held_out = of_class(gan.decays(hadronize(showers[12_000:18_000], 3, pions_only=True)), True)
-    tests = [gan.decays(hadronize(showers[18_000:], seed, pions_only=True)) for seed in range(11, 19)]
+    showers = ht.pythia.shower(87_000, seed=101)
+    truth = gan.decays(hadronize(showers[:40_000], 1, pions_only=True))
+    held_out = of_class(gan.decays(hadronize(showers[40_000:55_000], 3, pions_only=True)), True)
+    # Different showers for each, as for two experiments: clusters of one shower resemble each other.
+    parts = [showers[start : start + 4000] for start in range(55_000, 87_000, 4000)]
+    tests = [gan.decays(hadronize(part, seed, pions_only=True)) for seed, part in enumerate(parts, 11)]
     tests = [of_class(test, True, N_TEST) for test in tests]
     floors = [gan.angle_distance(a.direction, b.direction) for k, a in enumerate(tests) for b in tests[:k]]
     floor = np.mean(floors)
