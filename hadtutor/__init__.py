@@ -19,6 +19,7 @@ from . import (
     strings,
     thrust,
     two_sample,
+    weights,
 )
 from .cluster import hadronize_clusters
 from .files import DataFileError
@@ -77,6 +78,7 @@ __all__ = [
     "strings",
     "thrust",
     "two_sample",
+    "weights",
     *_ON_DEMAND,
 ]
 
