@@ -16,7 +16,7 @@ from .decay_frames import helicity_axes, rotate, to_rest_frame, two_body
 from .gan import conditions, leading, momenta, pair_rows
 from .histories import SINGLE
 from .nets import Cloud, DeepSets, Standardise
-from .training import Clouds
+from .training import Clouds, _rows_of
 
 __all__ = ["EventClusters", "EventDiscriminator", "EventGAN", "clouds", "features", "hadrons_of"]
 
@@ -41,14 +41,6 @@ class ClusterBatch(NamedTuple):
     single_pid: Tensor  # (singles,)
     single_event: Tensor  # (singles,)
     n_events: int
-
-
-def _of_events(offsets, index):
-    """Rows of the events `index`, and for each row its place in `index`."""
-    starts = offsets[index]
-    counts = offsets[index + 1] - starts
-    of = torch.repeat_interleave(torch.arange(len(index), device=starts.device), counts)
-    return torch.arange(len(of), device=starts.device) + (starts - counts.cumsum(0) + counts)[of], of
 
 
 class EventClusters:
@@ -111,8 +103,8 @@ class EventClusters:
         return len(self._pair_offsets) - 1
 
     def __getitem__(self, index):
-        rows, event = _of_events(self._pair_offsets, index)
-        singles, single_event = _of_events(self._single_offsets, index)
+        rows, event = _rows_of(self._pair_offsets, index)
+        singles, single_event = _rows_of(self._single_offsets, index)
         columns = {name: x[rows] for name, x in self._pairs.items()}
         columns |= {name: x[singles] for name, x in self._singles.items()}
         return ClusterBatch(**columns, event=event, single_event=single_event, n_events=len(index))

@@ -114,13 +114,17 @@ class Clouds:
         return len(self.offsets) - 1
 
     def __getitem__(self, index):
-        starts = self.offsets[index]
-        counts = self.offsets[index + 1] - starts
-        of = torch.repeat_interleave(torch.arange(len(index), device=counts.device), counts)
-        ends = counts.cumsum(0)
-        rows = torch.arange(len(of), device=of.device) + (starts - ends + counts)[of]
+        rows, of = _rows_of(self.offsets, index)
         weight = None if self.weight is None else self.weight[rows]
         return Cloud(self.x[rows], of, len(index), weight), *(c[index] for c in self.columns)
+
+
+def _rows_of(offsets, index):
+    """Rows of the events `index`, and for each row its place in `index`."""
+    starts = offsets[index]
+    counts = offsets[index + 1] - starts
+    of = torch.repeat_interleave(torch.arange(len(index), device=starts.device), counts)
+    return torch.arange(len(of), device=starts.device) + (starts - counts.cumsum(0) + counts)[of], of
 
 
 class Paired:
