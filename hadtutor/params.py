@@ -35,6 +35,8 @@ class LundParams(NamedTuple):
         Fraction of breaks with a broader transverse momentum (``StringPT:enhancedFraction``).
     enhanced_width : float
         Factor by which those breaks are broader (``StringPT:enhancedWidth``), > 0.
+    u_fraction : float
+        Fraction of u among new quarks, the others are d, between 0 and 1; always 1/2 in Pythia.
 
     Examples
     --------
@@ -54,6 +56,7 @@ class LundParams(NamedTuple):
     stop_smear: float = 0.2
     enhanced_fraction: float = 0.0
     enhanced_width: float = 2.0
+    u_fraction: float = 0.5
 
     def validate(self):
         """Return the parameters as floats, or say which one is wrong and why.
@@ -198,6 +201,7 @@ _LUND_RANGES = {
     "stop_smear": (0.0, 0.5, "", False),
     "enhanced_fraction": (0.0, 1.0, "", False),
     "enhanced_width": (0.0, math.inf, "", True),
+    "u_fraction": (0.0, 1.0, "", False),
 }
 
 _MASSES = ("gluon_mass", "mass_ud", "mass_s", "mass_c", "mass_b", "cl_max", "cl_max_charm", "cl_max_bottom")

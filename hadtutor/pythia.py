@@ -108,6 +108,8 @@ def _string_settings(params):
     if params is None:
         return []
     p = params.validate()
+    if p.u_fraction != 0.5:
+        raise ValueError(f"real Pythia makes as many u as d quarks: u_fraction must be 0.5, got {p.u_fraction:g}")
     return [
         ("StringZ:aLund", p.a),
         ("StringZ:bLund", p.b),

@@ -43,16 +43,24 @@ class HadronizationError(RuntimeError):
 
 
 @njit(nogil=True, inline="always")
-def break_flavour(u, old, side):
-    """New flavour at a break and the pion it makes, from a uniform number; also returns a fresh one.
+def neutral_probability(old, u_fraction):
+    """How often a break at an old flavour (2 for u, 1 for d) makes a neutral pion.
 
-    u or d with equal odds. Another flavour than the old makes a charged pion; an equal one makes a
-    neutral pion half of the time (the rest would be eta) and is drawn again otherwise. So a neutral
-    pion comes in (1/4) / (1/4 + 1/2) = 1/3 of the breaks.
+    Another flavour than the old makes a charged pion; an equal one makes a neutral pion half of the time (the rest
+    would be eta) and is drawn again otherwise. With equal odds of u and d that is (1/4) / (1/4 + 1/2) = 1/3.
     """
-    neutral = u < 1.0 / 3.0
+    same = u_fraction if old == 2 else 1.0 - u_fraction
+    return same / (2.0 - same)
+
+
+@njit(nogil=True, inline="always")
+def break_flavour(u, old, side, u_fraction):
+    """New flavour at a break and the pion it makes, from a uniform number; also returns a fresh one."""
+    odds = neutral_probability(old, u_fraction)
+    neutral = u < odds
     charge = (2 * old - 3) * (1 - 2 * side)  # an old u quark or d antiquark ends up in a pi+
-    return 3.0 * u if neutral else 1.5 * u - 0.5, old if neutral else 3 - old, 111 if neutral else 211 * charge
+    fresh = u / odds if neutral else (u - odds) / (1.0 - odds)
+    return fresh, old if neutral else 3 - old, 111 if neutral else 211 * charge
 
 
 @njit(nogil=True, inline="always")
@@ -167,7 +175,7 @@ def fragment_chain(rng, energy, flavour, w_min, params, table, ends, out, i, j, 
         # One uniform number serves three choices: a side, a flavour, and the smearing of the stop.
         u = 2.0 * rng.random()
         side = 0 if u < 1.0 else 1
-        u, new, pid = break_flavour(u - side, end_flavour[side], side)
+        u, new, pid = break_flavour(u - side, end_flavour[side], side, params.u_fraction)
         qx, qy = break_pt(rng, params)
         px, py = end_px[side] + qx, end_py[side] + qy
         mt2 = pion_mass2(pid) + px * px + py * py
@@ -553,6 +561,36 @@ def break_mt2(chain_offsets, px, py, from_positive, pid):
     mt2 = np.empty(len(px))
     _fill_mt2(chain_offsets, np.stack([px, py]).astype(float), from_positive, pid, mt2)
     return mt2
+
+
+@njit(nogil=True)
+def _fill_flavour(offsets, from_positive, pid, flavour_at_ends, flavour):
+    ends = np.empty(2, np.int64)
+    for c in range(len(offsets) - 1):
+        ends[:] = flavour_at_ends
+        for j in range(offsets[c], offsets[c + 1]):
+            side = 0 if from_positive[j] else 1
+            flavour[j] = ends[side]
+            if pid[j] != 111:
+                ends[side] = 3 - ends[side]
+
+
+def flavour_before(histories, flavour_at_ends):
+    """Flavour that waits at the string end before each break, 2 for u and 1 for d: a charged pion changes it.
+
+    Parameters
+    ----------
+    histories : Histories
+    flavour_at_ends : {2, 1}
+        Of the string, see `Sample.quark`.
+
+    Returns
+    -------
+    ndarray of int32, shape (breaks,)
+    """
+    flavour = np.empty(len(histories.pid), np.int32)
+    _fill_flavour(histories.chain_offsets, histories.from_positive, histories.pid, flavour_at_ends, flavour)
+    return flavour
 
 
 def last_pair_lambda(hadrons):

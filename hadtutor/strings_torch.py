@@ -16,7 +16,14 @@ from .lund import z_table
 from .lund_torch import log_f
 from .params import LundParams
 from .particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION, QUARKS
-from .strings import CONSTITUENT_MASS, MAX_TRIES, TRIES_BEFORE_RAISING, HadronizationError, check_string
+from .strings import (
+    CONSTITUENT_MASS,
+    MAX_TRIES,
+    TRIES_BEFORE_RAISING,
+    HadronizationError,
+    check_string,
+    neutral_probability,
+)
 
 __all__ = ["hadronize_strings"]
 
@@ -128,8 +135,9 @@ class _Strings:
         """One break of the strings `s`; returns those that are not done."""
         params, n = self.params, len(s)
         side = (self.rand(n) < 0.5).long()
-        neutral = self.rand(n) < 1.0 / 3.0
         old = self.end[s, side]
+        odds = torch.tensor([neutral_probability(flavour, params.u_fraction) for flavour in (1, 2)], **self.like)
+        neutral = self.rand(n) < odds[old - 1]
         new = torch.where(neutral, old, 3 - old)
         pid = torch.where(neutral, 111, 211 * (2 * old - 3) * (1 - 2 * side))
         q = torch.randn((n, 2), generator=self.generator, **self.like) * (params.sigma_pt * math.sqrt(0.5))

@@ -19,13 +19,25 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from . import lund
-from .histories import Histories
+from ._parallel import check_rng
+from .histories import NO_FINAL_TWO, Histories
 from .params import LundParams
+from .strings import flavour_before, neutral_probability
 from .two_sample import n_eff
 
-__all__ = ["EventWeights", "break_log_weights", "chain_log_weights", "event_weights", "pt_log_density"]
+__all__ = [
+    "EventWeights",
+    "Trials",
+    "break_log_weights",
+    "chain_log_weights",
+    "event_weights",
+    "log_weights",
+    "pt_log_density",
+    "record_trials",
+]
 
 FIXED = ("stop_mass", "stop_new_flavour", "stop_smear")
+SMALLEST_Z, LARGEST_Z = np.float32(2.0**-32), np.float32(1.0 - 2.0**-24)  # of what is recorded
 FEW = 100  # effective events, below which a weighted sample says next to nothing
 
 
@@ -102,14 +114,91 @@ def _log_normalisation_ratio(mt2, base, target):
     return chebyshev.chebval((2.0 * log_mt2 - low - high) / (high - low), series)
 
 
-def break_log_weights(histories, base, target):
-    """Logarithm of the weight of each break: z, and the transverse momentum of the new quark.
+class Trials(NamedTuple):
+    """Trials of z that were rejected on the way to each break.
+
+    Attributes
+    ----------
+    offsets : ndarray of int64, shape (breaks + 1,)
+        Break j has the trials ``offsets[j]:offsets[j + 1]``.
+    z : ndarray of float32, shape (trials,)
+        Strictly between 0 and 1.
+    over_sampling : float
+        Height of the flat overestimate above the maximum of f (Pythia's ``zHead``).
+    """
+
+    offsets: np.ndarray
+    z: np.ndarray
+    over_sampling: float
+
+
+def record_trials(histories, params, rng, over_sampling=1.0):
+    r"""Draw every z by accept–reject under a flat overestimate, and keep what was rejected.
+
+    A trial z is accepted with probability :math:`f(z) / (h \max f)`, h being `over_sampling`; the trials before the
+    accepted one say nothing about it. So the accepted z of the histories, however they were drawn, take the place of
+    those accepted here: trials and breaks then have the law of a generator that had drawn them together. The same
+    histories can have trials of several overestimates, and those of real Pythia can have some too.
+
+    Parameters
+    ----------
+    histories : Histories
+    params : LundParams
+        With which the breaks were made.
+    rng : numpy.random.Generator
+    over_sampling : float
+        At least 1.
+
+    Returns
+    -------
+    Trials
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If `over_sampling` is below 1 or not finite.
+
+    Examples
+    --------
+    >>> import hadtutor as ht
+    >>> sample = ht.hadronize_strings(100, rng=np.random.default_rng(1))
+    >>> trials = record_trials(sample.histories, sample.params, np.random.default_rng(2))
+    >>> len(trials.offsets) == len(sample.histories.z) + 1
+    True
+    """
+    params, _ = _checked(histories, params, params)
+    check_rng(rng)
+    over_sampling = float(over_sampling)
+    if not (math.isfinite(over_sampling) and over_sampling >= 1.0):
+        raise ValueError(f"over_sampling must be at least 1, else f is above its overestimate, got {over_sampling:g}")
+    mt2 = histories.mt2.astype(float)
+    log_top = _log_top(mt2, params) + math.log(over_sampling)
+    waiting = np.arange(len(mt2))
+    rejected = [(waiting[:0], histories.z[:0])]
+    while len(waiting):
+        z = np.clip(rng.random(len(waiting)).astype(np.float32), SMALLEST_Z, LARGEST_Z)
+        failed = rng.random(len(waiting)) >= np.exp(_log_f(z.astype(float), mt2[waiting], params) - log_top[waiting])
+        waiting = waiting[failed]
+        rejected.append((waiting, z[failed]))
+    of_break, z = (np.concatenate(column) for column in zip(*rejected, strict=True))
+    offsets = np.append(0, np.cumsum(np.bincount(of_break, minlength=len(mt2))))
+    return Trials(offsets, z[np.argsort(of_break, kind="stable")], over_sampling)
+
+
+def break_log_weights(histories, base, target, trials=None):
+    r"""Logarithm of the weight of each break: z, the transverse momentum of the new quark, and its flavour.
 
     Parameters
     ----------
     histories : Histories
     base, target : LundParams
         Parameters with which the breaks were made, and those wanted.
+    trials : Trials, optional
+        If given, z has the weight of accept–reject, :math:`\frac{g'}{g}` of the accepted z times
+        :math:`\frac{h - g'}{h - g}` of each rejected one, with :math:`g = f/\max f` and the over-sampling h. Else
+        the ratio of normalised densities.
 
     Returns
     -------
@@ -120,20 +209,73 @@ def break_log_weights(histories, base, target):
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If a parameter is out of range, or the target differs in what no weight can change; see `event_weights`.
+        If a parameter is out of range, the target differs in what no weight can change (see `event_weights`), or the
+        trials belong to other histories.
     """
     base, target = _checked(histories, base, target)
     z, mt2 = histories.z.astype(float), histories.mt2.astype(float)
     pt2 = histories.px.astype(float) ** 2 + histories.py.astype(float) ** 2
-    # Both densities of z in one: what does not depend on the parameters cancels. At z = 1, which rounding can reach,
-    # the logarithm is kept finite.
-    left = np.log(np.maximum(1.0 - z, 2.0**-25))
-    log_w = (target.a - base.a) * left - (target.b - base.b) * mt2 / z
-    log_w -= _log_normalisation_ratio(mt2, base, target)
-    return log_w + pt_log_density(pt2, target) - pt_log_density(pt2, base)
+    # Both densities of z in one: what does not depend on the parameters cancels.
+    log_w = _log_f(z, mt2, target) - _log_f(z, mt2, base)
+    if trials is None:
+        log_w -= _log_normalisation_ratio(mt2, base, target)
+    else:
+        log_w += _of_trials(histories, base, target, trials) - _log_top(mt2, target) + _log_top(mt2, base)
+    log_w += pt_log_density(pt2, target) - pt_log_density(pt2, base)
+    if base.u_fraction != target.u_fraction:
+        flavour = flavour_before(histories, _flavour_at_ends(histories))
+        log_w += _log_flavour_weight(flavour, histories.pid, base, target)
+    return log_w
 
 
-def chain_log_weights(histories, base, target):
+def _log_f(z, mt2, params):
+    """`lund.log_f` without the part that no parameter changes, finite at the z = 1 that rounding can reach."""
+    return params.a * np.log(np.maximum(1.0 - z, 1.0 - float(LARGEST_Z))) - np.log(z) - params.b * mt2 / z
+
+
+def _log_top(mt2, params):
+    """Logarithm of the maximum of f."""
+    return _log_f(np.minimum(lund.z_peak(mt2, params), float(LARGEST_Z)), mt2, params)
+
+
+def _of_trials(histories, base, target, trials):
+    """Logarithm of the factor of the rejected trials of each break."""
+    if not isinstance(trials, Trials):
+        raise TypeError(f"trials must be those of record_trials, got {type(trials).__name__}")
+    if len(trials.offsets) != len(histories.z) + 1:
+        raise ValueError(
+            f"the trials belong to {len(trials.offsets) - 1} breaks, the histories have {len(histories.z)}; "
+            "record them for these histories"
+        )
+    of_break = np.repeat(np.arange(len(histories.z)), np.diff(trials.offsets))
+    mt2, z = histories.mt2.astype(float), trials.z.astype(float)
+    log_w = np.zeros(len(z))
+    for params, sign in ((target, 1.0), (base, -1.0)):
+        g = np.exp(_log_f(z, mt2[of_break], params) - _log_top(mt2, params)[of_break])
+        # At its maximum g equals h = 1; the base rejects there never, but z is rounded.
+        log_w += sign * np.log(np.maximum(trials.over_sampling - g, 1e-12))
+    return np.bincount(of_break, log_w, minlength=len(mt2))
+
+
+def _flavour_at_ends(histories):
+    """2 for a u string, 1 for a d string: a charged pion that leaves a fresh end tells."""
+    starts = histories.chain_offsets[:-1]
+    starts = starts[starts < histories.chain_offsets[1:]]
+    charged = starts[histories.pid[starts] != 111]
+    if len(charged) == 0:
+        raise ValueError("no chain begins with a charged pion, so the flavour of the string is not known; add events")
+    positive = (histories.pid[charged[0]] > 0) == histories.from_positive[charged[0]]
+    return 2 if positive else 1
+
+
+def _log_flavour_weight(flavour, pid, base, target):
+    odds = np.array([[neutral_probability(old, p.u_fraction) for old in (1, 2)] for p in (base, target)])
+    odds = np.where(pid == 111, odds[:, flavour - 1], 1.0 - odds[:, flavour - 1])
+    with np.errstate(divide="ignore"):
+        return np.log(odds[1]) - np.log(odds[0])
+
+
+def chain_log_weights(histories, base, target, trials=None):
     r"""Logarithm of the weight of each chain: its breaks, the draw for its last pair, and the order of that pair.
 
     Parameters
@@ -141,6 +283,8 @@ def chain_log_weights(histories, base, target):
     histories : Histories
     base, target : LundParams
         Parameters with which the breaks were made, and those wanted.
+    trials : Trials, optional
+        As in `break_log_weights`.
 
     Returns
     -------
@@ -154,43 +298,63 @@ def chain_log_weights(histories, base, target):
         As in `break_log_weights`.
     """
     base, target = _checked(histories, base, target)
-    of_breaks = np.append(0.0, np.cumsum(break_log_weights(histories, base, target)))
-    log_w = np.diff(of_breaks[histories.chain_offsets])
+    of_breaks = break_log_weights(histories, base, target, trials)
+    log_w = np.bincount(histories.chain_of_break, of_breaks, minlength=histories.n_chains)
     pt2 = histories.final_px.astype(float) ** 2 + histories.final_py.astype(float) ** 2
     drawn = np.isfinite(pt2)
     log_w[drawn] += pt_log_density(pt2[drawn], target) - pt_log_density(pt2[drawn], base)
+    if base.u_fraction != target.u_fraction:
+        known = histories.final_pid != 0
+        flavour = _flavour_of_last(histories)[known]
+        log_w[known] += _log_flavour_weight(flavour, histories.final_pid[known], base, target)
     ordered = np.isfinite(histories.final_lambda)
     size = histories.final_lambda[ordered].astype(float)
     sign = np.where(histories.final_reversed[ordered], 1.0, -1.0)
     # ln of 1/(1 + exp(bλ)) if reversed, of 1/(1 + exp(-bλ)) if not.
     log_w[ordered] += np.logaddexp(0.0, sign * base.b * size) - np.logaddexp(0.0, sign * target.b * size)
+    bad = np.flatnonzero(np.isnan(log_w) | (log_w == np.inf))
+    if len(bad):
+        raise ValueError(
+            f"event {histories.event_of_chain[bad[0]]} has the weight {math.exp(log_w[bad[0]])}: "
+            "its history holds numbers that are not finite"
+        )
     return log_w
 
 
+def _flavour_of_last(histories):
+    """Flavour that waits where each last pair is drawn: every charged break on that side has changed it."""
+    same_side = histories.from_positive == histories.final_from_positive[histories.chain_of_break]
+    changes = np.bincount(
+        histories.chain_of_break, same_side & (histories.pid != 111), minlength=histories.n_chains
+    ).astype(int)
+    at_ends = _flavour_at_ends(histories)
+    return np.where(changes % 2 == 0, at_ends, 3 - at_ends)
+
+
 def event_weights(sample, target):
-    r"""Weights that turn a sample of string events into one of other parameters.
+    r"""Weights that turn a sample of string events into one of other parameters, and the acceptance of its chains.
 
     Parameters
     ----------
     sample : Sample
         String events with their histories, rejected chains too.
     target : LundParams
-        Parameters wanted: a, b, sigma_pt, enhanced_fraction and enhanced_width may differ from those of the sample.
+        Parameters wanted: all may differ from those of the sample but `stop_mass`, `stop_new_flavour`, `stop_smear`.
 
     Returns
     -------
     EventWeights
         The acceptance at the target is :math:`\sum_{acc} w / \sum_{all} w` over the chains. Where the last draws of
         rejected chains are not recorded, as in those of real Pythia, it is :math:`\sum_{acc} w / C`; the mean weight is
-        then 1 by construction.
+        then 1 by construction. Flavours of these draws are never recorded.
 
     Raises
     ------
     TypeError
         If `sample` is not a sample of string events, or `target` no LundParams.
     ValueError
-        If the histories are missing, a parameter is out of range, or the target differs in what decides when a string
-        ends: no weight can change that.
+        If the histories are missing or hold numbers that are not finite; if a parameter is out of range; if the target
+        has what the sample can never have, or differs in what decides when a string ends.
 
     Warns
     -----
@@ -210,16 +374,81 @@ def event_weights(sample, target):
     if histories is None and isinstance(getattr(sample, "params", None), LundParams):
         raise ValueError("the sample has no histories; make it with hadronize_strings, which records them")
     base, target = _checked(histories, getattr(sample, "params", None), target)
+    result = _marginal(histories, base, target)
+    if len(result.log_w) != len(sample):
+        raise ValueError(f"the histories have {len(result.log_w)} events, the sample {len(sample)}; they do not match")
+    _warn(result.log_w, base, target)
+    return result
+
+
+def log_weights(histories, base, target, method="marginal", trials=None):
+    r"""Logarithm of the weight of each event, from its history.
+
+    Parameters
+    ----------
+    histories : Histories
+        Of N events, rejected chains too.
+    base, target : LundParams
+        Parameters with which they were made, and those wanted.
+    method : {"marginal", "accept-reject"}
+        ``"marginal"``: ratios of normalised densities, and for rejected chains the ratio of acceptances α(base) /
+        α(target). ``"accept-reject"``: products over everything that was drawn, rejected trials of z and rejected
+        chains too, as in Pythia :cite:p:`bierlich2024reweighting`. Both are exact; the first is the mean of the second
+        over what was rejected, and so never broader.
+    trials : Trials, optional
+        Needed for ``"accept-reject"``; made by `record_trials`.
+
+    Returns
+    -------
+    ndarray, shape (N,)
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        As in `event_weights`; if the method is not known, its trials are missing, or it wants last draws of rejected
+        chains that are not recorded.
+
+    Warns
+    -----
+    RuntimeWarning
+        As in `event_weights`.
+
+    Examples
+    --------
+    >>> import hadtutor as ht
+    >>> sample = ht.hadronize_strings(1000, rng=np.random.default_rng(1))
+    >>> trials = record_trials(sample.histories, sample.params, np.random.default_rng(2))
+    >>> target = ht.LundParams(a=0.55)
+    >>> marginal = log_weights(sample.histories, sample.params, target)
+    >>> accept_reject = log_weights(sample.histories, sample.params, target, "accept-reject", trials)
+    >>> n_eff(marginal) > n_eff(accept_reject)
+    True
+    """
+    base, target = _checked(histories, base, target)
+    if method == "marginal":
+        log_w = _marginal(histories, base, target).log_w
+    elif method == "accept-reject":
+        log_w = _accept_reject(histories, base, target, trials)
+    else:
+        raise ValueError(f'method must be "marginal" or "accept-reject", got {method!r}')
+    _warn(log_w, base, target)
+    return log_w
+
+
+def _marginal(histories, base, target):
     log_w = chain_log_weights(histories, base, target)
     accepted = histories.accepted
     n_chains, n_events = histories.n_chains, int(accepted.sum())
-    if n_events != len(sample) or not np.array_equal(histories.event_of_chain[accepted], np.arange(n_events)):
-        raise ValueError(f"the histories have {n_events} accepted chains for {len(sample)} events; they do not match")
+    if not np.array_equal(histories.event_of_chain[accepted], np.arange(n_events)):
+        raise ValueError("each event needs exactly one accepted chain, and some have none or more; they do not match")
     largest = log_w.max(initial=-np.inf)
+    if largest == -np.inf:
+        raise ValueError(f"the target has none of these {n_events} events: all weights are zero")
     w = np.exp(log_w - largest)
     acceptance = n_events / n_chains
-    complete = n_events == n_chains or bool(np.isfinite(histories.final_px[histories.status == 2]).all())
-    if complete:
+    if _last_draws_known(histories, base, target):
         at_target = w[accepted].sum() / w.sum()
         error = math.sqrt(np.sum((w * (accepted - at_target)) ** 2)) / w.sum()
     else:
@@ -227,8 +456,31 @@ def event_weights(sample, target):
         at_target = mean * math.exp(largest)
         error = math.exp(largest) * math.sqrt(np.sum((w * accepted - mean) ** 2)) / n_chains
     log_w = log_w[accepted] + math.log(acceptance) - math.log(at_target)
-    _warn(log_w, base, target)
     return EventWeights(log_w, acceptance, float(at_target), float(error))
+
+
+def _last_draws_known(histories, base, target):
+    """Whether all that was drawn for the last pairs of rejected chains and has another density now is recorded."""
+    rejected = histories.status == NO_FINAL_TWO
+    if not rejected.any():
+        return True
+    return base.u_fraction == target.u_fraction and bool(np.isfinite(histories.final_px[rejected]).all())
+
+
+def _accept_reject(histories, base, target, trials):
+    if trials is None:
+        raise ValueError(
+            "accept-reject weights need the rejected trials of z, which these histories do not have: pass "
+            "trials=record_trials(histories, base, rng), or take the marginal method"
+        )
+    same_pt = pt_log_density(1.0, base) == pt_log_density(1.0, target)
+    if not _last_draws_known(histories, base, target) and not (same_pt and base.u_fraction == target.u_fraction):
+        raise ValueError(
+            "the last draws of rejected chains are not recorded, so a change of transverse momenta or flavours has no "
+            "accept-reject weight; take the marginal method"
+        )
+    log_w = chain_log_weights(histories, base, target, trials)
+    return np.bincount(histories.event_of_chain, log_w)
 
 
 def _warn(log_w, base, target):
@@ -272,5 +524,11 @@ def _checked(histories, base, target):
         raise ValueError(
             f"the target differs in {', '.join(differ)}, which decides when a string ends; no weight can change that, "
             "generate a sample with it"
+        )
+    if base.u_fraction in (0.0, 1.0) and target.u_fraction != base.u_fraction:
+        missing = "u" if base.u_fraction == 0.0 else "d"
+        raise ValueError(
+            f"the target is outside the support: it makes {missing} quarks, of which the sample has none "
+            f"(u_fraction={base.u_fraction:g}); generate a sample with both"
         )
     return base, target

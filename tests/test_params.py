@@ -21,8 +21,9 @@ TOO_LOW = {
     "stop_smear": -0.01,
     "enhanced_fraction": -0.01,
     "enhanced_width": 0.0,
+    "u_fraction": -0.01,
 }
-TOO_HIGH = {"a": 20.1, "b": 1000.1, "stop_smear": 0.51, "enhanced_fraction": 1.01}
+TOO_HIGH = {"a": 20.1, "b": 1000.1, "stop_smear": 0.51, "enhanced_fraction": 1.01, "u_fraction": 1.01}
 UNBOUNDED = sorted(set(TOO_LOW) - set(TOO_HIGH))
 
 
@@ -44,6 +45,7 @@ def test_defaults_are_the_monash_tune():
         "stop_smear": 0.2,
         "enhanced_fraction": 0.0,
         "enhanced_width": 2.0,
+        "u_fraction": 0.5,
     }
 
 
@@ -106,6 +108,7 @@ def test_every_kind_of_real_number_becomes_a_float(value):
         st.floats(0, 0.5),
         st.floats(0, 1),
         st.floats(1e-6, 1e3),
+        st.floats(0, 1),
     )
 )
 def test_valid_parameters_come_back_unchanged(values):

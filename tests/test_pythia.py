@@ -174,6 +174,7 @@ def test_a_seed_pythia_cannot_take_is_refused(seed):
         ("StringPT:enhancedWidth", {"enhanced_width": 0.5}),
         ("StringFragmentation:stopMass", {"stop_mass": 3.0}),
         ("StringFragmentation:stopNewFlav", {"stop_new_flavour": 3.0}),
+        ("real Pythia makes as many u as d quarks", {"u_fraction": 0.6}),
     ],
     ids=str,
 )

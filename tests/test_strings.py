@@ -107,6 +107,19 @@ def test_a_third_of_the_breaks_makes_neutral_pions(samples):
         assert_near(sample.histories.pid == 111, 1 / 3)
 
 
+@pytest.mark.parametrize("u_fraction", [0.0, 0.2, 0.7, 1.0])
+def test_neutral_pions_come_with_the_odds_of_the_flavours(u_fraction):
+    """Counted by a plain rejection: draw a flavour; an equal one makes a neutral pion or is drawn again."""
+    h = events(3000, LundParams(u_fraction=u_fraction)).histories
+    for flavour, share in ((2, u_fraction), (1, 1.0 - u_fraction)):
+        at_end = strings.flavour_before(h, flavour_at_ends=2) == flavour
+        rng = np.random.default_rng(5)
+        same, eta = rng.random((2, 100_000)) < np.array([[share], [0.5]])
+        if at_end.any():
+            difference = (h.pid[at_end] == 111).mean() - same[~(same & eta)].mean()
+            assert abs(difference) < 4 * (0.25 / at_end.sum() + 0.25 / 50_000) ** 0.5
+
+
 def test_neutral_pions_do_not_depend_on_the_side_or_on_the_break_before(base):
     h = base.histories
     neutral = h.pid == 111
