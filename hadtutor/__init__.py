@@ -44,8 +44,12 @@ _ON_DEMAND = (
     "nets",
     "plotting",
     "pythia",
+    "rsa",
+    "rsa_losses",
+    "rsa_score",
     "strings_torch",
     "training",
+    "weights_torch",
     "widgets",
 )
 
