@@ -312,12 +312,6 @@ def chain_log_weights(histories, base, target, trials=None):
     sign = np.where(histories.final_reversed[ordered], 1.0, -1.0)
     # ln of 1/(1 + exp(bλ)) if reversed, of 1/(1 + exp(-bλ)) if not.
     log_w[ordered] += np.logaddexp(0.0, sign * base.b * size) - np.logaddexp(0.0, sign * target.b * size)
-    bad = np.flatnonzero(np.isnan(log_w) | (log_w == np.inf))
-    if len(bad):
-        raise ValueError(
-            f"event {histories.event_of_chain[bad[0]]} has the weight {math.exp(log_w[bad[0]])}: "
-            "its history holds numbers that are not finite"
-        )
     return log_w
 
 
@@ -519,6 +513,10 @@ def _checked(histories, base, target):
         if not isinstance(params, LundParams):
             raise TypeError(f"{name} must be LundParams, got {type(params).__name__}; write LundParams(a=0.3)")
     base, target = base.validate(), target.validate()
+    bad = ~(np.isfinite(histories.z + histories.mt2 + histories.px + histories.py) & (histories.mt2 > 0))
+    if bad.any():
+        event = histories.event_of_chain[histories.chain_of_break[np.argmax(bad)]]
+        raise ValueError(f"the history of event {event} holds numbers that are not finite, or a mass of zero")
     differ = [name for name in FIXED if getattr(base, name) != getattr(target, name)]
     if differ:
         raise ValueError(

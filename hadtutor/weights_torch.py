@@ -254,10 +254,6 @@ def _check_samples(samples, trials):
         h = sample.histories
         if not np.array_equal(h.event_of_chain[h.accepted], np.arange(len(sample))):
             raise ValueError(f"a sample of {len(sample)} events wants histories with one accepted chain for each")
-        finite = np.isfinite(h.z + h.mt2 + h.px + h.py)
-        if not finite.all():
-            event = h.event_of_chain[h.chain_of_break[np.argmin(finite)]]
-            raise ValueError(f"the history of event {event} holds numbers that are not finite")
     if trials is not None:
         if not isinstance(trials, Trials):
             raise TypeError(f"trials must be those of record_trials, got {type(trials).__name__}")
