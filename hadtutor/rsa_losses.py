@@ -15,7 +15,7 @@ from .two_sample import check_finite
 __all__ = ["Chi2", "PseudoChi2", "Wasserstein", "default_edges"]
 
 RICH = 25  # events of either sample that a bin should have
-OUTSIDE = 1e-3  # part of the target beyond all events of the base that is worth a warning
+OUTSIDE = 1e-3  # part of the target beyond all events of the base that is worth a warning, if the base is large
 
 
 def default_edges(x, y, n_bins=20, name="the observable"):
@@ -168,7 +168,8 @@ class PseudoChi2:
         h = self.histograms
         share_x, variance_x = h.fractions(log_w, h.place_x)
         share_y, variance_y = h.fractions(log_v, h.place_y)
-        return ((share_x - share_y) ** 2 / (variance_x + variance_y))[h.used].sum()
+        # Empty bins are left out before the division: the gradient of 0/0 is NaN even where it is not looked at.
+        return ((share_x - share_y)[h.used] ** 2 / (variance_x + variance_y)[h.used]).sum()
 
 
 class Chi2:
@@ -293,7 +294,8 @@ def _check_support(x, y, name):
     if np.isnan(x).all() or np.isnan(y).all():
         raise ValueError(f"{name} has no value at all in one of the samples")
     outside = np.mean((y < np.nanmin(x)) | (y > np.nanmax(x)))
-    if outside > OUTSIDE:
+    # Of equal samples, two events in N are beyond the other's on average.
+    if outside > max(OUTSIDE, 20 / len(x)):
         warnings.warn(
             f"{outside:.1%} of the target has {name} beyond all events of the base, outside its support; take more "
             "events, or a base nearer to the target",

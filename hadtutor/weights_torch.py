@@ -228,7 +228,7 @@ class LundWeights(nn.Module):
         -------
         LundParams
         """
-        return self.base._replace(**{name: float(getattr(self, name)) for name in ("a", "b", "sigma_pt")})
+        return self.base._replace(**{name: getattr(self, name).item() for name in ("a", "b", "sigma_pt")})
 
 
 def _log_mean(log_w, log_u):
