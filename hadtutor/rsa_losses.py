@@ -151,7 +151,7 @@ class PseudoChi2:
 
     def __init__(self, x, y, edges=None, n_bins=20, dtype=torch.float64, device="cpu"):
         self.histograms = _Histograms(x, y, edges, n_bins, {"dtype": dtype, "device": device})
-        self.ndf = int(self.histograms.used.sum()) - len(x)
+        self.ndf = int(self.histograms.used.sum())  # its mean for equal samples; it is broader than a true χ²
 
     def __call__(self, log_w, log_v):
         """The loss.
