@@ -30,6 +30,7 @@ FIVE = ("n_f", "T", "C", "lnx_mean", "lnx_var")
 """Observables that are fitted by default: the number of hadrons, two shapes, and two moments of ln x."""
 
 LOSSES = ("chi2", "pseudo-chi2", "wasserstein", "nll")
+CLOSE = 0.8  # part of the base that must count at the minimum, else fluctuations of its weights bend the fit
 SCALE = {"a": 0.1, "b": 0.1, "sigma_pt": 0.02}  # typical steps of the minimiser
 
 
@@ -376,7 +377,7 @@ def _join(columns):
 
 
 class Step(NamedTuple):
-    """One base of a fit: its parameters, the values reached with it, the loss and the effective events there."""
+    """One descent of a fit: parameters of its base, values reached, the loss and the effective events there."""
 
     base: LundParams
     values: np.ndarray
@@ -407,7 +408,7 @@ class FitResult:
     n_eff : float
         Effective number of base events at the minimum.
     log : list of Step
-        One entry for each base.
+        One entry for each descent; a new base is in the next.
     objective : Objective
         The loss with the last base.
     """
@@ -566,10 +567,11 @@ def fit(
     init : LundParams, optional
         Where to start; by default the parameters of the (first) sample.
     rng : numpy.random.Generator, optional
-        For new bases. Without it a fit that needs one ends with an error.
+        For new bases. Without it a fit that needs one to go on ends with an error.
     floor : float
         Between 0 and 1. A base is used where its effective number of events is at least this part of it; from the
-        border of that region a new one is generated at the point reached, with as many events.
+        border of that region a new one is generated at the point reached, with as many events. One more is generated
+        at the minimum if the base is not worth 80 % of its events there: uneven weights pull a fit to their base.
     max_bases : int
         New bases at most.
     threads : int
@@ -580,6 +582,11 @@ def fit(
     Returns
     -------
     FitResult
+
+    Warns
+    -----
+    RuntimeWarning
+        If the base is worth less than 80 % of its events at the minimum, and there is no `rng`.
 
     Raises
     ------
@@ -625,24 +632,32 @@ def fit(
             samples = new_base(start)
         objective = prepared(samples, start)
         values = objective.values_of(start)
-        refined = 0
+        refined = bases = 0
         while True:
             before = values
             values, value = objective.minimise(values, floor)
             n_eff = objective.n_eff(values)
             log.append(Step(objective.weights.base, values, value, n_eff))
-            at_border = n_eff < 1.05 * floor * objective.sizes[0]
-            if at_border:
-                if len(log) > max_bases:
-                    raise FitError(f"no minimum with {max_bases} bases; the last is {samples[0].params}")
+            worth = n_eff / objective.sizes[0]
+            at_border = worth < 1.05 * floor
+            if not at_border and loss == "chi2" and refined < 3 and not _is_near(objective, before, values):
+                refined += 1  # once more, with the covariance of the point reached
+            elif at_border or (worth < CLOSE and rng is not None):
+                bases += 1
+                if bases > max_bases:
+                    raise FitError(f"no minimum with {max_bases} new bases; the last is {samples[0].params}")
                 samples = new_base(objective.params_of(values))
-            elif loss != "chi2" or refined == 3 or _is_near(objective, before, values):
-                break
+                bar.update(1)
             else:
-                refined += 1
-            # With the covariance of the point reached.
+                break
             objective = prepared(samples, objective.params_of(values))
-            bar.update(1)
+    if worth < CLOSE:
+        warnings.warn(
+            f"at the minimum the base is worth {worth:.2f} of its events: the values lean towards it more than their "
+            "errors may say; pass rng, so that a new one is generated there",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     if loss == "wasserstein":
         hessian = sandwich = np.full((len(values), len(values)), np.nan)
     else:

@@ -31,7 +31,7 @@ class LundWeights(nn.Module):
     r"""Weights of string events with learnable parameters.
 
     Several samples, made with different parameters, are used as one: each event was drawn from the mixture of them,
-    and its weight is the density at the target over that of the mixture (Veach and Guibas, SIGGRAPH 1995).
+    and its weight is the density at the target over that of the mixture :cite:p:`veach1995optimally`.
 
     Parameters
     ----------
