@@ -69,7 +69,7 @@ def evaluation(method, n_events):
     if method == "marginal":
         log_w = LundWeights(sample).at
     else:
-        trials = ht.weights.record_trials(sample.histories, sample.params, rng)
+        trials = ht.weights.record_trials(sample.histories, sample.params, rng, over_sampling=1.0)
         by_rows = method == "trials"
         log_w = LundWeights(sample, trials=trials).at if by_rows else accept_reject_by_the_formula(sample, trials)
 

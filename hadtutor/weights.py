@@ -132,7 +132,7 @@ class Trials(NamedTuple):
     over_sampling: float
 
 
-def record_trials(histories, params, rng, over_sampling=1.0):
+def record_trials(histories, params, rng, over_sampling=2.0):
     r"""Draw every z by accept–reject under a flat overestimate, and keep what was rejected.
 
     A trial z is accepted with probability :math:`f(z) / (h \max f)`, h being `over_sampling`; the trials before the
@@ -147,7 +147,8 @@ def record_trials(histories, params, rng, over_sampling=1.0):
         With which the breaks were made.
     rng : numpy.random.Generator
     over_sampling : float
-        At least 1.
+        At least 1. At 1 a trial near the maximum is hardly ever rejected, with a weight that has no bound if the target
+        has its maximum elsewhere: weights of accept–reject then have an infinite variance.
 
     Returns
     -------
