@@ -231,6 +231,18 @@ def test_three_parameters_are_found():
     assert result.errors[2] < 0.002
 
 
+@pytest.mark.parametrize("name", ["base", "a030", "b058"])
+def test_fits_to_events_of_real_pythia_find_its_parameters(name):
+    """The base is ours, with other parameters; the target are 50 000 strings that Pythia made."""
+    target = ht.datasets.load(f"pythia-pions-{name}")
+    start = target.params._replace(a=target.params.a + 0.15, b=1.15 * target.params.b)
+    base = ht.hadronize_strings(50_000, start, target.energy, np.random.default_rng(3), target.quark, progress=False)
+    result = rsa.fit(base, target, names=("a", "b", "sigma_pt"), rng=np.random.default_rng(4), progress=False)
+    difference = result.values - np.array(target.params[:3])
+    assert stats.chi2.sf(difference @ np.linalg.solve(result.covariance, difference), 3) > ALPHA
+    assert result.p_value > ALPHA
+
+
 def test_no_fit_knows_more_than_the_histories():
     """Cramér–Rao: what happened in the events bounds what their observables can tell."""
     assert np.all(fitted("nll").errors < fitted("chi2").errors)
