@@ -97,7 +97,7 @@ class Objective:
         names=("a", "b"),
         start=None,
         edges=None,
-        n_bins=20,
+        n_bins=None,
         device="cpu",
     ):
         samples = [samples] if isinstance(samples, Sample) else list(samples)
@@ -551,7 +551,7 @@ def fit(
     floor=0.3,
     max_bases=30,
     edges=None,
-    n_bins=20,
+    n_bins=None,
     threads=1,
     device="cpu",
     progress=True,
@@ -617,8 +617,8 @@ def fit(
     def new_base(params):
         if rng is None:
             raise FitError(
-                f"at {params} the base is worth less than {floor:g} of its events; pass rng, so that a new one can be "
-                "generated there, or a sample nearer by"
+                f"at a={params.a:.3g}, b={params.b:.3g}, sigma_pt={params.sigma_pt:.3g} the base is worth less than "
+                f"{floor:g} of its events; pass rng, so that a new one can be generated there, or a sample nearer by"
             )
         first, size = samples[0], sum(len(s) for s in samples)
         return [strings.hadronize_strings(size, params, first.energy, rng, first.quark, threads, progress=False)]
@@ -645,7 +645,7 @@ def fit(
             elif at_border or (worth < CLOSE and rng is not None):
                 bases += 1
                 if bases > max_bases:
-                    raise FitError(f"no minimum with {max_bases} new bases; the last is {samples[0].params}")
+                    raise FitError(f"no minimum with {max_bases} new bases; the last is {samples[0]!r}")
                 samples = new_base(objective.params_of(values))
                 bar.update(1)
             else:

@@ -18,15 +18,18 @@ RICH = 25  # events of either sample that a bin should have
 OUTSIDE = 1e-3  # part of the target beyond all events of the base that is worth a warning, if the base is large
 
 
-def default_edges(x, y, n_bins=20, name="the observable"):
+def default_edges(x, y, n_bins=None, name="the observable"):
     """Edges of bins that are rich in both samples; the outermost reach to infinity.
 
     Parameters
     ----------
     x, y : array_like, shape (N,) and (M,)
         Values in the base and in the target; NaN is left out.
-    n_bins : int
-        Of equal content of the target, at most. Whole numbers have bins of their own, up to where they get rare.
+    n_bins : int, optional
+        Of equal content of the target, at most. Whole numbers have bins of their own, up to where they get rare. By
+        default 6 for 10 000 events of the smaller sample, growing with the root of their number, and 4 to 20: the
+        values of a fit lean towards the base by a part of their error that is proportional to the number of bins over
+        that root.
     name : str
         For messages.
 
@@ -46,6 +49,10 @@ def default_edges(x, y, n_bins=20, name="the observable"):
     """
     x, y = (np.asarray(v, dtype=float) for v in (x, y))
     x, y = x[np.isfinite(x)], y[np.isfinite(y)]
+    fewest = min(len(x), len(y))
+    if n_bins is None:
+        n_bins = int(np.clip(0.06 * fewest**0.5, 4, 20))
+    rich = max(RICH, 0.3 * fewest / n_bins)
     if len(x) and len(y) and np.all(y == np.round(y)) and np.all(x == np.round(x)):
         inner = np.arange(min(x.min(), y.min()) + 0.5, max(x.max(), y.max()))
     else:
@@ -54,7 +61,7 @@ def default_edges(x, y, n_bins=20, name="the observable"):
     edges, held = [], np.zeros(2)
     for k, edge in enumerate(inner):
         held += counts[:, k]
-        if held.min() >= RICH and counts[:, k + 1 :].sum(axis=1).min() >= RICH:
+        if held.min() >= rich and counts[:, k + 1 :].sum(axis=1).min() >= rich:
             edges.append(edge)
             held[:] = 0
     if not edges:
@@ -85,8 +92,8 @@ class _Histograms:
                 inside = np.isfinite(values) & (bins >= 0) & (bins < len(self.edges[name]) - 1)
                 place.append(np.where(inside, bins + self.total, -1))
             self.total += len(self.edges[name]) - 1
-        self.x, self.y = (np.stack(place) for place in places)
-        counts = [np.bincount(place[place >= 0], minlength=self.total) for place in (self.x, self.y)]
+        places = [np.stack(place) for place in places]
+        counts = [np.bincount(place[place >= 0], minlength=self.total) for place in places]
         empty = (counts[0] == 0) & (counts[1] > 0)
         if empty.any():
             warnings.warn(
@@ -98,9 +105,9 @@ class _Histograms:
         self.used = torch.tensor((counts[0] > 0) & (counts[1] > 0), device=like["device"])
         # What falls nowhere goes to one more bin at the end.
         self.place_x, self.place_y = (
-            torch.tensor(np.where(p < 0, self.total, p), device=like["device"]).flatten() for p in (self.x, self.y)
+            torch.tensor(np.where(p < 0, self.total, p), device=like["device"]).flatten() for p in places
         )
-        self.n_observables = len(self.x)
+        self.n_observables = len(x)
 
     def sums(self, w, place):
         return w.new_zeros(self.total + 1).index_add(0, place, w.repeat(self.n_observables))[:-1]
@@ -133,7 +140,7 @@ class PseudoChi2:
         Observables of base and target.
     edges : mapping of str to array_like, optional
         Edges of bins; `default_edges` where none are given.
-    n_bins : int
+    n_bins : int, optional
         As in `default_edges`.
     dtype, device
         Of the weights it will be given.
@@ -149,7 +156,7 @@ class PseudoChi2:
         If the target has events where the base has none.
     """
 
-    def __init__(self, x, y, edges=None, n_bins=20, dtype=torch.float64, device="cpu"):
+    def __init__(self, x, y, edges=None, n_bins=None, dtype=torch.float64, device="cpu"):
         self.histograms = _Histograms(x, y, edges, n_bins, {"dtype": dtype, "device": device})
         self.ndf = int(self.histograms.used.sum())  # its mean for equal samples; it is broader than a true χ²
 
@@ -198,7 +205,7 @@ class Chi2:
         If the target has events where the base has none.
     """
 
-    def __init__(self, x, y, log_w, edges=None, n_bins=20):
+    def __init__(self, x, y, log_w, edges=None, n_bins=None):
         like = {"dtype": log_w.dtype, "device": log_w.device}
         h = self.histograms = _Histograms(x, y, edges, n_bins, like)
         log_v = torch.zeros(h.place_y.numel() // h.n_observables, **like)

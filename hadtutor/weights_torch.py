@@ -40,7 +40,8 @@ class LundWeights(nn.Module):
     params : LundParams, optional
         Where the parameters start; by default those of the first sample.
     trials : Trials, optional
-        Of one sample, from `hadtutor.weights.record_trials`: the weights are then those of accept–reject.
+        Of one sample, from `hadtutor.weights.record_trials`: the weights are then those of accept–reject,
+        which have first derivatives only.
     dtype : torch.dtype
         ``torch.float64`` or ``torch.float32``.
     device : torch.device or str
@@ -89,7 +90,7 @@ class LundWeights(nn.Module):
         self.complete = all(_last_draws_known(h, first, first) for h in histories)
         mt2 = joined(lambda h: h.mt2.astype(float))
         self.log_mt2_range = tuple(np.log([mt2.min(initial=1.0), mt2.max(initial=1.0) * 1.0001]).tolist())
-        self.register_buffer("rows", torch.tensor(np.concatenate([self._rows(h) for h in histories]), **like))
+        self.register_buffer("rows", torch.as_tensor(np.concatenate([self._rows(h) for h in histories])).to(**like))
         lam = joined(lambda h: np.where(h.final_reversed, h.final_lambda, -h.final_lambda).astype(float))
         self.register_buffer("signed_lambda", torch.tensor(np.nan_to_num(lam), **like))
         self.register_buffer("accepted", torch.tensor(np.flatnonzero(joined(lambda h: h.accepted)), device=device))

@@ -72,7 +72,7 @@ def test_pseudo_chi2_is_the_sum_over_bins(rng):
 def test_chi2_of_equal_samples_follows_its_distribution(rng):
     """With correlated observables; the pseudo-χ² of the same samples is too broad."""
     p_values, pseudo = [], []
-    for _ in range(100):
+    for _ in range(200):
         x, y = normal(rng, 2000), normal(rng, 3000)
         for columns in (x, y):
             columns["again"] = columns["x"] + 0.05 * rng.normal(size=len(columns["x"]))
@@ -82,9 +82,9 @@ def test_chi2_of_equal_samples_follows_its_distribution(rng):
         loss = PseudoChi2(x, y, n_bins=8)
         pseudo.append((float(loss(*zeros)) - loss.ndf) / (2 * loss.ndf) ** 0.5)
     assert stats.kstest(p_values, "uniform").pvalue > ALPHA
-    assert abs(np.mean(pseudo)) < 4 * np.std(pseudo) / 10, "its mean is the number of bins"
-    # The variance of 100 values of a χ² has a relative error of 14 to 20 %.
-    assert np.var(pseudo) > 1.6, "as if there were fewer bins, which tell the same"
+    assert abs(np.mean(pseudo)) < 4 * np.std(pseudo) / 200**0.5, "its mean is the number of bins"
+    # The variance of 200 values of a true χ² with 20 degrees of freedom has an error of 0.11: p < 1e-3.
+    assert np.var(pseudo) > 1.35, "as if there were fewer bins, which tell the same"
 
 
 def test_wasserstein_is_that_of_scipy(rng):
