@@ -609,10 +609,15 @@ def fit(
         raise ValueError(f"floor must be between 0 and 1, got {floor!r}")
     if rng is not None:
         check_rng(rng)
+    caught = []
     options = {"edges": edges, "n_bins": n_bins, "device": device}
 
     def prepared(samples, start):
-        return Objective(samples, target, observables, loss, names, start, **options)
+        # A base without overlap with the target is what new bases are for: only the last one's warnings count.
+        nonlocal caught
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            return Objective(samples, target, observables, loss, names, start, **options)
 
     def new_base(params):
         if rng is None:
@@ -624,10 +629,8 @@ def fit(
         return [strings.hadronize_strings(size, params, first.energy, rng, first.quark, threads, progress=False)]
 
     log = []
-    with Progress(max_bases, "base", progress) as bar, warnings.catch_warnings():
+    with Progress(max_bases, "base", progress) as bar:
         start = samples[0].params if init is None else init
-        # A start without overlap with the target is what new bases are for; the last one has to have it.
-        warnings.filterwarnings("ignore", message=".*outside its support", category=RuntimeWarning)
         if loss != "nll" and _too_far(LundWeights(samples, start), floor):
             samples = new_base(start)
         objective = prepared(samples, start)
@@ -651,6 +654,8 @@ def fit(
             else:
                 break
             objective = prepared(samples, objective.params_of(values))
+    for warning in caught:
+        warnings.warn(warning.message, warning.category, stacklevel=2)
     if worth < CLOSE:
         warnings.warn(
             f"at the minimum the base is worth {worth:.2f} of its events: the values lean towards it more than their "

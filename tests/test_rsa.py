@@ -297,6 +297,14 @@ def test_a_base_far_from_the_minimum_is_announced_or_replaced():
     assert abs(result.values[0] - 0.68) < 4 * result.errors[0]
 
 
+def test_a_fit_to_data_beyond_its_base_warns():
+    sample, target = generated(NEAR, 1, 4000), generated(TRUTH, 2, 4000)
+    columns = {"T": ht.observables.compute(target.hadrons, ENERGY, names=("T",))["T"].copy()}
+    columns["T"][:200] = 0.5  # no string of the base is as round
+    with pytest.warns(RuntimeWarning, match="T beyond all events of the base, outside its support"):
+        rsa.fit(sample, columns, ("T",), names=("a",), rng=np.random.default_rng(1), floor=0.01, progress=False)
+
+
 def test_a_start_where_one_event_has_all_weight_is_no_quiet_fit():
     start = LundParams(a=0.2, b=3.0)
     with pytest.raises(rsa.FitError, match="worth less than 0.3 of its events"):
