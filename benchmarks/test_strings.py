@@ -66,16 +66,16 @@ def test_numba_with_histories(benchmark, threads):
 def test_numba_kernel_alone(benchmark):
     """The compiled loop without collecting its columns: what is left of the gap is memory."""
     from hadtutor import strings
-    from hadtutor.lund import z_table
+    from hadtutor.lund import z_tables
     from hadtutor.particles import MASS_NEUTRAL_PION
 
     n_events, rng = strings.CHUNK, np.random.default_rng(1)
     out = strings._make_buffers(40 * n_events)
     ends = strings.Ends(*(np.empty(2) for _ in range(4)), np.empty(2, np.int64))
-    table, hadron_end = z_table(PARAMS, MASS_NEUTRAL_PION**2), np.empty(n_events, np.int64)
+    table, hadron_end = z_tables((PARAMS,), MASS_NEUTRAL_PION**2), np.empty(n_events, np.int64)
 
     def run():
-        strings.fragment_events(rng, n_events, ENERGY, 2, PARAMS, table, ends, out, hadron_end)
+        strings.fragment_events(rng, n_events, ENERGY, 2, (PARAMS,), (1.0,), table, ends, out, hadron_end)
 
     measure(benchmark, "numba, kernel alone", n_events, run, rounds=60)
 

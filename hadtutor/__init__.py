@@ -25,7 +25,7 @@ from .cluster import hadronize_clusters
 from .files import DataFileError
 from .hadrons import Hadrons
 from .histories import Clusters, Histories, Sample
-from .params import ClusterParams, LundParams
+from .params import ClusterParams, LundMixture, LundParams
 from .showers import Constituents, Showers
 from .strings import HadronizationError, hadronize_strings
 
@@ -61,6 +61,7 @@ __all__ = [
     "HadronizationError",
     "Hadrons",
     "Histories",
+    "LundMixture",
     "LundParams",
     "Sample",
     "Showers",

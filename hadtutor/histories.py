@@ -14,7 +14,7 @@ import numpy as np
 from ._ragged import Events, Ragged, as_index, row, rows_of
 from .files import DataFileError, read_arrays, write_arrays
 from .hadrons import Hadrons
-from .params import ClusterParams, LundParams
+from .params import ClusterParams, LundMixture, LundParams
 
 __all__ = ["Clusters", "Histories", "Sample"]
 
@@ -240,7 +240,7 @@ class Sample:
         N events.
     histories : Histories, Clusters or None
         The breaks of their strings or their clusters; None where they were not recorded.
-    params : LundParams or ClusterParams
+    params : LundParams, LundMixture or ClusterParams
         Parameters of the model.
     energy : float
         Mass of the string, or centre-of-mass energy of the showers [GeV].
@@ -250,7 +250,7 @@ class Sample:
 
     hadrons: Hadrons
     histories: Histories | Clusters | None
-    params: LundParams | ClusterParams
+    params: LundParams | LundMixture | ClusterParams
     energy: float
     quark: str | None = "u"
 
@@ -264,6 +264,9 @@ class Sample:
                 f"Sample({len(self)} events of clusters, {self.energy:g} GeV, "
                 f"cl_max={p.cl_max:g}, cl_pow={p.cl_pow:g}, p_split={p.p_split:g})"
             )
+        if isinstance(p, LundMixture):
+            mixed = " + ".join(f"{share:g} × (a={c.a:g}, b={c.b:g})" for c, share in zip(*p, strict=True))
+            return f"Sample({len(self)} events of a {self.quark} string, {self.energy:g} GeV, {mixed})"
         return (
             f"Sample({len(self)} events of a {self.quark} string, {self.energy:g} GeV, "
             f"a={p.a:g}, b={p.b:g}, sigma_pt={p.sigma_pt:g})"
@@ -351,7 +354,13 @@ class Sample:
             kind = Clusters if of_clusters else Histories
             if any(name.startswith("histories.") for name in arrays):
                 histories = kind(*(arrays[f"histories.{f.name}"] for f in fields(kind)))
-            params = (ClusterParams if of_clusters else LundParams)(**header["params"]).validate()
+            if "components" in header["params"]:
+                params = LundMixture(
+                    tuple(LundParams(*values) for values in header["params"]["components"]),
+                    tuple(header["params"]["fractions"]),
+                ).validate()
+            else:
+                params = (ClusterParams if of_clusters else LundParams)(**header["params"]).validate()
             return cls(hadrons, histories, params, float(header["energy"]), header["quark"])
         except (KeyError, TypeError, ValueError) as error:
             raise DataFileError(f"{path} is not a sample of events: {error}") from error

@@ -13,7 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-__all__ = ["ZTable", "log_f", "log_normalisation", "sample_z", "z_peak", "z_table"]
+from .params import LundMixture
+
+__all__ = ["ZTable", "log_density", "log_f", "log_normalisation", "sample_z", "z_peak", "z_table", "z_tables"]
 
 LARGEST_Z = math.nextafter(1.0, 0.0)
 
@@ -109,6 +111,36 @@ def log_normalisation(mt2, params):
     return np.log(total * step) + peak - c
 
 
+def log_density(z, mt2, params):
+    """Logarithm of the normalised fragmentation function, also of a mixture of them.
+
+    Parameters
+    ----------
+    z : array_like
+        Light-cone fraction, between 0 and 1; the logarithm is ``-inf`` at the ends.
+    mt2 : array_like
+        Transverse mass squared [GeV²], > 0, broadcast against `z`.
+    params : LundParams or LundMixture
+
+    Returns
+    -------
+    ndarray
+        Its exponential integrates to 1 over z, at every `mt2`.
+
+    Examples
+    --------
+    >>> from hadtutor import LundMixture, LundParams
+    >>> one = log_density(0.5, 0.1, LundParams())
+    >>> bool(np.isclose(one, log_density(0.5, 0.1, LundMixture((LundParams(), LundParams()), (0.5, 0.5)))))
+    True
+    """
+    if isinstance(params, LundMixture):
+        components, fractions = params.validate()
+        of_each = [math.log(p) + log_density(z, mt2, c) for c, p in zip(components, fractions, strict=True)]
+        return functools.reduce(np.logaddexp, of_each)
+    return log_f(z, mt2, params) - log_normalisation(mt2, params)
+
+
 def _log_integrand(t, a, c):
     return -(a + 1.0) * np.log1p(np.exp(-t)) - c * np.exp(t)
 
@@ -184,8 +216,8 @@ def sample_z(rng, mt2, params):
 class ZTable(NamedTuple):
     """A staircase above f(z) for every transverse mass, made by `z_table`, read by `try_z`."""
 
-    cells: np.ndarray  # (bins in mT², cells + 1, 2): left edge in z, acceptance without computing f
-    log_top: np.ndarray  # (bins in mT²,) ln of the area of the largest cell, over f exp(b mT²)
+    cells: np.ndarray  # (..., bins in mT², cells + 1, 2): left edge in z, acceptance without computing f
+    log_top: np.ndarray  # (..., bins in mT²) ln of the area of the largest cell, over f exp(b mT²)
     mt2_min: float  # GeV²
     rows_per_e: float  # rows per unit of ln mT²
 
@@ -250,6 +282,24 @@ def z_table(params, mt2_min):
     return ZTable(cells, log_top[:, 0], mt2_min, ROWS_PER_OCTAVE / math.log(2.0))
 
 
+def z_tables(components, mt2_min):
+    """The staircases of several fragmentation functions, with one more axis in front.
+
+    Parameters
+    ----------
+    components : sequence of LundParams
+    mt2_min : float
+        Smallest transverse mass squared that will be asked for [GeV²].
+
+    Returns
+    -------
+    ZTable
+    """
+    tables = [z_table(params, mt2_min) for params in components]
+    cells, log_top = (np.stack([getattr(table, name) for table in tables]) for name in ("cells", "log_top"))
+    return tables[0]._replace(cells=cells, log_top=log_top)
+
+
 def _log_shape_array(z, mt2, a, b):
     return (a * np.log1p(-z) if a > 0 else 0.0) - np.log(z) - b * mt2 * (1.0 / z - 1.0)
 
@@ -284,4 +334,4 @@ def table_row(mt2, table):
     if mt2 < table.mt2_min:
         return -1
     row = int(table.rows_per_e * math.log(mt2 / table.mt2_min))
-    return row if row < table.log_top.size else -1
+    return row if row < table.log_top.shape[-1] else -1

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["CLUSTER_LEP", "ClusterParams", "LundParams"]
+__all__ = ["CLUSTER_LEP", "ClusterParams", "LundMixture", "LundParams"]
 
 
 class LundParams(NamedTuple):
@@ -73,6 +73,65 @@ class LundParams(NamedTuple):
             If a parameter is not finite or lies outside its range.
         """
         return LundParams(**_checked(self, _LUND_RANGES))
+
+
+class LundMixture(NamedTuple):
+    r"""Several Lund fragmentation functions, of which every break takes one at random.
+
+    z follows :math:`f(z \mid m_T^2) = \sum_m p_m f_m(z \mid m_T^2)`, a sum of *normalised* functions, so a shape that no
+    single pair (a, b) has: something to learn :cite:p:`butter2025iterative`. What is not z, such as transverse momenta, the
+    order of the last two hadrons, and where a string ends, goes by the first component.
+
+    Attributes
+    ----------
+    components : tuple of LundParams
+        They may differ in a and b alone.
+    fractions : tuple of float
+        How often each is taken; above zero, and 1 in all.
+
+    Examples
+    --------
+    >>> half_and_half = LundMixture((LundParams(a=0.68), LundParams(a=0.30)), (0.5, 0.5))
+    >>> half_and_half.validate().fractions
+    (0.5, 0.5)
+    """
+
+    components: tuple
+    fractions: tuple
+
+    def validate(self):
+        """Return the mixture with numbers as floats, or say what is wrong with it.
+
+        Returns
+        -------
+        LundMixture
+
+        Raises
+        ------
+        TypeError
+            If a component is no LundParams, or a fraction no number.
+        ValueError
+            If there is no component or not one fraction for each, if a parameter is out of range or a fraction not above
+            zero, if the fractions do not add up to 1, or if components differ in more than a and b.
+        """
+        if not isinstance(self.components, (tuple, list)) or not isinstance(self.fractions, (tuple, list)):
+            raise TypeError("components and fractions must be tuples, LundMixture((one, other), (0.5, 0.5))")
+        if len(self.components) != len(self.fractions) or not self.components:
+            raise ValueError(
+                f"a mixture wants one fraction for each component, got {len(self.fractions)} for {len(self.components)}"
+            )
+        for component in self.components:
+            if not isinstance(component, LundParams):
+                raise TypeError(f"components must be LundParams, got {component!r} of type {type(component).__name__}")
+        components = tuple(component.validate() for component in self.components)
+        for component in components[1:]:
+            if component._replace(a=components[0].a, b=components[0].b) != components[0]:
+                raise ValueError(f"components may differ in a and b alone, got {components[0]} and {component}")
+        one = {f"fractions[{i}]": (0.0, 1.0, "", True) for i in range(len(self.fractions))}
+        fractions = tuple(_checked_numbers(zip(one, self.fractions, strict=True), one).values())
+        if abs(sum(fractions) - 1.0) > 1e-9:
+            raise ValueError(f"fractions must add up to 1, got {sum(fractions):.6g}")
+        return LundMixture(components, fractions)
 
 
 class ClusterParams(NamedTuple):
@@ -173,8 +232,12 @@ published values were tuned with another shower and more hadrons.
 
 def _checked(params, ranges):
     """The parameters as a dictionary of floats, each in its range."""
+    return _checked_numbers(params._asdict().items(), ranges)
+
+
+def _checked_numbers(named, ranges):
     numbers = {}
-    for name, value in zip(params._fields, params, strict=True):
+    for name, value in named:
         is_number = hasattr(value, "__float__") and np.ndim(value) == 0
         if isinstance(value, (bool, np.bool_, str, bytes)) or not is_number:
             raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")

@@ -22,8 +22,8 @@ from ._parallel import check_rng, check_threads, in_threads, spawn
 from ._progress import Progress
 from .hadrons import Hadrons
 from .histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM, Histories, Sample
-from .lund import sample_z, table_row, try_z, z_table
-from .params import LundParams
+from .lund import sample_z, table_row, try_z, z_tables
+from .params import LundMixture, LundParams
 from .particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION, QUARKS
 
 __all__ = ["HadronizationError", "break_mt2", "hadronize_strings", "replay", "string_order"]
@@ -108,6 +108,17 @@ def reverse_probability(lam, b):
     return 1.0 / (1.0 + math.exp(min(50.0, b * lam)))
 
 
+@njit(nogil=True, inline="always")
+def choose(rng, up_to):
+    """Number of one of several things, from their cumulative probabilities; of a single thing without a draw."""
+    m = 0
+    if len(up_to) > 1:
+        u = rng.random()
+        while u > up_to[m] and m < len(up_to) - 1:
+            m += 1
+    return m
+
+
 # --- The chain -------------------------------------------------------------------------------------
 
 
@@ -151,8 +162,10 @@ def store_hadron(hadron_p, hadron_pid, i, px, py, own, opposite, side, pid):
 
 
 @njit(nogil=True, inline="always")
-def fragment_chain(rng, energy, flavour, w_min, params, table, ends, out, i, j, c):
+def fragment_chain(rng, energy, flavour, w_min, components, up_to, table, ends, out, i, j, c):
     """Fragment one string into chain number `c`; hadrons go to rows i, i+1, ..., breaks to j, j+1, ...
+
+    Each break takes z from one of the `components`, of which there is usually one.
 
     Returns (status, row after the last hadron, row after the last break).
     """
@@ -161,6 +174,7 @@ def fragment_chain(rng, energy, flavour, w_min, params, table, ends, out, i, j, 
     hadron_p, hadron_pid, break_x, break_pid, break_from_positive = out[:5]
     final_x, final_pid, final_from_positive, final_reversed = out[8:]
     cells, log_top = table.cells, table.log_top
+    params = components[0]
     for side in range(2):
         end_own[side] = end_opposite[side] = energy
         end_px[side] = end_py[side] = 0.0
@@ -187,11 +201,13 @@ def fragment_chain(rng, energy, flavour, w_min, params, table, ends, out, i, j, 
         if plus + minus < 0.0 or mass2 < stop * stop:
             break
         z = 0.0
+        m = choose(rng, up_to)
+        shape = components[m]
         row = table_row(mt2, table)
         if row < 0:
-            z = sample_z(rng, mt2, params)
+            z = sample_z(rng, mt2, shape)
         while z == 0.0:
-            z = try_z(rng.random(), rng.random(), mt2, params, cells[row], log_top[row])
+            z = try_z(rng.random(), rng.random(), mt2, shape, cells[m, row], log_top[m, row])
         break_x[0, j] = min(np.float32(z), LARGEST_Z32)
         break_x[1, j] = mt2
         break_x[2, j] = qx
@@ -241,9 +257,10 @@ LARGEST_Z32 = np.nextafter(np.float32(1), np.float32(0))
 
 
 @njit(nogil=True)
-def fragment_events(rng, n_events, energy, flavour, params, table, ends, out, hadron_end):
+def fragment_events(rng, n_events, energy, flavour, components, up_to, table, ends, out, hadron_end):
     """Fragment `n_events` strings; returns (breaks, chains), or (-1, the event) if one gave up."""
     i = j = c = 0
+    params = components[0]
     quark_masses = CONSTITUENT_MASS * (2.0 + params.stop_new_flavour)
     for event in range(n_events):
         stop_mass = params.stop_mass
@@ -257,7 +274,9 @@ def fragment_events(rng, n_events, energy, flavour, params, table, ends, out, ha
             if c == out.chain_end.size:
                 return FULL, -1
             w_min = stop_mass + quark_masses
-            status, i_next, j = fragment_chain(rng, energy, flavour, w_min, params, table, ends, out, i, j, c)
+            status, i_next, j = fragment_chain(
+                rng, energy, flavour, w_min, components, up_to, table, ends, out, i, j, c
+            )
             if status == FULL:
                 return FULL, -1
             out.chain_end[c] = j
@@ -280,7 +299,7 @@ def hadronize_strings(n_events, params=None, energy=90.0, rng=None, quark="u", t
     ----------
     n_events : int
         Number of events, at least 1.
-    params : LundParams, optional
+    params : LundParams or LundMixture, optional
         Default: the Monash tune.
     energy : float
         Mass of the string [GeV]; at least two pions must fit.
@@ -313,18 +332,22 @@ def hadronize_strings(n_events, params=None, energy=90.0, rng=None, quark="u", t
     >>> bool(abs(sample.hadrons.e.sum() - 100 * 90.0) < 1e-6)
     True
     """
-    params, energy = check_string(n_events, LundParams() if params is None else params, energy, quark)
+    params = LundParams() if params is None else params
+    mixture = params.validate() if isinstance(params, LundMixture) else LundMixture((params,), (1.0,))
+    _, energy = check_string(n_events, mixture.components[0], energy, quark)
+    mixture, params = mixture.validate(), params.validate()
     check_rng(rng)
     check_threads(threads)
     sizes = [CHUNK] * (n_events // CHUNK) + ([n_events % CHUNK] if n_events % CHUNK else [])
     rngs = spawn(rng, len(sizes))
-    table = z_table(params, MASS_NEUTRAL_PION**2)
+    components, up_to = mixture.components, tuple(np.cumsum(mixture.fractions).tolist())
+    table = z_tables(components, MASS_NEUTRAL_PION**2)
 
     scratch = threading.local()  # one set of buffers per thread, used again: fresh memory costs page faults
 
     def job(k):
         return _hadronize_chunk(
-            rngs[k], sizes[k], energy, QUARKS[quark], params, table, k * CHUNK, scratch, threads == 1
+            rngs[k], sizes[k], energy, QUARKS[quark], components, up_to, table, k * CHUNK, scratch, threads == 1
         )
 
     # With one thread each chunk is joined before the next is begun.
@@ -372,7 +395,7 @@ def _make_buffers(rows):
     )
 
 
-def _hadronize_chunk(rng, n_events, energy, flavour, params, table, first_event, scratch, lazy):
+def _hadronize_chunk(rng, n_events, energy, flavour, components, up_to, table, first_event, scratch, lazy):
     """One chunk as a dict of columns, with numbers local to the chunk.
 
     `scratch` keeps the buffers of each thread. With `lazy` the columns are views of them, good until the next chunk.
@@ -384,7 +407,7 @@ def _hadronize_chunk(rng, n_events, energy, flavour, params, table, first_event,
     while True:
         # A copy of the generator: a chunk that runs out of room starts again with the same numbers.
         n_breaks, n_chains = fragment_events(
-            copy.deepcopy(rng), n_events, energy, flavour, params, table, ends, scratch.buffers, hadron_end
+            copy.deepcopy(rng), n_events, energy, flavour, components, up_to, table, ends, scratch.buffers, hadron_end
         )
         if n_chains >= 0:
             break
@@ -392,7 +415,7 @@ def _hadronize_chunk(rng, n_events, energy, flavour, params, table, first_event,
     if n_breaks < 0:
         raise HadronizationError(
             f"event {first_event + n_chains}: no accepted chain in {MAX_TRIES} tries at energy {energy:g} GeV with "
-            f"{params}; raise the energy, or lower stop_mass, sigma_pt or b"
+            f"{components[0]}; raise the energy, or lower stop_mass, sigma_pt or b"
         )
     out, h, j, c = scratch.buffers, hadron_end[-1], n_breaks, n_chains
     columns = {"offsets": hadron_end, "pid": out.hadron_pid[:h]}

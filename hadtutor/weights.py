@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial import chebyshev
+from scipy.special import logsumexp
 
 from . import lund
 from ._parallel import check_rng
 from .histories import NO_FINAL_TWO, Histories
-from .params import LundParams
+from .params import LundMixture, LundParams
 from .strings import flavour_before, neutral_probability
 from .two_sample import n_eff
 
@@ -194,7 +195,8 @@ def break_log_weights(histories, base, target, trials=None):
     Parameters
     ----------
     histories : Histories
-    base, target : LundParams
+    base : LundParams
+    target : LundParams or LundMixture
         Parameters with which the breaks were made, and those wanted.
     trials : Trials, optional
         If given, z has the weight of accept–reject, :math:`\frac{g'}{g}` of the accepted z times
@@ -214,6 +216,11 @@ def break_log_weights(histories, base, target, trials=None):
         trials belong to other histories.
     """
     base, target = _checked(histories, base, target)
+    if isinstance(target, LundMixture):
+        if trials is not None:
+            raise ValueError("the overestimate of a mixture is not defined: take the marginal weights, without trials")
+        of_each = [break_log_weights(histories, base, component) for component in target.components]
+        return logsumexp(of_each, axis=0, b=np.array(target.fractions)[:, None])
     z, mt2 = histories.z.astype(float), histories.mt2.astype(float)
     pt2 = histories.px.astype(float) ** 2 + histories.py.astype(float) ** 2
     # Both densities of z in one: what does not depend on the parameters cancels.
@@ -282,7 +289,8 @@ def chain_log_weights(histories, base, target, trials=None):
     Parameters
     ----------
     histories : Histories
-    base, target : LundParams
+    base : LundParams
+    target : LundParams or LundMixture
         Parameters with which the breaks were made, and those wanted.
     trials : Trials, optional
         As in `break_log_weights`.
@@ -300,6 +308,7 @@ def chain_log_weights(histories, base, target, trials=None):
     """
     base, target = _checked(histories, base, target)
     of_breaks = break_log_weights(histories, base, target, trials)
+    target = first_component(target)  # what is not z goes by it
     log_w = np.bincount(histories.chain_of_break, of_breaks, minlength=histories.n_chains)
     pt2 = histories.final_px.astype(float) ** 2 + histories.final_py.astype(float) ** 2
     drawn = np.isfinite(pt2)
@@ -333,7 +342,7 @@ def event_weights(sample, target):
     ----------
     sample : Sample
         String events with their histories, rejected chains too.
-    target : LundParams
+    target : LundParams or LundMixture
         Parameters wanted: all may differ from those of the sample but `stop_mass`, `stop_new_flavour`, `stop_smear`.
 
     Returns
@@ -383,7 +392,8 @@ def log_weights(histories, base, target, method="marginal", trials=None):
     ----------
     histories : Histories
         Of N events, rejected chains too.
-    base, target : LundParams
+    base : LundParams
+    target : LundParams or LundMixture
         Parameters with which they were made, and those wanted.
     method : {"marginal", "accept-reject"}
         ``"marginal"``: ratios of normalised densities, and for rejected chains the ratio of acceptances α(base) /
@@ -459,7 +469,8 @@ def _last_draws_known(histories, base, target):
     rejected = histories.status == NO_FINAL_TWO
     if not rejected.any():
         return True
-    return base.u_fraction == target.u_fraction and bool(np.isfinite(histories.final_px[rejected]).all())
+    same_flavours = base.u_fraction == first_component(target).u_fraction
+    return same_flavours and bool(np.isfinite(histories.final_px[rejected]).all())
 
 
 def _accept_reject(histories, base, target, trials):
@@ -478,7 +489,13 @@ def _accept_reject(histories, base, target, trials):
     return np.bincount(histories.event_of_chain, log_w)
 
 
+def first_component(params):
+    """Of a mixture the first component, else the parameters themselves."""
+    return params.components[0] if isinstance(params, LundMixture) else params
+
+
 def _warn(log_w, base, target):
+    target = first_component(target)
     # ∫ f'²/f is finite only if the target falls off fast enough where the base does.
     limits = {
         "a": (target.a > 0.5 * (base.a - 1.0), f"a > {0.5 * (base.a - 1.0):.3g}"),
@@ -510,21 +527,22 @@ def _widest(params):
 def _checked(histories, base, target):
     if not isinstance(histories, Histories):
         raise TypeError(f"histories of string breaks are wanted, got {type(histories).__name__}")
-    for name, params in (("base", base), ("target", target)):
-        if not isinstance(params, LundParams):
+    for name, params, kinds in (("base", base, LundParams), ("target", target, (LundParams, LundMixture))):
+        if not isinstance(params, kinds):
             raise TypeError(f"{name} must be LundParams, got {type(params).__name__}; write LundParams(a=0.3)")
     base, target = base.validate(), target.validate()
+    one = first_component(target)
     bad = ~(np.isfinite(histories.z + histories.mt2 + histories.px + histories.py) & (histories.mt2 > 0))
     if bad.any():
         event = histories.event_of_chain[histories.chain_of_break[np.argmax(bad)]]
         raise ValueError(f"the history of event {event} holds numbers that are not finite, or a mass of zero")
-    differ = [name for name in FIXED if getattr(base, name) != getattr(target, name)]
+    differ = [name for name in FIXED if getattr(base, name) != getattr(one, name)]
     if differ:
         raise ValueError(
             f"the target differs in {', '.join(differ)}, which decides when a string ends; no weight can change that, "
             "generate a sample with it"
         )
-    if base.u_fraction in (0.0, 1.0) and target.u_fraction != base.u_fraction:
+    if base.u_fraction in (0.0, 1.0) and one.u_fraction != base.u_fraction:
         missing = "u" if base.u_fraction == 0.0 else "d"
         raise ValueError(
             f"the target is outside the support: it makes {missing} quarks, of which the sample has none "

@@ -1,0 +1,286 @@
+r"""Error bars on a fragmentation function: what the observables say about it, and what they leave open.
+
+Near the weights that the iteration has found, the means of any features F(x) under the weighted simulation are linear
+in the coefficients θ of ln w, with :math:`J = \mathrm{Cov}_w(F, \partial \ln w / \partial\theta)`. So
+
+.. math:: \langle F \rangle_\mathrm{data} - \langle F \rangle_\mathrm{sim, w} = J\,(\theta_\mathrm{true} - \theta)
+          + \mathrm{noise}, \qquad V = V_\mathrm{data} + V_\mathrm{sim} ,
+
+which is a linear measurement with Gaussian errors (of *optimal observables* :cite:p:`diehl1994optimal`, if F contains
+the conditional means of the derivatives). It leaves many θ open: of breaks that no observable can tell apart, only some
+sum is known. The prior decides there: ln w is a smooth function, a Gaussian process, whose amplitude and lengths are
+those that make the data most likely :cite:p:`rasmussen2006gaussian`. Its posterior has a mean and a covariance.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize
+
+from .homer_breaks import BreakWeights
+from .homer_classifier import Histograms, _places
+
+__all__ = ["CloudMoments", "HistogramMoments", "Measurement", "Moments", "Posterior", "measure", "posterior"]
+
+CHUNK = 20_000  # events at a time
+HYPER_WIDTH = 1.0  # of the logarithms of amplitude and lengths, before the data
+
+
+class Moments:
+    """Features of events: all products of two observables, their cubes, and themselves.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, F)
+        Observables of the simulation, to standardise with; what is five standard deviations away is put there.
+    """
+
+    def __init__(self, x):
+        self.mean, self.spread = x.mean(axis=0), x.std(axis=0)
+        self.spread = np.where(self.spread > 0, self.spread, 1.0)
+
+    def __call__(self, x, events):
+        """Features of some events.
+
+        Parameters
+        ----------
+        x : ndarray, shape (N, F)
+        events : slice
+
+        Returns
+        -------
+        ndarray, shape (n, F + F(F + 1)/2 + F)
+        """
+        x = np.clip((x[events] - self.mean) / self.spread, -5.0, 5.0)
+        i, j = np.triu_indices(x.shape[1])
+        return np.concatenate([x, x[:, i] * x[:, j], x**3], axis=1)
+
+
+class CloudMoments:
+    """Features of the particle cloud: numbers of charged and neutral hadrons in bins of ln x and ln pT, and `Moments`.
+
+    Parameters
+    ----------
+    x : ndarray, shape (N, F)
+        Observables of the simulation.
+    hadrons : Hadrons
+        Of the simulation.
+    """
+
+    def __init__(self, x, hadrons):
+        self.moments = Moments(x)
+        p, pt = self._p_and_pt(hadrons)
+        self.edges = [np.quantile(np.log(v), np.linspace(0, 1, n + 1)[1:-1]) for v, n in ((p, 8), (pt, 4))]
+
+    def _p_and_pt(self, hadrons):
+        pt2 = hadrons.px.astype(float) ** 2 + hadrons.py.astype(float) ** 2
+        return np.sqrt(pt2 + hadrons.pz.astype(float) ** 2), np.sqrt(np.maximum(pt2, 1e-12))
+
+    def __call__(self, x_and_hadrons, events):
+        """Features of some events, see `Moments`.
+
+        Parameters
+        ----------
+        x_and_hadrons : tuple of ndarray and Hadrons
+        events : slice
+
+        Returns
+        -------
+        ndarray, shape (n, M)
+        """
+        x, hadrons = x_and_hadrons
+        some = hadrons[events]
+        p, pt = self._p_and_pt(some)
+        a, b = (np.searchsorted(e, np.log(v)) for e, v in zip(self.edges, (p, pt), strict=True))
+        cell = (a * 4 + b) * 2 + (some.pid != 111)
+        counts = np.bincount(some.event * 64 + cell, minlength=64 * len(some)).reshape(len(some), 64)
+        return np.concatenate([self.moments(x, events), counts], axis=1)
+
+
+class HistogramMoments:
+    """Features where the data are histograms: which bins an event is in.
+
+    Parameters
+    ----------
+    histograms : Histograms
+    """
+
+    def __init__(self, histograms):
+        self.histograms = histograms
+
+    def __call__(self, columns, events):
+        """Features of some events, see `Moments`.
+
+        Parameters
+        ----------
+        columns : dict of str to ndarray
+        events : slice
+
+        Returns
+        -------
+        ndarray, shape (n, B)
+        """
+        places = _places({name: columns[name][events] for name in self.histograms.edges}, self.histograms.edges)
+        inside = np.zeros((places.shape[1], len(self.histograms.shares)))
+        np.put_along_axis(inside, places.T, 1.0, axis=1)
+        return inside
+
+
+class Measurement(NamedTuple):
+    """What the data say about the coefficients: y = Hθ + noise, with independent noise of unit variance.
+
+    Attributes
+    ----------
+    y : ndarray, shape (M,)
+    h : ndarray, shape (M, K)
+    """
+
+    y: np.ndarray
+    h: np.ndarray
+
+
+def measure(chains, breaks, log_w, moments, sim, data, progress=None):
+    """Compare means of features, and work out what their differences say about the coefficients.
+
+    Parameters
+    ----------
+    chains : Chains
+        Of N simulated events.
+    breaks : BreakWeights
+        Where the comparison is linearised.
+    log_w : ndarray, shape (N,)
+        Log weights of the events, those that `breaks` gives.
+    moments : Moments, CloudMoments or HistogramMoments
+    sim, data
+        What the moments are taken of; for histograms `data` is a `Histograms`.
+
+    Returns
+    -------
+    Measurement
+    """
+    w = np.exp(log_w - log_w.max())
+    w /= w.sum()
+    derivative = breaks.basis.derivative(breaks.table)
+    mean_f = mean_r = 0.0
+    ff = fr = 0.0
+    for events in _chunks(len(w)):
+        f, r, v = moments(sim, events), chains.rows(derivative, events), w[events, None]
+        if np.isscalar(mean_f):
+            shift_f, shift_r = f.mean(axis=0), r.mean(axis=0)  # near the mean, so that little cancels below
+        f, r = f - shift_f, r - shift_r
+        mean_f, mean_r = mean_f + (v * f).sum(axis=0), mean_r + (v * r).sum(axis=0)
+        fr = fr + (v * f).T @ r
+        vf = np.concatenate([f, np.ones((len(f), 1))], axis=1) * v
+        ff = ff + vf.T @ vf
+    jacobian = fr - np.outer(mean_f, mean_r)
+    # Σ w² (f - μ)(f - μ)ᵀ from Σ w² f fᵀ, Σ w² f and Σ w².
+    square, first, zeroth = ff[:-1, :-1], ff[:-1, -1], ff[-1, -1]
+    variance = square - np.outer(first, mean_f) - np.outer(mean_f, first) + zeroth * np.outer(mean_f, mean_f)
+    mean_sim = mean_f + shift_f
+    if isinstance(data, Histograms):
+        mean_data, variance_data = data.shares, data.covariance
+    else:
+        n = len(data[0] if isinstance(data, tuple) else data)
+        total = square = 0.0
+        for events in _chunks(n):
+            f = moments(data, events) - mean_sim
+            total, square = total + f.sum(axis=0), square + f.T @ f
+        mean_data = mean_sim + total / n
+        variance_data = (square / n - np.outer(total / n, total / n)) / n
+    values, vectors = np.linalg.eigh(_scaled(variance + variance_data)[0])
+    scale = _scaled(variance + variance_data)[1]
+    kept = values > 1e-9 * values[-1]
+    whiten = (vectors[:, kept] / np.sqrt(values[kept])).T / scale
+    h = whiten @ jacobian
+    return Measurement(whiten @ (mean_data - mean_sim) + h @ breaks.theta, h)
+
+
+def _scaled(variance):
+    """A covariance as correlations, and the standard deviations."""
+    scale = np.sqrt(np.maximum(np.diag(variance), 1e-300))
+    return variance / np.outer(scale, scale), scale
+
+
+def _chunks(n):
+    return [slice(i, min(i + CHUNK, n)) for i in range(0, n, CHUNK)]
+
+
+class Posterior(NamedTuple):
+    """What prior and data together say.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (K,)
+        Mean of the coefficients.
+    covariance : ndarray, shape (K, K)
+    amplitude : float
+        Standard deviation of ln w in the prior.
+    stretch : tuple of float
+        Factors on the lengths of the prior, see `BreakBasis.prior`.
+    """
+
+    theta: np.ndarray
+    covariance: np.ndarray
+    amplitude: float
+    stretch: tuple
+
+
+def posterior(measurement, basis):
+    """Mean and covariance of the coefficients, with the prior under which the data are most likely.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    basis : BreakBasis
+
+    Returns
+    -------
+    Posterior
+    """
+    y, h = measurement
+
+    def solve(x):
+        prior = basis.prior(np.exp(x[0]), np.exp(x[1:]))
+        factor = cho_factor(h @ prior @ h.T + np.eye(len(y)))
+        return prior, factor, cho_solve(factor, y)
+
+    def surprise(x):
+        _, factor, solved = solve(x)
+        return 0.5 * y @ solved + np.log(np.diag(factor[0])).sum() + 0.5 * np.sum(x**2) / HYPER_WIDTH**2
+
+    corners = np.concatenate([np.zeros((1, 3)), 0.7 * np.eye(3)])
+    options = {"maxiter": 200, "xatol": 0.02, "fatol": 0.02, "initial_simplex": corners}
+    best = minimize(surprise, corners[0], method="Nelder-Mead", options=options)
+    prior, factor, solved = solve(best.x)
+    gain = prior @ h.T
+    covariance = prior - gain @ cho_solve(factor, gain.T)
+    amplitude, *stretch = np.exp(best.x)
+    return Posterior(gain @ solved, 0.5 * (covariance + covariance.T), float(amplitude), tuple(map(float, stretch)))
+
+
+def event_sigma(chains, breaks, log_w):
+    """Standard deviation of the log weight of each event, from the covariance of the coefficients.
+
+    Parameters
+    ----------
+    chains : Chains
+    breaks : BreakWeights
+        With a covariance.
+    log_w : ndarray, shape (N,)
+
+    Returns
+    -------
+    ndarray, shape (N,)
+        Breaks of a chain are correlated, and all of it counts.
+    """
+    assert isinstance(breaks, BreakWeights)
+    w = np.exp(log_w - log_w.max())
+    derivative = breaks.basis.derivative(breaks.table)
+    root = np.linalg.cholesky(breaks.covariance + 1e-12 * np.trace(breaks.covariance) * np.eye(len(breaks.theta)))
+    sigma = np.empty(len(w))
+    columns = derivative @ root  # so that the variance is a sum of squares
+    mean = sum(w[e] @ chains.rows(columns, e) for e in _chunks(len(w))) / w.sum()
+    for events in _chunks(len(w)):
+        sigma[events] = np.sqrt(np.sum((chains.rows(columns, events) - mean) ** 2, axis=1))
+    return sigma
