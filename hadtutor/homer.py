@@ -228,8 +228,10 @@ class HomerResult:
     amplitude : float
     stretch : tuple of float
         Of the prior, see `hadtutor.homer_posterior.Posterior`; NaN without posterior.
-    reference : ndarray, shape (nodes,)
-        Breaks of the simulation at each node, all chains together.
+    auc, auc_error : float
+        Area under the ROC curve of one more step one, between data and simulation with its final weights.
+    chi2_per_ndf : float
+        The same comparison for data that are histograms.
     """
 
     breaks: BreakWeights
@@ -241,7 +243,9 @@ class HomerResult:
     measurement: Measurement | None = field(repr=False)
     amplitude: float = np.nan
     stretch: tuple = (np.nan, np.nan)
-    reference: np.ndarray = field(repr=False, default=None)
+    auc: float = np.nan
+    auc_error: float = np.nan
+    chi2_per_ndf: float = np.nan
 
     @property
     def n_eff(self):
@@ -249,11 +253,13 @@ class HomerResult:
         return n_eff(self.log_w)
 
     def __str__(self):
-        last = self.iterations[-1]
-        return (
-            f"{len(self.iterations)} iterations, AUC {self.iterations[0].auc:.4f} at first and {last.auc:.4f} ± "
-            f"{last.auc_error:.4f} before the last; n_eff/N = {self.n_eff / len(self.log_w):.3f}; {self.stop_reason}"
-        )
+        first = self.iterations[0]
+        if np.isnan(self.auc):
+            change = f"χ²/ndf {first.chi2_per_ndf:.3g} at first and {self.chi2_per_ndf:.3g} at last"
+        else:
+            change = f"AUC {first.auc:.4f} at first and {self.auc:.4f} ± {self.auc_error:.4f} at last"
+        share = self.n_eff / len(self.log_w)
+        return f"{len(self.iterations)} iterations ({self.stop_reason}), {change}; n_eff/N = {share:.3f}"
 
     def of_iteration(self, number):
         """Break weights as they were after one iteration, without errors.
@@ -349,7 +355,7 @@ class HomerResult:
             Replaced only once the new file is complete.
         """
         basis = self.breaks.basis
-        arrays = {"log_w": self.log_w, "sigma": self.sigma, "theta": self.breaks.theta, "reference": self.reference}
+        arrays = {"log_w": self.log_w, "sigma": self.sigma, "theta": self.breaks.theta, "reference": basis.reference}
         arrays |= {f"axis{i}.nodes": axis.nodes for i, axis in enumerate(basis.axes)}
         arrays |= {f"axis{i}.functions": axis.functions.ravel() for i, axis in enumerate(basis.axes)}
         arrays |= {"draws": self.draws.ravel()}
@@ -363,6 +369,7 @@ class HomerResult:
             "homer": 1, "params": basis.params._asdict(), "conditions": list(basis.conditions),
             "axes": [[axis.name, axis.length] for axis in basis.axes], "stop_reason": self.stop_reason,
             "amplitude": self.amplitude, "stretch": list(self.stretch),
+            "agreement": [self.auc, self.auc_error, self.chi2_per_ndf],
         }  # fmt: skip
         arrays |= {f"iterations.{k}": np.array(v) for k, v in _columns(self.iterations).items()}
         write_arrays(path, {k: np.ascontiguousarray(v, dtype=float) for k, v in arrays.items()}, header)
@@ -396,7 +403,7 @@ class HomerResult:
             for i, (name, length) in enumerate(header["axes"]):
                 nodes = arrays[f"axis{i}.nodes"]
                 axes.append(Axis(name, nodes, arrays[f"axis{i}.functions"].reshape(len(nodes), -1), length))
-            basis._set_axes(axes)
+            basis._set_axes(axes, arrays["reference"])
             k = len(arrays["theta"])
             covariance = arrays["covariance"].reshape(k, k) if "covariance" in arrays else None
             breaks = BreakWeights(basis, arrays["theta"], covariance, arrays.get("sigma_table"))
@@ -405,7 +412,7 @@ class HomerResult:
             return cls(
                 breaks, arrays["log_w"], arrays["sigma"], iterations, header["stop_reason"],
                 arrays["draws"].reshape(-1, k), measurement, header["amplitude"], tuple(header["stretch"]),
-                arrays["reference"],
+                *header["agreement"],
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise DataFileError(f"{path} is not a result of homer.fit: {error}") from error
@@ -526,6 +533,18 @@ def fit(
     features = break_features(sim.histories, conditions) if step_two == "network" else None
     precision = np.linalg.inv(basis.prior())
 
+    def classify(log_w, number):
+        """Step one: how well simulation and data agree, the log ratio, and all that the classifiers say."""
+        if from_histograms:
+            log_ratio, chi2, ndf = step_one_histograms(columns_sim, data, log_w)
+            return {"auc": np.nan, "auc_error": np.nan, "chi2_per_ndf": chi2 / ndf}, log_ratio, None
+        pair = (sim.hadrons, getattr(data, "hadrons", data)) if method == "deepsets" else (x_sim, x_data)
+        found = step_one(
+            *pair, log_w, method, energy=sim.energy, bayesian=bayesian, ensemble=ensemble, epochs=epochs,
+            seed=_seed_of(seed, number), device=device, progress=progress,
+        )  # fmt: skip
+        return {"auc": found.auc, "auc_error": found.auc_error, "chi2_per_ndf": np.nan}, found.log_ratio, found
+
     def wanted(log_ratio, sigma_class, number):
         if step_two == "network":
             return regress(
@@ -540,54 +559,47 @@ def fit(
         for number in range(len(done), iterations):
             if stop_reason:
                 break
-            if from_histograms:
-                log_ratio, chi2, ndf = step_one_histograms(columns_sim, data, log_w)
-                area, error, chi2_per_ndf, found = np.nan, np.nan, chi2 / ndf, None
-                agree = chi2_per_ndf < 1.0
-            else:
-                pair = (sim.hadrons, getattr(data, "hadrons", data)) if method == "deepsets" else (x_sim, x_data)
-                found = step_one(
-                    *pair, log_w, method, energy=sim.energy, bayesian=bayesian, ensemble=ensemble, epochs=epochs,
-                    seed=_seed_of(seed, number), device=device, progress=progress,
-                )  # fmt: skip
-                log_ratio, area, error, chi2_per_ndf = found.log_ratio, found.auc, found.auc_error, np.nan
-                agree = area - error <= 0.5
-                _check_support(log_ratio, area, number)
-            if agree and number > 0 and stop_early:
+            agreement, log_ratio, found = classify(log_w, number)
+            if number == 0:
+                _check_support(log_ratio, agreement)
+            if number > 0 and stop_early and _agree(**agreement):
                 stop_reason = "simulation and data cannot be told apart any more"
-                done.append(done[-1]._replace(auc=area, auc_error=error, chi2_per_ndf=chi2_per_ndf))
+                done.append(done[-1]._replace(**agreement))
             else:
                 if found is not None and len(found.draws) > 1 and step_two == "splines":
                     draws = np.stack([wanted(r, 0.0, number)[0].theta for r in found.draws])
                 breaks, sigma = wanted(log_ratio, 0.0 if found is None else found.sigma, number)
                 log_w, ratio, log_w_chains = chains.event_log_weights(breaks.table, acceptance)
-                done.append(Iteration(area, error, chi2_per_ndf, n_eff(log_w), ratio, breaks.theta))
+                done.append(Iteration(**agreement, n_eff=n_eff(log_w), log_acceptance_ratio=ratio, theta=breaks.theta))
                 if number == iterations - 1:
                     stop_reason = f"all {iterations} iterations done"
             if checkpoint is not None:
                 _store(checkpoint, settings, done, stop_reason, draws)
             bar.update()
-    result = HomerResult(breaks, log_w, sigma, done, stop_reason, draws, None, reference=chains.reference)
-    if not posterior:
-        return result
-    if from_histograms:
-        moments = HistogramMoments(data), columns_sim, data
-    elif method == "deepsets":
-        clouds = (x_sim, sim.hadrons), (x_data, getattr(data, "hadrons", data))
-        moments = CloudMoments(x_sim, sim.hadrons), *clouds
-    else:
-        moments = Moments(x_sim), x_sim, x_data
-    return _with_posterior(result, chains, moments, acceptance)
+    result = HomerResult(breaks, log_w, sigma, done, stop_reason, draws, None)
+    if posterior:
+        if from_histograms:
+            moments = HistogramMoments(data), columns_sim, data
+        elif method == "deepsets":
+            clouds = (x_sim, sim.hadrons), (x_data, getattr(data, "hadrons", data))
+            moments = CloudMoments(x_sim, sim.hadrons), *clouds
+        else:
+            moments = Moments(x_sim), x_sim, x_data
+        result = _with_posterior(result, chains, moments, acceptance)
+    return replace(result, **classify(result.log_w, iterations)[0])
 
 
-def _with_posterior(result, chains, moments, acceptance, rounds=3):
-    """Move to the mean of the posterior, and linearise there again."""
+def _with_posterior(result, chains, moments, acceptance):
+    """Move to the mean of the posterior, and linearise there again until nothing moves any more."""
     breaks, log_w = result.breaks, result.log_w
-    for _ in range(rounds):
+    for _ in range(8):
         measurement = measure(chains, breaks, log_w, *moments)
         found = posterior(measurement, chains.basis)
+        moved = measurement.h @ (found.theta - breaks.theta)  # in standard deviations of the data
         breaks = BreakWeights(chains.basis, found.theta, found.covariance)
         log_w = chains.event_log_weights(breaks.table, acceptance)[0]
+        if moved @ moved < 0.1:
+            break
     sigma = event_sigma(chains, breaks, log_w)
     return replace(
         result, breaks=breaks, log_w=log_w, sigma=sigma, measurement=measurement,
@@ -660,11 +672,15 @@ def _matrices(sim, data):
     return np.stack(x, axis=1), np.stack(y, axis=1)
 
 
-def _check_support(log_ratio, area, number):
+def _agree(auc, auc_error, chi2_per_ndf):
+    return chi2_per_ndf < 1.0 if np.isnan(auc) else auc - auc_error <= 0.5
+
+
+def _check_support(log_ratio, agreement):
     effective = n_eff(log_ratio) / len(log_ratio)
-    if effective < 0.005 and number == 0:
+    if effective < 0.005:
         raise HomerError(
-            f"data outside the support of the simulation: the classifier tells them apart (AUC {area:.3f}), and the "
+            f"data outside the support of the simulation: they can be told apart (AUC {agreement['auc']:.3f}), and the "
             f"weighted simulation would be worth {100 * effective:.2g} % of its events; take parameters nearer to the "
             "data, or go there in steps"
         )

@@ -155,6 +155,8 @@ class BreakBasis:
     axes : tuple of Axis
     matrix : ndarray, shape (nodes, K)
         Value of each of the K functions at each node; the nodes of logit z come first.
+    reference : ndarray, shape (nodes,)
+        Breaks of the simulation at each node, those of rejected chains too.
 
     Raises
     ------
@@ -179,9 +181,15 @@ class BreakBasis:
                 axes.append(Axis(name, np.array([0.0, 1.0]), np.eye(2), 2.0))
             else:
                 axes.append(Axis.of(name, values, 8, 0, 1.0))
-        self._set_axes(axes)
+        features = (logit_z, log_mt2, *more)
+        place = np.stack([axis.place(values) for axis, values in zip(axes, features, strict=True)])
+        shape = tuple(len(axis.nodes) for axis in axes)
+        reference = np.zeros(int(np.prod(shape)))
+        _spread(place, shape, np.ones(place.shape[1]), reference)
+        self._set_axes(axes, reference)
 
-    def _set_axes(self, axes):
+    def _set_axes(self, axes, reference):
+        self.reference = reference
         self.axes = tuple(axes)
         self.shape = tuple(len(axis.nodes) for axis in axes)
         self.matrix = axes[0].functions
@@ -198,6 +206,7 @@ class BreakBasis:
         rows = np.arange(FINE_NODES)
         self._to_fine[rows, k] = 1.0 - fraction
         self._to_fine[rows, k + 1] = fraction
+        self._lund = np.stack([self.project(values) for values in self._lund_directions()], axis=1)
 
     def normalise(self, table):
         """Add to a table of ln w, at each mT² and condition, what makes f integrate to one.
@@ -235,13 +244,49 @@ class BreakBasis:
         functions = self.matrix.reshape(self.shape[0], -1, self.matrix.shape[1])
         return (functions - np.einsum("tr,trk->rk", share, functions)).reshape(self.matrix.shape)
 
-    def prior(self, amplitude=1.0, stretch=(1.0, 1.0)):
-        r"""Covariance of the coefficients before any data: a smooth random function around ln w = 0.
+    def z_and_mt2(self):
+        """The variables of f at each node.
+
+        Returns
+        -------
+        z, mt2 : ndarray, shape (nodes,)
+        """
+        logit_z, log_mt2 = np.meshgrid(*(axis.nodes for axis in self.axes), indexing="ij")[:2]
+        return 1.0 / (1.0 + np.exp(-logit_z.ravel())), np.exp(log_mt2.ravel())
+
+    def project(self, table):
+        """Coefficients that come closest to a table of ln w, where there are breaks.
+
+        Parameters
+        ----------
+        table : ndarray, shape (nodes,) or (nodes, n)
+
+        Returns
+        -------
+        ndarray, shape (K,) or (K, n)
+        """
+        weighted = self.matrix.T * self.reference
+        ridge = 1e-9 * np.trace(weighted @ self.matrix) / len(weighted)
+        return np.linalg.solve(weighted @ self.matrix + ridge * np.eye(len(weighted)), weighted @ table)
+
+    def _lund_directions(self):
+        """Derivatives of ln f with respect to a and b at the nodes, bounded where no break ever is."""
+        z, mt2 = self.z_and_mt2()
+        for values in (np.log1p(-z), -np.minimum(mt2 / z, 15.0 / self.params.b)):
+            at_mt2 = values.reshape(self.shape[0], -1)
+            counts = self.reference.reshape(self.shape[0], -1)
+            yield (at_mt2 - (counts * at_mt2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)).ravel()
+
+    def prior(self, amplitude=0.3, stretch=(1.0, 1.0)):
+        r"""Covariance of the coefficients before any data: another Lund function, and a smooth departure from it.
+
+        ln w is :math:`\Delta a \ln(1-z) - \Delta b\, m_T^2/z` plus a Gaussian process in logit z and
+        :math:`\ln m_T^2`. The parameters may be anything, with standard deviations of 1 and 1 GeV⁻².
 
         Parameters
         ----------
         amplitude : float
-            Standard deviation of ln w at every break.
+            Standard deviation of the departure in ln w, at every break.
         stretch : tuple of float
             Factors on the lengths over which it changes in logit z and in :math:`\ln m_T^2`.
 
@@ -252,7 +297,7 @@ class BreakBasis:
         covariance = np.ones((1, 1))
         for axis, factor in zip(self.axes, (*stretch, *[1.0] * len(self.conditions)), strict=True):
             covariance = np.kron(covariance, axis.covariance(axis.length * factor))
-        return amplitude**2 * (covariance + 1e-4 * np.eye(len(covariance)))
+        return amplitude**2 * (covariance + 1e-4 * np.eye(len(covariance))) + self._lund @ self._lund.T
 
 
 # --- Chains ----------------------------------------------------------------------------------------
@@ -274,7 +319,6 @@ class Chains:
         self.place = np.stack([axis.place(values) for axis, values in zip(basis.axes, features, strict=True)])
         self.offsets, self.accepted = histories.chain_offsets, histories.accepted
         self.accepted_chains = np.flatnonzero(self.accepted)
-        self.reference = self.histogram(np.ones(len(self.accepted)))
 
     def histogram(self, weight):
         """Breaks per node, those of each chain with its weight.
@@ -390,7 +434,7 @@ def most_likely(chains, log_w_events, log_w_chains, start, precision, acceptance
     if acceptance:
         now = np.exp(log_w_chains - log_w_chains.max())
         weight[~accepted] = now[~accepted] / now[accepted].sum()
-        reference = chains.reference
+        reference = chains.basis.reference
     else:
         reference = chains.histogram(accepted.astype(float))
     return maximise(chains.basis, len(wanted) * chains.histogram(weight), reference, start, precision)

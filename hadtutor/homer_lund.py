@@ -148,18 +148,16 @@ def _fit(result, names, starts, limits, make, bootstraps, rng, progress):
         check_rng(rng)
     y, h = result.measurement
     basis = result.breaks.basis
-    nodes = np.meshgrid(*(axis.nodes for axis in basis.axes), indexing="ij")
-    z, mt2 = 1.0 / (1.0 + np.exp(-nodes[0].ravel())), np.exp(nodes[1].ravel())
+    z, mt2 = basis.z_and_mt2()
     reference = lund.log_density(z, mt2, basis.params)
-    # Splines through the model, as good as there are breaks.
-    weight = np.sqrt(result.reference + 1e-3)
-    to_theta = h @ np.linalg.pinv(basis.matrix * weight[:, None], rcond=1e-8) * weight
+    to_y = h @ basis.project(np.eye(len(z)))
+
+    def expected(values):
+        # Where no break ever is, f and its reference differ by any factor.
+        return to_y @ np.clip(lund.log_density(z, mt2, make(values)) - reference, -20.0, 20.0)
 
     def minimise(wanted, start, strategy):
-        minuit = Minuit(
-            lambda values: np.sum((wanted - to_theta @ (lund.log_density(z, mt2, make(values)) - reference)) ** 2),
-            np.asarray(start, float), name=names,
-        )  # fmt: skip
+        minuit = Minuit(lambda values: np.sum((wanted - expected(values)) ** 2), np.asarray(start, float), name=names)
         minuit.errordef, minuit.strategy = Minuit.LEAST_SQUARES, strategy
         minuit.limits = limits
         minuit.errors = [0.05] * len(names)
@@ -171,9 +169,8 @@ def _fit(result, names, starts, limits, make, bootstraps, rng, progress):
     values = np.array(best.values)
     covariance = np.full((len(names),) * 2, np.nan) if best.covariance is None else np.array(best.covariance)
     again = np.empty((bootstraps, len(names)))
-    expected = to_theta @ (lund.log_density(z, mt2, make(values)) - reference)
     for k in track(range(bootstraps), "fit", progress):
-        again[k] = minimise(expected + rng.standard_normal(len(y)), values, 0).values
+        again[k] = minimise(expected(values) + rng.standard_normal(len(y)), values, 0).values
     ndf = len(y) - len(names)
     return ParametricFit(
         names, values, covariance, float(best.fval), ndf, float(stats.chi2.sf(best.fval, ndf)), make(values), again

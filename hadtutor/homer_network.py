@@ -137,10 +137,6 @@ def regress(
         validate=update_acceptance, keep_best=False, progress=progress,
     )  # fmt: skip
     mean, variance = tables()
-    # Splines through the network, as good as there are breaks.
-    weight = np.sqrt(chains.reference + 1.0)
-    theta = np.linalg.lstsq(
-        basis.matrix * weight[:, None], basis.normalise(mean + 0.5 * variance) * weight, rcond=1e-8
-    )[0]
+    theta = basis.project(basis.normalise(mean + 0.5 * variance))
     sigma_chains = np.sqrt(chains.log_weights(variance)[chains.accepted])
     return BreakWeights(basis, theta, sigma_table=np.sqrt(variance)), sigma_chains

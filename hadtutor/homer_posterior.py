@@ -24,7 +24,7 @@ from .homer_classifier import Histograms, _places
 __all__ = ["CloudMoments", "HistogramMoments", "Measurement", "Moments", "Posterior", "measure", "posterior"]
 
 CHUNK = 20_000  # events at a time
-HYPER_WIDTH = 1.0  # of the logarithms of amplitude and lengths, before the data
+HYPER_WIDTH = 0.5  # of the logarithms of amplitude and lengths, before the data
 
 
 class Moments:
@@ -241,7 +241,7 @@ def posterior(measurement, basis):
     y, h = measurement
 
     def solve(x):
-        prior = basis.prior(np.exp(x[0]), np.exp(x[1:]))
+        prior = basis.prior(0.3 * np.exp(x[0]), np.exp(x[1:]))
         factor = cho_factor(h @ prior @ h.T + np.eye(len(y)))
         return prior, factor, cho_solve(factor, y)
 
@@ -249,14 +249,16 @@ def posterior(measurement, basis):
         _, factor, solved = solve(x)
         return 0.5 * y @ solved + np.log(np.diag(factor[0])).sum() + 0.5 * np.sum(x**2) / HYPER_WIDTH**2
 
-    corners = np.concatenate([np.zeros((1, 3)), 0.7 * np.eye(3)])
+    corners = np.concatenate([np.zeros((1, 3)), 0.7 * np.eye(3)])  # away from the defaults of the prior
     options = {"maxiter": 200, "xatol": 0.02, "fatol": 0.02, "initial_simplex": corners}
     best = minimize(surprise, corners[0], method="Nelder-Mead", options=options)
     prior, factor, solved = solve(best.x)
     gain = prior @ h.T
     covariance = prior - gain @ cho_solve(factor, gain.T)
     amplitude, *stretch = np.exp(best.x)
-    return Posterior(gain @ solved, 0.5 * (covariance + covariance.T), float(amplitude), tuple(map(float, stretch)))
+    return Posterior(
+        gain @ solved, 0.5 * (covariance + covariance.T), 0.3 * float(amplitude), tuple(map(float, stretch))
+    )
 
 
 def event_sigma(chains, breaks, log_w):
