@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 FEWEST = 1000  # events, below which networks learn nothing
-OUTSIDE = 1e-3  # of the data may lie outside the range of the simulation
+OUTSIDE = 0.02  # of the data may lie outside the range of the simulation
 
 
 class HomerError(ValueError):
@@ -660,7 +660,7 @@ def _matrices(sim, data):
         low, high = np.nanmin(sim[name]), np.nanmax(sim[name])
         margin = 1e-6 * (high - low)
         outside = (data[name] < low - margin) | (data[name] > high + margin)
-        if outside.mean() > max(OUTSIDE, 10.0 / len(outside)):
+        if outside.mean() > OUTSIDE:
             raise HomerError(
                 f"data outside the support of the simulation: {name} is outside its range of {low:.4g} to {high:.4g} "
                 f"in {100 * outside.mean():.1f} % of the data; no weight makes events that were never simulated, take "

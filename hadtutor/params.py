@@ -78,9 +78,9 @@ class LundParams(NamedTuple):
 class LundMixture(NamedTuple):
     r"""Several Lund fragmentation functions, of which every break takes one at random.
 
-    z follows :math:`f(z \mid m_T^2) = \sum_m p_m f_m(z \mid m_T^2)`, a sum of *normalised* functions, so a shape that no
-    single pair (a, b) has: something to learn :cite:p:`butter2025iterative`. What is not z, such as transverse momenta, the
-    order of the last two hadrons, and where a string ends, goes by the first component.
+    z follows :math:`f(z \mid m_T^2) = \sum_m p_m f_m(z \mid m_T^2)`, a sum of *normalised* functions, so a shape that
+    no single pair (a, b) has: something to learn :cite:p:`butter2025iterative`. What is not z, such as transverse
+    momenta, the order of the last two hadrons, and where a string ends, goes by the first component.
 
     Attributes
     ----------
@@ -111,8 +111,8 @@ class LundMixture(NamedTuple):
         TypeError
             If a component is no LundParams, or a fraction no number.
         ValueError
-            If there is no component or not one fraction for each, if a parameter is out of range or a fraction not above
-            zero, if the fractions do not add up to 1, or if components differ in more than a and b.
+            If there is no component or not one fraction for each, if a parameter is out of range or a fraction not
+            above zero, if the fractions do not add up to 1, or if components differ in more than a and b.
         """
         if not isinstance(self.components, (tuple, list)) or not isinstance(self.fractions, (tuple, list)):
             raise TypeError("components and fractions must be tuples, LundMixture((one, other), (0.5, 0.5))")

@@ -1,0 +1,35 @@
+"""``python -m hadtutor reproduce NAME``: run an experiment of paper size."""
+
+import argparse
+import json
+
+from .reproduce import EXPERIMENTS, reproduce
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m hadtutor", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("reproduce", help="run an experiment, write its numbers and figures to data/results/")
+    run.add_argument("name", choices=EXPERIMENTS)
+    run.add_argument("--events", type=int, default=1_000_000, help="events of simulation and of data (default: 10⁶)")
+    run.add_argument("--experiments", type=int, default=20, help="pseudo-experiments for the coverage (default: 20)")
+    run.add_argument("--threads", type=int, default=2)
+    run.add_argument("--seed", type=int, default=20251125)
+    run.add_argument("--out", help="folder for the results (default: data/results)")
+    run.add_argument("--quiet", action="store_true", help="no progress bars")
+    options = parser.parse_args(arguments)
+    result = reproduce(
+        options.name, options.events, options.out, options.threads, options.seed, options.experiments,
+        not options.quiet,
+    )  # fmt: skip
+    print(json.dumps(result["provenance"], indent=1))
+    for row in result["numbers"]["table"]:
+        biases = ", ".join(f"{100 * bias:.1f} %" for bias in row["f_bias"])
+        print(
+            f"{row['what']}: AUC {row['auc']:.4f} ± {row['auc_error']:.4f}, "
+            f"worst χ²/ndf {row['worst_chi2_per_ndf']:.2f}, n_eff/N {row['n_eff']:.3f}, largest error of f in four bins of mT² {biases}"
+        )
+
+
+if __name__ == "__main__":
+    main()
