@@ -27,7 +27,8 @@ def main(arguments=None):
         biases = ", ".join(f"{100 * bias:.1f} %" for bias in row["f_bias"])
         print(
             f"{row['what']}: AUC {row['auc']:.4f} ± {row['auc_error']:.4f}, "
-            f"worst χ²/ndf {row['worst_chi2_per_ndf']:.2f}, n_eff/N {row['n_eff']:.3f}, largest error of f in four bins of mT² {biases}"
+            f"worst χ²/ndf {row['worst_chi2_per_ndf']:.2f}, n_eff/N {row['n_eff']:.3f}, "
+            f"largest error of f in four bins of mT² {biases}"
         )
 
 

@@ -60,6 +60,7 @@ __all__ = [
 ]
 
 FEWEST = 1000  # events, below which networks learn nothing
+ROUNDS = 5  # of step two in each iteration, until the weights of rejected chains do not change
 OUTSIDE = 0.02  # of the data may lie outside the range of the simulation
 
 
@@ -108,7 +109,7 @@ def prepare(sim, conditions=()):
     return Chains(histories, BreakBasis(histories, sim.params, conditions))
 
 
-def step_two(chains, log_w_class, breaks=None, acceptance=True):
+def step_two(chains, log_w_class, breaks=None, acceptance=True, rounds=1):
     r"""Weights of breaks from weights of events: the f(z|mT²) that is most likely, given them.
 
     Parameters
@@ -122,6 +123,9 @@ def step_two(chains, log_w_class, breaks=None, acceptance=True):
     acceptance : bool
         Whether breaks of rejected chains belong to f. If not, f is that of breaks in accepted chains, which is
         something else.
+    rounds : int
+        How often to repeat it for the same weights: rejected chains are given the weights of the last round, and a few
+        are needed until they no longer change.
 
     Returns
     -------
@@ -149,11 +153,17 @@ def step_two(chains, log_w_class, breaks=None, acceptance=True):
             f"step two wants one log weight for each of {len(chains.accepted_chains)} events, none NaN, "
             f"got shape {log_w_class.shape}"
         )
+    theta = np.zeros(chains.basis.matrix.shape[1]) if breaks is None else breaks.theta
+    precision = np.linalg.inv(chains.basis.prior())
+    return _trace_back(chains, log_w_class, theta, precision, acceptance, rounds)
+
+
+def _trace_back(chains, log_w_class, theta, precision, acceptance, rounds):
     basis = chains.basis
-    theta = np.zeros(basis.matrix.shape[1]) if breaks is None else breaks.theta
-    now = chains.log_weights(basis.normalise(basis.matrix @ theta))
-    precision = np.linalg.inv(basis.prior())
-    return BreakWeights(basis, most_likely(chains, log_w_class, now, theta, precision, acceptance))
+    for _ in range(rounds):
+        now = chains.log_weights(basis.normalise(basis.matrix @ theta))
+        theta = most_likely(chains, log_w_class, now, theta, precision, acceptance)
+    return BreakWeights(basis, theta)
 
 
 def step_three(chains, breaks, acceptance=True):
@@ -226,7 +236,7 @@ class HomerResult:
     measurement : Measurement or None
         What the data say about the coefficients, for `fit_lund` and the like.
     amplitude : float
-    stretch : tuple of float
+    stretch, lund_scale : tuple of float
         Of the prior, see `hadtutor.homer_posterior.Posterior`; NaN without posterior.
     auc, auc_error : float
         Area under the ROC curve of one more step one, between data and simulation with its final weights.
@@ -243,6 +253,7 @@ class HomerResult:
     measurement: Measurement | None = field(repr=False)
     amplitude: float = np.nan
     stretch: tuple = (np.nan, np.nan)
+    lund_scale: tuple = (np.nan, np.nan)
     auc: float = np.nan
     auc_error: float = np.nan
     chi2_per_ndf: float = np.nan
@@ -369,6 +380,7 @@ class HomerResult:
             "homer": 1, "params": basis.params._asdict(), "conditions": list(basis.conditions),
             "axes": [[axis.name, axis.length] for axis in basis.axes], "stop_reason": self.stop_reason,
             "amplitude": self.amplitude, "stretch": list(self.stretch),
+            "lund_scale": list(self.lund_scale),
             "agreement": [self.auc, self.auc_error, self.chi2_per_ndf],
         }  # fmt: skip
         arrays |= {f"iterations.{k}": np.array(v) for k, v in _columns(self.iterations).items()}
@@ -412,7 +424,7 @@ class HomerResult:
             return cls(
                 breaks, arrays["log_w"], arrays["sigma"], iterations, header["stop_reason"],
                 arrays["draws"].reshape(-1, k), measurement, header["amplitude"], tuple(header["stretch"]),
-                *header["agreement"],
+                tuple(header["lund_scale"]), *header["agreement"],
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise DataFileError(f"{path} is not a result of homer.fit: {error}") from error
@@ -524,12 +536,12 @@ def fit(
     }  # fmt: skip
     settings = json.loads(json.dumps(settings))
     basis, stop_reason, done, draws = chains.basis, "", [], np.empty((0, chains.basis.matrix.shape[1]))
-    breaks, log_w, log_w_chains, sigma = _unweighted(chains)
+    breaks, log_w, sigma = _unweighted(chains)
     if checkpoint is not None and pathlib.Path(checkpoint).exists():
         done, stop_reason, draws = _restore(checkpoint, settings, basis)
         if done:
             breaks = BreakWeights(basis, done[-1].theta)
-            log_w, _, log_w_chains = chains.event_log_weights(breaks.table, acceptance)
+            log_w = chains.event_log_weights(breaks.table, acceptance)[0]
     features = break_features(sim.histories, conditions) if step_two == "network" else None
     precision = np.linalg.inv(basis.prior())
 
@@ -545,14 +557,14 @@ def fit(
         )  # fmt: skip
         return {"auc": found.auc, "auc_error": found.auc_error, "chi2_per_ndf": np.nan}, found.log_ratio, found
 
-    def wanted(log_ratio, sigma_class, number):
+    def wanted(log_ratio, sigma_class, number, start, rounds):
         if step_two == "network":
             return regress(
                 chains, features, log_w + log_ratio, sigma_class, acceptance,
                 seed=seed + 1000 * number, device=device, progress=progress,
             )  # fmt: skip
-        theta = most_likely(chains, log_w + log_ratio, log_w_chains, breaks.theta, precision, acceptance)
-        return BreakWeights(basis, theta), np.full(len(log_w), np.nan)
+        found = _trace_back(chains, log_w + log_ratio, start.theta, precision, acceptance, rounds)
+        return found, np.full(len(log_w), np.nan)
 
     with Progress(iterations, "iteration", progress) as bar:
         bar.update(len(done))
@@ -566,10 +578,12 @@ def fit(
                 stop_reason = "simulation and data cannot be told apart any more"
                 done.append(done[-1]._replace(**agreement))
             else:
+                sigma_class = 0.0 if found is None else found.sigma
+                new_breaks, sigma = wanted(log_ratio, sigma_class, number, breaks, ROUNDS if acceptance else 1)
                 if found is not None and len(found.draws) > 1 and step_two == "splines":
-                    draws = np.stack([wanted(r, 0.0, number)[0].theta for r in found.draws])
-                breaks, sigma = wanted(log_ratio, 0.0 if found is None else found.sigma, number)
-                log_w, ratio, log_w_chains = chains.event_log_weights(breaks.table, acceptance)
+                    draws = np.stack([wanted(r, 0.0, number, new_breaks, 1)[0].theta for r in found.draws])
+                breaks = new_breaks
+                log_w, ratio = chains.event_log_weights(breaks.table, acceptance)[:2]
                 done.append(Iteration(**agreement, n_eff=n_eff(log_w), log_acceptance_ratio=ratio, theta=breaks.theta))
                 if number == iterations - 1:
                     stop_reason = f"all {iterations} iterations done"
@@ -603,14 +617,14 @@ def _with_posterior(result, chains, moments, acceptance):
     sigma = event_sigma(chains, breaks, log_w)
     return replace(
         result, breaks=breaks, log_w=log_w, sigma=sigma, measurement=measurement,
-        amplitude=found.amplitude, stretch=found.stretch,
+        amplitude=found.amplitude, stretch=found.stretch, lund_scale=found.lund_scale,
     )  # fmt: skip
 
 
 def _unweighted(chains):
     basis, n = chains.basis, len(chains.accepted_chains)
     breaks = BreakWeights(basis, np.zeros(basis.matrix.shape[1]))
-    return breaks, np.zeros(n), np.zeros(len(chains.accepted)), np.full(n, np.nan)
+    return breaks, np.zeros(n), np.full(n, np.nan)
 
 
 def _seed_of(seed, number):

@@ -175,7 +175,7 @@ class BreakBasis:
             raise TypeError(f"the simulation must be made with LundParams, got {type(params).__name__}")
         self.conditions, self.params = conditions, params.validate()
         logit_z, log_mt2, *more = break_features(histories, conditions)
-        axes = [Axis.of("logit z", logit_z, 64, 8, 4.0), Axis.of("ln mT2", log_mt2, 24, 3, 4.0)]
+        axes = [Axis.of("logit z", logit_z, 64, 8, 6.0), Axis.of("ln mT2", log_mt2, 24, 3, 6.0)]
         for name, values in zip(conditions, more, strict=True):
             if name == "end":
                 axes.append(Axis(name, np.array([0.0, 1.0]), np.eye(2), 2.0))
@@ -277,11 +277,11 @@ class BreakBasis:
             counts = self.reference.reshape(self.shape[0], -1)
             yield (at_mt2 - (counts * at_mt2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)).ravel()
 
-    def prior(self, amplitude=0.3, stretch=(1.0, 1.0)):
+    def prior(self, amplitude=0.5, stretch=(1.0, 1.0), lund_scale=(1.0, 1.0)):
         r"""Covariance of the coefficients before any data: another Lund function, and a smooth departure from it.
 
         ln w is :math:`\Delta a \ln(1-z) - \Delta b\, m_T^2/z` plus a Gaussian process in logit z and
-        :math:`\ln m_T^2`. The parameters may be anything, with standard deviations of 1 and 1 GeV⁻².
+        :math:`\ln m_T^2`.
 
         Parameters
         ----------
@@ -289,6 +289,8 @@ class BreakBasis:
             Standard deviation of the departure in ln w, at every break.
         stretch : tuple of float
             Factors on the lengths over which it changes in logit z and in :math:`\ln m_T^2`.
+        lund_scale : tuple of float
+            Standard deviations of Δa and of Δb [GeV⁻²].
 
         Returns
         -------
@@ -297,7 +299,8 @@ class BreakBasis:
         covariance = np.ones((1, 1))
         for axis, factor in zip(self.axes, (*stretch, *[1.0] * len(self.conditions)), strict=True):
             covariance = np.kron(covariance, axis.covariance(axis.length * factor))
-        return amplitude**2 * (covariance + 1e-4 * np.eye(len(covariance))) + self._lund @ self._lund.T
+        lund_part = self._lund * np.asarray(lund_scale)
+        return amplitude**2 * (covariance + 1e-4 * np.eye(len(covariance))) + lund_part @ lund_part.T
 
 
 # --- Chains ----------------------------------------------------------------------------------------

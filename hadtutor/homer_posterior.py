@@ -8,8 +8,9 @@ in the coefficients θ of ln w, with :math:`J = \mathrm{Cov}_w(F, \partial \ln w
 
 which is a linear measurement with Gaussian errors (of *optimal observables* :cite:p:`diehl1994optimal`, if F contains
 the conditional means of the derivatives). It leaves many θ open: of breaks that no observable can tell apart, only some
-sum is known. The prior decides there: ln w is a smooth function, a Gaussian process, whose amplitude and lengths are
-those that make the data most likely :cite:p:`rasmussen2006gaussian`. Its posterior has a mean and a covariance.
+sum is known. The prior decides there: another Lund function and a smooth departure from it, a Gaussian process. How far
+the one and the other may go, and over which lengths, is what makes the data most likely
+:cite:p:`rasmussen2006gaussian`. The posterior has a mean and a covariance.
 """
 
 from typing import NamedTuple
@@ -24,7 +25,9 @@ from .homer_classifier import Histograms, _places
 __all__ = ["CloudMoments", "HistogramMoments", "Measurement", "Moments", "Posterior", "measure", "posterior"]
 
 CHUNK = 20_000  # events at a time
-HYPER_WIDTH = 0.5  # of the logarithms of amplitude and lengths, before the data
+# What the prior itself is before the data: amplitude, two stretches of lengths, widths of Δa and of Δb [GeV⁻²] ...
+HYPER_MEDIAN = np.array([0.5, 1.0, 1.0, 0.3, 0.1])
+HYPER_WIDTH = np.array([0.7, 0.5, 0.5, 2.0, 2.0])  # ... and the standard deviations of their logarithms
 
 
 class Moments:
@@ -140,7 +143,7 @@ class Measurement(NamedTuple):
     h: np.ndarray
 
 
-def measure(chains, breaks, log_w, moments, sim, data, progress=None):
+def measure(chains, breaks, log_w, moments, sim, data):
     """Compare means of features, and work out what their differences say about the coefficients.
 
     Parameters
@@ -218,12 +221,15 @@ class Posterior(NamedTuple):
         Standard deviation of ln w in the prior.
     stretch : tuple of float
         Factors on the lengths of the prior, see `BreakBasis.prior`.
+    lund_scale : tuple of float
+        Standard deviations of Δa and Δb [GeV⁻²] in the prior.
     """
 
     theta: np.ndarray
     covariance: np.ndarray
     amplitude: float
     stretch: tuple
+    lund_scale: tuple
 
 
 def posterior(measurement, basis):
@@ -241,24 +247,23 @@ def posterior(measurement, basis):
     y, h = measurement
 
     def solve(x):
-        prior = basis.prior(0.3 * np.exp(x[0]), np.exp(x[1:]))
+        hyper = HYPER_MEDIAN * np.exp(x)
+        prior = basis.prior(hyper[0], hyper[1:3], hyper[3:])
         factor = cho_factor(h @ prior @ h.T + np.eye(len(y)))
         return prior, factor, cho_solve(factor, y)
 
     def surprise(x):
         _, factor, solved = solve(x)
-        return 0.5 * y @ solved + np.log(np.diag(factor[0])).sum() + 0.5 * np.sum(x**2) / HYPER_WIDTH**2
+        return 0.5 * y @ solved + np.log(np.diag(factor[0])).sum() + 0.5 * np.sum((x / HYPER_WIDTH) ** 2)
 
-    corners = np.concatenate([np.zeros((1, 3)), 0.7 * np.eye(3)])  # away from the defaults of the prior
-    options = {"maxiter": 200, "xatol": 0.02, "fatol": 0.02, "initial_simplex": corners}
+    corners = np.concatenate([np.zeros((1, 5)), 0.7 * np.eye(5)])
+    options = {"maxiter": 400, "xatol": 0.02, "fatol": 0.02, "initial_simplex": corners}
     best = minimize(surprise, corners[0], method="Nelder-Mead", options=options)
     prior, factor, solved = solve(best.x)
     gain = prior @ h.T
     covariance = prior - gain @ cho_solve(factor, gain.T)
-    amplitude, *stretch = np.exp(best.x)
-    return Posterior(
-        gain @ solved, 0.5 * (covariance + covariance.T), 0.3 * float(amplitude), tuple(map(float, stretch))
-    )
+    amplitude, *more = map(float, HYPER_MEDIAN * np.exp(best.x))
+    return Posterior(gain @ solved, 0.5 * (covariance + covariance.T), amplitude, tuple(more[:2]), tuple(more[2:]))
 
 
 def event_sigma(chains, breaks, log_w):

@@ -205,6 +205,7 @@ def _learn(target_name, n_events, threads, seed, progress, checkpoint):
     sim, data = generate(BASE), generate(target).hadrons
     result = homer.fit(sim, data, seed=seed, threads=threads, checkpoint=checkpoint, progress=progress)
     seconds = time.monotonic() - start
+    x, y = (observables.compute(h, ENERGY, threads) for h in (sim.hadrons, data))
     fit = {"seconds_of_fit": round(seconds, 1), "iterations": [i.auc for i in result.iterations], "auc": result.auc}
     del data
     stages = {
@@ -215,14 +216,18 @@ def _learn(target_name, n_events, threads, seed, progress, checkpoint):
     chains = homer.Chains(sim.histories, result.breaks.basis)
     edges = np.quantile(sim.histories.mt2, [0.0, 0.25, 0.5, 0.75, 1.0])
     mt2 = [np.quantile(sim.histories.mt2, (k + np.arange(0.5, 16) / 16) / 4).astype(float) for k in range(4)]
+    # Below this z a bin has one break in a thousand.
+    bins = np.searchsorted(edges[1:-1], sim.histories.mt2)
+    lowest = [float(np.quantile(sim.histories.z[bins == k], 1e-3)) for k in range(4)]
     log_w_exact = weights.event_weights(sim, target).log_w
     rows = {
-        what: {"what": what, "auc": [], "auc_error": [], "chi2_per_ndf": [], "n_eff": 0.0, "pull": None}
+        what: {"what": what, "auc": [], "auc_error": [], "chi2_per_ndf": [], "chi2_per_ndf_held_out": [], "pull": None}
         for what in stages
     }
     for what, breaks in stages.items():
         log_w = homer.step_three(chains, breaks)[0]
         rows[what]["n_eff"] = metrics.n_eff(log_w) / len(log_w)
+        rows[what]["chi2_per_ndf"] = {name: _chi2_per_ndf(x[name], y[name], log_w) for name in x}
         rows[what]["spread_of_log_w"] = float(np.std(log_w - log_w_exact))
     rows["with posterior"]["pull"] = homer.coverage(result.log_w, result.sigma, log_w_exact)._asdict()
     exact_n_eff = metrics.n_eff(log_w_exact) / len(log_w_exact)
@@ -238,12 +243,13 @@ def _learn(target_name, n_events, threads, seed, progress, checkpoint):
             fresh = metrics.classifier_test(x, y, log_w, rng=rng)
             rows[what]["auc"].append(fresh.auc)
             rows[what]["auc_error"].append(fresh.error)
-            rows[what]["chi2_per_ndf"].append({name: _chi2_per_ndf(x[name], y[name], log_w) for name in x})
+            rows[what]["chi2_per_ndf_held_out"].append({name: _chi2_per_ndf(x[name], y[name], log_w) for name in x})
         del sim, chains
-    curves = {"z": Z.tolist(), "mt2_edges": edges.tolist(), "ratio": {}, "sigma": []}
+    curves = {"z": Z.tolist(), "lowest_z": lowest, "mt2_edges": edges.tolist(), "ratio": {}, "sigma": []}
     for what, breaks in stages.items():
         ratios = [_f_of_bin(breaks, m)[0] / _true_f_of_bin(target, m) for m in mt2]
-        rows[what]["f_bias"] = [float(np.max(np.abs(r - 1.0))) for r in ratios]
+        rows[what]["f_bias"] = [float(np.max(np.abs(r - 1.0)[Z >= z])) for r, z in zip(ratios, lowest, strict=True)]
+        rows[what]["f_bias_everywhere"] = [float(np.max(np.abs(r - 1.0))) for r in ratios]
         curves["ratio"][what] = [np.round(r, 5).tolist() for r in ratios]
     samples = result.f_samples(Z, np.concatenate(mt2)[:, None], 200, np.random.default_rng(seed))
     samples = samples.reshape(200, 4, -1, len(Z)).mean(axis=2)
@@ -252,7 +258,8 @@ def _learn(target_name, n_events, threads, seed, progress, checkpoint):
         row["aucs"], row["auc_errors"] = row["auc"], row["auc_error"]
         row["auc"] = float(np.mean(row["aucs"]))
         row["auc_error"] = float(np.mean(row["auc_errors"]) / np.sqrt(2.0))
-        row["worst_chi2_per_ndf"] = max(max(one.values()) for one in row["chi2_per_ndf"])
+        row["worst_chi2_per_ndf"] = max(row["chi2_per_ndf"].values())
+        row["worst_chi2_per_ndf_held_out"] = max(max(one.values()) for one in row["chi2_per_ndf_held_out"])
         row["seconds_of_fit"], row["n_eff_exact"] = round(seconds, 1), exact_n_eff
     found = {"rows": list(rows.values()), "curves": curves | {"auc_of_iterations": fit["iterations"]}}
     if target_name == "mixture":

@@ -363,7 +363,7 @@ def test_the_posterior_is_that_of_linear_algebra(rng):
     h = rng.standard_normal((30, basis.matrix.shape[1]))
     y = rng.standard_normal(30)
     found = posterior(Measurement(y, h), basis)
-    precision = h.T @ h + np.linalg.inv(basis.prior(found.amplitude, found.stretch))
+    precision = h.T @ h + np.linalg.inv(basis.prior(found.amplitude, found.stretch, found.lund_scale))
     covariance = np.linalg.inv(precision)
     assert np.allclose(found.covariance, covariance, atol=1e-6)
     assert np.allclose(found.theta, covariance @ h.T @ y, atol=1e-5)
@@ -381,7 +381,7 @@ def test_the_whole_learns_the_function():
     assert "n_eff/N" in str(result)
     # One iteration falls short of the truth at large z, where the weight is large: it shares it among histories.
     once = result.of_iteration(0).f(0.9, 0.1)[0] / true_f(TARGET, 0.9, 0.1)
-    assert once < 0.96
+    assert once < 0.98
 
 
 def test_parameters_are_recovered():
