@@ -18,6 +18,7 @@ import sys
 import time
 
 import numpy as np
+from scipy import stats
 from tqdm import tqdm
 
 from . import homer, lund, metrics, observables, weights
@@ -243,10 +244,12 @@ def _learn(target_name, n_events, threads, seed, progress, checkpoint):
         del data
         chains = homer.Chains(sim.histories, result.breaks.basis)
         for what, log_w in log_weights(sim, chains).items():
+            rows[what]["chi2_held_out"].append({name: _chi2(x[name], y[name], log_w) for name in x})
+            if what == "exact weights":
+                continue
             fresh = metrics.classifier_test(x, y, log_w, rng=rng)
             rows[what]["aucs"].append(fresh.auc)
             rows[what]["auc_errors"].append(fresh.error)
-            rows[what]["chi2_held_out"].append({name: _chi2(x[name], y[name], log_w) for name in x})
         del sim, chains
     curves = {"z": Z.tolist(), "lowest_z": lowest, "mt2_edges": edges.tolist(), "ratio": {}, "sigma": []}
     for what, breaks in stages.items():
@@ -258,8 +261,9 @@ def _learn(target_name, n_events, threads, seed, progress, checkpoint):
     samples = samples.reshape(200, 4, -1, len(Z)).mean(axis=2)
     curves["sigma"] = np.round(samples.std(axis=0) / samples.mean(axis=0), 6).tolist()
     for row in rows.values():
-        row["auc"] = float(np.mean(row["aucs"]))
-        row["auc_error"] = float(np.mean(row["auc_errors"]) / np.sqrt(2.0))
+        if row["aucs"]:
+            row["auc"] = float(np.mean(row["aucs"]))
+            row["auc_error"] = float(np.mean(row["auc_errors"]) / np.sqrt(2.0))
         row["worst_chi2_per_ndf"] = max(chi2 / ndf for chi2, ndf, _ in row["chi2"].values())
         row["least_p_value"] = min(p for _, _, p in row["chi2"].values())
         row["seconds_of_fit"] = round(seconds, 1)
@@ -284,7 +288,7 @@ def _summary(fit):
 
 
 def _chi2(x, y, log_w):
-    """χ², degrees of freedom and p-value.
+    """χ², degrees of freedom and p-value for one observable, with the errors of both samples (Σw²).
 
     Of 50 bins that hold about equally many events; for whole numbers of all bins with 25 events or more.
     """
@@ -292,10 +296,22 @@ def _chi2(x, y, log_w):
         edges = np.arange(y.min() - 0.5, y.max() + 1.0)
     else:
         edges = np.nanquantile(y, np.linspace(0.0, 1.0, 51))
-        edges[0], edges[-1] = min(edges[0], np.nanmin(x)), max(edges[-1], np.nanmax(x)) + 1e-9
-    counts = [metrics.histogram_per_event(v, edges) for v in (x, y)]
-    filled = np.minimum(counts[0].sum(axis=0), counts[1].sum(axis=0)) >= 25
-    return list(metrics.chi2_test(counts[0][:, filled], counts[1][:, filled], log_w))
+    inner = edges[1:-1]
+    shares, variance = [], 0.0
+    counts = [np.bincount(np.searchsorted(inner, v), minlength=len(inner) + 1) for v in (x, y)]
+    filled = np.minimum(*counts) >= 25
+    for v, w in ((x, np.exp(log_w - log_w.max())), (y, np.ones(len(y)))):
+        w = w / w.sum()
+        place = np.searchsorted(inner, v)
+        share, square = (np.bincount(place, u, minlength=len(inner) + 1)[filled] for u in (w, w**2))
+        # Σ w² (n - p)(n - p)ᵀ with one entry per event.
+        cross = np.outer(square, share)
+        variance = variance + np.diag(square) - cross - cross.T + (w @ w) * np.outer(share, share)
+        shares.append(share)
+    # Shares add up to one, nearly so if bins were left out: one bin says nothing new.
+    difference = (shares[0] - shares[1])[1:]
+    chi2 = float(difference @ np.linalg.solve(variance[1:, 1:], difference))
+    return [chi2, len(difference), float(stats.chi2.sf(chi2, len(difference)))]
 
 
 def _f_of_bin(breaks, mt2):

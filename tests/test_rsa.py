@@ -283,9 +283,7 @@ def test_a_start_far_away_is_reached_by_new_bases():
     with pytest.raises(rsa.FitError, match="pass rng, so that a new one can be generated there"):
         rsa.fit(generated(FAR, 1), generated(TRUTH, 2), progress=False)
     with pytest.raises(rsa.FitError, match="no minimum with 0 new bases"):
-        rsa.fit(
-            generated(FAR, 1), generated(TRUTH, 2), rng=np.random.default_rng(5), max_bases=0, progress=False
-        )
+        rsa.fit(generated(FAR, 1), generated(TRUTH, 2), rng=np.random.default_rng(5), max_bases=0, progress=False)
 
 
 def test_a_base_far_from_the_minimum_is_announced_or_replaced():
