@@ -253,7 +253,10 @@ def posterior(measurement, basis):
         return prior, factor, cho_solve(factor, y)
 
     def surprise(x):
-        _, factor, solved = solve(x)
+        try:
+            _, factor, solved = solve(x)
+        except np.linalg.LinAlgError:  # so wide a prior that rounding is larger than the noise
+            return np.inf
         return 0.5 * y @ solved + np.log(np.diag(factor[0])).sum() + 0.5 * np.sum((x / HYPER_WIDTH) ** 2)
 
     corners = np.concatenate([np.zeros((1, 5)), 0.7 * np.eye(5)])
