@@ -609,9 +609,8 @@ def _with_posterior(result, chains, moments, acceptance):
     for _ in range(8):
         measurement = measure(chains, breaks, log_w, *moments)
         found = posterior(measurement, chains.basis)
-        moved = measurement.h @ (found.theta - breaks.theta)  # in standard deviations of the data
-        breaks = BreakWeights(chains.basis, found.theta, found.covariance)
-        log_w = chains.event_log_weights(breaks.table, acceptance)[0]
+        breaks, log_w, step = _as_far_as_events_reach(chains, breaks, found, acceptance)
+        moved = measurement.h @ step  # in standard deviations of the data
         if moved @ moved < 0.1:
             break
     sigma = event_sigma(chains, breaks, log_w)
@@ -619,6 +618,22 @@ def _with_posterior(result, chains, moments, acceptance):
         result, breaks=breaks, log_w=log_w, sigma=sigma, measurement=measurement,
         amplitude=found.amplitude, stretch=found.stretch, lund_scale=found.lund_scale,
     )  # fmt: skip
+
+
+def _as_far_as_events_reach(chains, breaks, found, acceptance):
+    """Go from one estimate to the next, or half of the way, and so on: a linear measurement may aim too far."""
+    step = found.theta - breaks.theta
+    for _ in range(8):
+        with np.errstate(over="ignore", invalid="ignore"):
+            new = BreakWeights(chains.basis, breaks.theta + step, found.covariance)
+            log_w = chains.event_log_weights(new.table, acceptance)[0]
+        if np.isfinite(log_w).all() and n_eff(log_w) > 0.01 * len(log_w):
+            return new, log_w, step
+        step = 0.5 * step
+    raise HomerError(
+        "no fragmentation function turns the simulation into the data: they differ in something else, such as "
+        "transverse momenta; compare their observables, and see how far fit(..., posterior=False) comes"
+    )
 
 
 def _unweighted(chains):

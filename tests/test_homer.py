@@ -562,6 +562,18 @@ def test_bad_data_are_named(name):
         homer.fit(generated(), make(), progress=False)
 
 
+@pytest.mark.parametrize("sigma_pt", [0.30, 0.37])
+def test_another_transverse_momentum_is_no_fragmentation_function(sigma_pt):
+    """Either the fit says so, or its chi-square does."""
+    data = generated(BASE._replace(sigma_pt=sigma_pt), 6)
+    try:
+        result = homer.fit(generated(), data, iterations=2, progress=False)
+    except homer.HomerError as error:
+        assert "differ in something else" in str(error)
+    else:
+        assert homer.fit_lund(result).p_value < 1e-9
+
+
 def test_bad_simulations_are_named():
     sim, data = generated(), generated(TARGET, 2)
     with pytest.raises(homer.HomerError, match="no histories"):
