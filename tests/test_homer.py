@@ -567,11 +567,10 @@ def test_another_transverse_momentum_is_no_fragmentation_function(sigma_pt):
     """Either the fit says so, or its chi-square does."""
     data = generated(BASE._replace(sigma_pt=sigma_pt), 6)
     try:
-        result = homer.fit(generated(), data, iterations=2, progress=False)
+        found = homer.fit_lund(homer.fit(generated(), data, iterations=2, progress=False)).p_value
     except homer.HomerError as error:
-        assert "differ in something else" in str(error)
-    else:
-        assert homer.fit_lund(result).p_value < 1e-9
+        found = str(error)
+    assert "differ in something else" in found if isinstance(found, str) else found < 1e-9
 
 
 def test_bad_simulations_are_named():
