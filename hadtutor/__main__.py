@@ -1,9 +1,8 @@
 """``python -m hadtutor reproduce NAME``: run an experiment of paper size."""
 
 import argparse
-import json
 
-from .reproduce import EXPERIMENTS, reproduce
+from .reproduce import EXPERIMENTS, reproduce, summary
 
 
 def main(arguments=None):
@@ -22,14 +21,7 @@ def main(arguments=None):
         options.name, options.events, options.out, options.threads, options.seed, options.experiments,
         not options.quiet,
     )  # fmt: skip
-    print(json.dumps(result["provenance"], indent=1))
-    for row in result["numbers"]["table"]:
-        biases = ", ".join(f"{100 * bias:.1f} %" for bias in row["f_bias"])
-        print(
-            f"{row['what']}: AUC {row['auc']:.4f} ± {row['auc_error']:.4f}, "
-            f"worst χ²/ndf {row['worst_chi2_per_ndf']:.2f}, n_eff/N {row['n_eff']:.3f}, "
-            f"largest error of f in four bins of mT² {biases}"
-        )
+    print(summary(result))
 
 
 if __name__ == "__main__":

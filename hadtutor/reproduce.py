@@ -26,7 +26,7 @@ from .files import DataFileError
 from .params import LundMixture, LundParams
 from .strings import hadronize_strings
 
-__all__ = ["EXPERIMENTS", "reproduce", "stored"]
+__all__ = ["EXPERIMENTS", "figure", "reproduce", "stored", "summary"]
 
 ENERGY = 90.0  # GeV
 BASE = LundParams()
@@ -35,6 +35,7 @@ TARGETS = {
     "a030": BASE._replace(a=0.30),
     "mixture_b": LundMixture((BASE, BASE._replace(b=0.80)), (0.5, 0.5)),
 }
+_TITLES = {"": "mixture of a = 0.68 and 0.30", "_a030": "a = 0.30", "_mixture_b": "mixture of b = 0.98 and 0.80 GeV⁻²"}
 Z = np.linspace(0.05, 0.90, 86)
 EXPERIMENTS = ("homer", "ihomer")
 _FOLDERS = tuple(pathlib.Path(__file__).parent.joinpath(*place, "data", "results") for place in ((), ("..",)))
@@ -61,14 +62,68 @@ def stored(name):
     DataFileError
         If the file is damaged.
     """
+    file = _find(name, "json")
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataFileError(f"{file.name} is damaged: {error}; run the experiment again") from error
+
+
+def figure(name):
+    """Path of the figure that belongs to the stored numbers.
+
+    Parameters
+    ----------
+    name : {"homer", "ihomer"}
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError, FileNotFoundError
+        As `stored`.
+    """
+    return str(_find(name, "png"))
+
+
+def summary(result):
+    """The main numbers of an experiment as a table in plain text, with their provenance.
+
+    Parameters
+    ----------
+    result : dict
+        What `reproduce` or `stored` returns.
+
+    Returns
+    -------
+    str
+    """
+    made, numbers = result["provenance"], result["numbers"]
+    head = f"{'':24s}{'AUC of new events':>19s}{'worst χ²/ndf':>15s}{'p':>8s}{'n_eff/N':>9s}   |f/truth - 1| up to [%]"
+    lines = [
+        f"{made['command']}, {made['date']}, hadtutor {made['versions']['hadtutor']}",
+        f"{made['n_events']} events of each; {made['machine']}; {made['seconds']:.0f} s, {made['peak_memory_gb']} GB",
+    ]
+    for table in [key for key in numbers if key.startswith("table")]:
+        lines += ["", f"{_TITLES[table.removeprefix('table')]}:", head]
+        for row in [*numbers[table], numbers["exact" + table.removeprefix("table")]]:
+            area = f"{row['auc']:.4f} ± {row['auc_error']:.4f}" if "auc" in row else ""
+            biases = " ".join(f"{100 * bias:5.1f}" for bias in row.get("f_bias", []))
+            lines.append(
+                f"{row['what']:24s}{area:>19s}{row['worst_chi2_per_ndf']:15.2f}{row['least_p_value']:8.2g}"
+                f"{row['n_eff']:9.3f}   {biases}"
+            )
+    return "\n".join(lines)
+
+
+def _find(name, ending):
     _check_name(name)
     for folder in _FOLDERS:
-        file = folder / f"{name}.json"
+        file = folder / f"{name}.{ending}"
         if file.is_file():
-            try:
-                return json.loads(file.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise DataFileError(f"{file.name} is damaged: {error}; run the experiment again") from error
+            return file
     raise FileNotFoundError(f"no result of {name!r} is stored; run `python -m hadtutor reproduce {name}`")
 
 
@@ -360,8 +415,6 @@ def _draw(name, numbers, path):
         figure, axes = plt.subplots(
             len(keys), 4, figsize=(11, 3.0 * len(keys)), sharex=True, sharey=True, squeeze=False, layout="constrained"
         )
-        titles = {"curves": "mixture of a = 0.68 and 0.30", "curves_a030": "a = 0.30",
-                  "curves_mixture_b": "mixture of b = 0.98 and 0.80"}  # fmt: skip
         for row, key in zip(axes, keys, strict=True):
             curves = numbers[key]
             for k, ax in enumerate(row):
@@ -372,7 +425,7 @@ def _draw(name, numbers, path):
                 ax.fill_between(curves["z"], best * (1 - sigma), best * (1 + sigma), color="C2", alpha=0.3, lw=0)
                 ax.axhline(1.0, color="0.5", lw=0.8)
                 ax.set(ylim=(0.88, 1.07), title=rf"$m_T^2$ = {low:.2f} to {high:.2f} GeV²")
-            row[0].set_ylabel(f"learned / true f(z)\n{titles[key]}")
+            row[0].set_ylabel(f"learned / true f(z)\n{_TITLES[key.removeprefix('curves')]}")
         for ax in axes[-1]:
             ax.set_xlabel("z")
         axes[0, 0].legend(loc="lower left", fontsize="small")

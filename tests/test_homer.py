@@ -18,7 +18,7 @@ from hadtutor.homer_network import BreakNetwork, regress
 from hadtutor.homer_posterior import Measurement, Moments, measure, posterior
 from hadtutor.metrics import auc, histogram_per_event, pull
 from hadtutor.nets import BayesMLP, Cloud, torch_seed
-from hadtutor.reproduce import EXPERIMENTS, reproduce, stored
+from hadtutor.reproduce import EXPERIMENTS, figure, reproduce, stored, summary
 from hadtutor.training import Table, classifier_loss, train
 from hadtutor.weights import event_weights
 
@@ -649,6 +649,8 @@ def test_an_experiment_runs_and_goes_on(tmp_path, monkeypatch):
     assert stored("ihomer") == json.loads(json.dumps(result))
     assert [row["what"] for row in result["numbers"]["table"]][0] == "HOMER, 1 iteration"
     assert {path.name for path in tmp_path.iterdir()} == {"ihomer.json", "ihomer.png"}
+    assert "exact weights" in summary(result)
+    assert figure("ihomer").endswith("ihomer.png")
     (tmp_path / "ihomer.json").write_text("{")
     with pytest.raises(DataFileError, match="damaged"):
         stored("ihomer")
