@@ -141,7 +141,7 @@ def reproduce(name, n_events=1_000_000, out=None, threads=2, seed=20251125, expe
     n_events : int
         Of simulation and of data, at least 2000.
     out : str or Path, optional
-        Folder for the results; by default ``data/results`` of the checkout.
+        Folder for the results; by default ``data/results`` of the checkout, without one of the current folder.
     threads : int
         Threads for generation, observables and networks.
     seed : int
@@ -165,7 +165,9 @@ def reproduce(name, n_events=1_000_000, out=None, threads=2, seed=20251125, expe
     _check_name(name)
     if n_events < 2000:
         raise ValueError(f"n_events must be at least 2000, got {n_events!r}")
-    out = _FOLDERS[1] if out is None else pathlib.Path(out)
+    if out is None:
+        out = _FOLDERS[1] if _FOLDERS[1].parent.is_dir() else "data/results"
+    out = pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(threads)
     run = _Run(name, out, {"n_events": n_events, "seed": seed, "experiments": experiments}, progress)
