@@ -29,7 +29,7 @@ from .files import DataFileError, read_arrays, write_arrays
 from .hadrons import Hadrons
 from .histories import Histories, Sample
 from .homer_breaks import BreakBasis, BreakWeights, Chains, break_features, most_likely
-from .homer_classifier import METHODS, ClassWeights, Histograms, step_one, step_one_histograms
+from .homer_classifier import METHODS, ClassWeights, Histograms, HomerError, step_one, step_one_histograms
 from .homer_lund import ParametricFit, fit_lund, fit_mixture
 from .homer_network import regress
 from .homer_posterior import CloudMoments, HistogramMoments, Measurement, Moments, event_sigma, measure, posterior
@@ -62,10 +62,6 @@ __all__ = [
 FEWEST = 1000  # events, below which networks learn nothing
 ROUNDS = 5  # of step two in each iteration, until the weights of rejected chains do not change
 OUTSIDE = 0.02  # of the data may lie outside the range of the simulation
-
-
-class HomerError(ValueError):
-    """Simulation and data are not such that weights can turn one into the other."""
 
 
 # --- The three steps -------------------------------------------------------------------------------
@@ -531,7 +527,8 @@ def fit(
         x_sim, x_data = _matrices(columns_sim, columns_data)
     settings = {
         "iterations": iterations, "method": method, "bayesian": bayesian, "ensemble": ensemble, "step_two": step_two,
-        "acceptance": acceptance, "conditions": list(conditions), "observables": list(names), "epochs": epochs,
+        "acceptance": acceptance, "stop_early": stop_early,
+        "conditions": list(conditions), "observables": list(names), "epochs": epochs,
         "seed": seed, "events": _digest(columns_sim, data if from_histograms else columns_data),
     }  # fmt: skip
     settings = json.loads(json.dumps(settings))

@@ -21,10 +21,14 @@ from .rsa_score import ScaledCloud, hadron_features
 from .training import Clouds, Table, classifier_loss, evaluate, train
 from .two_sample import _boosted_trees, auc, checked_log_w
 
-__all__ = ["METHODS", "ClassWeights", "Histograms", "step_one", "step_one_histograms"]
+__all__ = ["METHODS", "ClassWeights", "Histograms", "HomerError", "step_one", "step_one_histograms"]
 
 METHODS = ("mlp", "trees", "deepsets")
 N_DRAWS = 20  # networks drawn from a Bayesian one
+
+
+class HomerError(ValueError):
+    """Simulation and data are not such that weights can turn one into the other."""
 
 
 class ClassWeights(NamedTuple):
@@ -322,7 +326,7 @@ def step_one_histograms(columns, histograms, log_w=None):
 
     Raises
     ------
-    ValueError
+    HomerError
         If a bin that has data is empty in the simulation: no weight can fill it.
     """
     places = _places(columns, histograms.edges)
@@ -333,7 +337,7 @@ def step_one_histograms(columns, histograms, log_w=None):
     empty = (now == 0) & (histograms.shares > 3.0 * errors)
     if empty.any():
         name = np.repeat(list(histograms.edges), [len(e) - 1 for e in histograms.edges.values()])[np.argmax(empty)]
-        raise ValueError(
+        raise HomerError(
             f"data outside the support of the simulation: a bin of {name} has data and no simulated event; "
             "simulate more events, or with parameters nearer to the data"
         )

@@ -336,7 +336,7 @@ def test_histograms_have_the_covariance_of_counts():
 
 def test_an_empty_bin_is_outside_the_support():
     data = homer.Histograms.of({"n_f": columns()["n_f"] + 40}, names=("n_f",))
-    with pytest.raises(ValueError, match="outside the support"):
+    with pytest.raises(homer.HomerError, match="outside the support"):
         homer.step_one_histograms({"n_f": columns()["n_f"]}, data)
 
 
