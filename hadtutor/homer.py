@@ -28,7 +28,7 @@ from ._progress import Progress
 from .files import DataFileError, read_arrays, write_arrays
 from .hadrons import Hadrons
 from .histories import Histories, Sample
-from .homer_breaks import BreakBasis, BreakWeights, Chains, break_features, most_likely
+from .homer_breaks import Axis, BreakBasis, BreakWeights, Chains, break_features, most_likely
 from .homer_classifier import METHODS, ClassWeights, Histograms, HomerError, step_one, step_one_histograms
 from .homer_lund import ParametricFit, fit_lund, fit_mixture
 from .homer_network import regress
@@ -90,6 +90,11 @@ def prepare(sim, conditions=()):
     TypeError
         If `sim` is no sample of string events made with `LundParams`.
     """
+    _check_simulation(sim)
+    return Chains(sim.histories, BreakBasis(sim.histories, sim.params, conditions))
+
+
+def _check_simulation(sim):
     if not isinstance(sim, Sample) or not isinstance(sim.params, LundParams):
         raise TypeError(
             f"the simulation must be a Sample of string events made with LundParams, got {type(sim).__name__}; "
@@ -102,7 +107,6 @@ def prepare(sim, conditions=()):
         raise HomerError("the histories of the simulation hold numbers that are not finite, or a mass of zero")
     if not np.array_equal(histories.event_of_chain[histories.accepted], np.arange(len(sim))):
         raise HomerError("each event of the simulation needs exactly one accepted chain, and some have none or more")
-    return Chains(histories, BreakBasis(histories, sim.params, conditions))
 
 
 def step_two(chains, log_w_class, breaks=None, acceptance=True, rounds=1):
@@ -178,8 +182,7 @@ def step_three(chains, breaks, acceptance=True):
     log_acceptance_ratio : float
         ln(α/α_ref); 0 if `acceptance` is false.
     """
-    log_w, ratio, _ = chains.event_log_weights(breaks.table, acceptance)
-    return log_w, ratio
+    return chains.event_log_weights(breaks.table, acceptance)
 
 
 # --- The whole -------------------------------------------------------------------------------------
@@ -350,7 +353,7 @@ class HomerResult:
         """
         if sim.params != self.breaks.basis.params:
             raise HomerError(f"the weights are for {self.breaks.basis.params}, the simulation has {sim.params}")
-        prepare(sim, self.breaks.basis.conditions)
+        _check_simulation(sim)
         return step_three(Chains(sim.histories, self.breaks.basis), self.breaks)[0]
 
     def save(self, path):
@@ -403,8 +406,6 @@ class HomerResult:
         """
         arrays, header = read_arrays(path)
         try:
-            from .homer_breaks import Axis
-
             basis = BreakBasis.__new__(BreakBasis)
             basis.conditions, basis.params = tuple(header["conditions"]), LundParams(**header["params"]).validate()
             axes = []
@@ -580,7 +581,7 @@ def fit(
                 if found is not None and len(found.draws) > 1 and step_two == "splines":
                     draws = np.stack([wanted(r, 0.0, number, new_breaks, 1)[0].theta for r in found.draws])
                 breaks = new_breaks
-                log_w, ratio = chains.event_log_weights(breaks.table, acceptance)[:2]
+                log_w, ratio = chains.event_log_weights(breaks.table, acceptance)
                 done.append(Iteration(**agreement, n_eff=n_eff(log_w), log_acceptance_ratio=ratio, theta=breaks.theta))
                 if number == iterations - 1:
                     stop_reason = f"all {iterations} iterations done"

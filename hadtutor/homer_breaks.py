@@ -383,11 +383,10 @@ class Chains:
         log_w : ndarray, shape (N,)
         log_acceptance_ratio : float
             0 if `acceptance` is false.
-        log_w_chains : ndarray, shape (C,)
         """
         chains = self.log_weights(table)
         ratio = self.log_acceptance_ratio(chains) if acceptance else 0.0
-        return chains[self.accepted] - ratio, ratio, chains
+        return chains[self.accepted] - ratio, ratio
 
     def rows(self, derivative, events):
         """Derivative of each accepted chain's log weight with respect to the coefficients.

@@ -122,7 +122,7 @@ def step_one(
         epochs = max(3, round(few * min(1.0, (1e5 / max(len(sim), len(data))) ** 0.5)))
     for fold in range(2):
         # Classifier `fold` judges events of that parity, so it learns from the others.
-        learn, judge = [_every_second(e, 1 - fold) for e in (sim, data)], [_every_second(e, fold) for e in (sim, data)]
+        learn, judge = ([events[first::2] for events in (sim, data)] for first in (1 - fold, fold))
         for k in range(ensemble):
             rng = np.random.default_rng([seed, fold, k])
             weights = [w[1 - fold :: 2], np.ones(len(learn[1]))]
@@ -144,10 +144,6 @@ def step_one(
     log_ratio = logsumexp(draws, axis=0) - np.log(n_draws)
     score = logsumexp(scores, axis=0) - np.log(n_draws)
     return ClassWeights(log_ratio, draws.std(axis=0), draws, score, area, float(error), classifiers)
-
-
-def _every_second(events, first):
-    return events[first::2]
 
 
 def _train_trees(learn, weights, seed):

@@ -19,10 +19,18 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
-from .homer_breaks import BreakWeights
 from .homer_classifier import Histograms, _places
 
-__all__ = ["CloudMoments", "HistogramMoments", "Measurement", "Moments", "Posterior", "measure", "posterior"]
+__all__ = [
+    "CloudMoments",
+    "HistogramMoments",
+    "Measurement",
+    "Moments",
+    "Posterior",
+    "event_sigma",
+    "measure",
+    "posterior",
+]
 
 CHUNK = 20_000  # events at a time
 # What the prior itself is before the data: amplitude, two stretches of lengths, widths of Δa and of Δb [GeV⁻²] ...
@@ -191,18 +199,14 @@ def measure(chains, breaks, log_w, moments, sim, data):
             total, square = total + f.sum(axis=0), square + f.T @ f
         mean_data = mean_sim + total / n
         variance_data = (square / n - np.outer(total / n, total / n)) / n
-    values, vectors = np.linalg.eigh(_scaled(variance + variance_data)[0])
-    scale = _scaled(variance + variance_data)[1]
+    # As correlations, so that units do not decide which directions are kept.
+    variance = variance + variance_data
+    scale = np.sqrt(np.maximum(np.diag(variance), 1e-300))
+    values, vectors = np.linalg.eigh(variance / np.outer(scale, scale))
     kept = values > 1e-9 * values[-1]
     whiten = (vectors[:, kept] / np.sqrt(values[kept])).T / scale
     h = whiten @ jacobian
     return Measurement(whiten @ (mean_data - mean_sim) + h @ breaks.theta, h)
-
-
-def _scaled(variance):
-    """A covariance as correlations, and the standard deviations."""
-    scale = np.sqrt(np.maximum(np.diag(variance), 1e-300))
-    return variance / np.outer(scale, scale), scale
 
 
 def _chunks(n):
@@ -284,7 +288,6 @@ def event_sigma(chains, breaks, log_w):
     ndarray, shape (N,)
         Breaks of a chain are correlated, and all of it counts.
     """
-    assert isinstance(breaks, BreakWeights)
     w = np.exp(log_w - log_w.max())
     derivative = breaks.basis.derivative(breaks.table)
     root = np.linalg.cholesky(breaks.covariance + 1e-12 * np.trace(breaks.covariance) * np.eye(len(breaks.theta)))

@@ -265,7 +265,6 @@ def _learn(target_name, n_events, threads, seed, progress, checkpoint):
     result = homer.fit(sim, data, seed=seed, threads=threads, checkpoint=checkpoint, progress=progress)
     seconds = time.monotonic() - start
     x, y = (observables.compute(h, ENERGY, threads) for h in (sim.hadrons, data))
-    fit = {"seconds_of_fit": round(seconds, 1), "iterations": [i.auc for i in result.iterations], "auc": result.auc}
     del data
     stages = {
         "HOMER, 1 iteration": result.of_iteration(0),
@@ -308,9 +307,13 @@ def _learn(target_name, n_events, threads, seed, progress, checkpoint):
             rows[what]["aucs"].append(fresh.auc)
             rows[what]["auc_errors"].append(fresh.error)
         del sim, chains
+
+    def true_f(mt2):
+        return np.exp(lund.log_density(Z, mt2[:, None], target)).mean(axis=0)
+
     curves = {"z": Z.tolist(), "lowest_z": lowest, "mt2_edges": edges.tolist(), "ratio": {}, "sigma": []}
     for what, breaks in stages.items():
-        ratios = [_f_of_bin(breaks, m)[0] / _true_f_of_bin(target, m) for m in mt2]
+        ratios = [breaks.f(Z, m[:, None])[0].mean(axis=0) / true_f(m) for m in mt2]
         rows[what]["f_bias"] = [float(np.max(np.abs(r - 1.0)[low <= Z])) for r, low in zip(ratios, lowest, strict=True)]
         rows[what]["f_bias_everywhere"] = [float(np.max(np.abs(r - 1.0))) for r in ratios]
         curves["ratio"][what] = [np.round(r, 5).tolist() for r in ratios]
@@ -327,7 +330,7 @@ def _learn(target_name, n_events, threads, seed, progress, checkpoint):
     found = {
         "exact": rows.pop("exact weights"),
         "rows": list(rows.values()),
-        "curves": curves | {"auc_of_iterations": fit["iterations"]},
+        "curves": curves | {"auc_of_iterations": [i.auc for i in result.iterations]},
     }
     if target_name == "mixture":
         found |= {"naive": _summary(homer.fit_lund(result)), "mixture": _summary(homer.fit_mixture(result))}
@@ -369,15 +372,6 @@ def _chi2(x, y, log_w):
     difference = (shares[0] - shares[1])[1:]
     chi2 = float(difference @ np.linalg.solve(variance[1:, 1:], difference))
     return [chi2, len(difference), float(stats.chi2.sf(chi2, len(difference)))]
-
-
-def _f_of_bin(breaks, mt2):
-    f, sigma = breaks.f(Z, mt2[:, None])
-    return f.mean(axis=0), sigma.mean(axis=0)
-
-
-def _true_f_of_bin(target, mt2):
-    return np.exp(lund.log_density(Z, mt2[:, None], target)).mean(axis=0)
 
 
 def _coverage(n_events, experiments, threads, seed, progress):
