@@ -49,7 +49,7 @@ def test_one_step_after_the_other(benchmark, showers):
 def test_real_pythia(benchmark, showers):
     generator = pythia.start(("ProcessLevel:all = off", "HadronLevel:Decay = off"), 1)
     event, n_events = generator.event, 2000
-    mass = [ht.showers.PARTON_MASSES[abs(int(pid))] for pid in showers.pid[: showers.offsets[n_events]]]
+    mass = [ht.events.PARTON_MASSES[abs(int(pid))] for pid in showers.pid[: showers.offsets[n_events]]]
     columns = (showers.pid, showers.col, showers.acol, showers.px, showers.py, showers.pz, showers.e)
     rows = list(zip(*(column[: len(mass)].tolist() for column in columns), mass, strict=True))
 

@@ -15,9 +15,7 @@ from scipy import sparse
 
 import hadtutor as ht
 from hadtutor import homer, observables
-from hadtutor.homer_breaks import break_features
-from hadtutor.homer_network import regress
-from hadtutor.homer_posterior import Moments, measure, posterior
+from hadtutor.homer import Moments, break_features, measure, posterior, regress
 
 N = 100_000
 TARGET = ht.LundMixture((ht.LundParams(), ht.LundParams(a=0.30)), (0.5, 0.5))

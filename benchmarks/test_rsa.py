@@ -17,8 +17,8 @@ import torch
 
 import hadtutor as ht
 from hadtutor import rsa
-from hadtutor.rsa_losses import PseudoChi2
-from hadtutor.weights_torch import LundWeights
+from hadtutor.rsa import PseudoChi2
+from hadtutor.weights.tensor import LundWeights
 
 BASE, TARGET = ht.LundParams(a=0.72, b=0.88), ht.LundParams(a=0.68, b=0.98)
 SIZES = (10_000, 100_000, 1_000_000)

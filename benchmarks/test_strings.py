@@ -14,7 +14,8 @@ import pytest
 import torch
 
 import hadtutor as ht
-from hadtutor import pythia, strings_torch
+from hadtutor import pythia
+from hadtutor.strings import tensor as strings_torch
 
 N_EVENTS = 50_000
 PARAMS = ht.LundParams()
@@ -69,13 +70,13 @@ def test_numba_kernel_alone(benchmark):
     from hadtutor.lund import z_tables
     from hadtutor.particles import MASS_NEUTRAL_PION
 
-    n_events, rng = strings.CHUNK, np.random.default_rng(1)
-    out = strings._make_buffers(40 * n_events)
-    ends = strings.Ends(*(np.empty(2) for _ in range(4)), np.empty(2, np.int64))
+    n_events, rng = strings.generate.CHUNK, np.random.default_rng(1)
+    out = strings.generate._make_buffers(40 * n_events)
+    ends = strings.chain.Ends(*(np.empty(2) for _ in range(4)), np.empty(2, np.int64))
     table, hadron_end = z_tables((PARAMS,), MASS_NEUTRAL_PION**2), np.empty(n_events, np.int64)
 
     def run():
-        strings.fragment_events(rng, n_events, ENERGY, 2, (PARAMS,), (1.0,), table, ends, out, hadron_end)
+        strings.chain.fragment_events(rng, n_events, ENERGY, 2, (PARAMS,), (1.0,), table, ends, out, hadron_end)
 
     measure(benchmark, "numba, kernel alone", n_events, run, rounds=60)
 

@@ -2,100 +2,60 @@
 
 import importlib
 
-from . import (
-    cluster,
-    datasets,
-    files,
-    hadron_pairs,
-    hadrons,
-    histories,
-    kinematics,
-    lund,
-    metrics,
-    observables,
-    params,
-    particles,
-    showers,
-    strings,
-    thrust,
-    two_sample,
-    weights,
-)
-from .cluster import hadronize_clusters
-from .files import DataFileError
-from .hadrons import Hadrons
-from .histories import Clusters, Histories, Sample
-from .params import ClusterParams, LundMixture, LundParams
-from .showers import Constituents, Showers
-from .strings import HadronizationError, hadronize_strings
-
 __version__ = "0.1.0"
 
-# Imported when first used: torch, matplotlib and Pythia are not needed to hadronize a string.
-_ON_DEMAND = (
-    "decay_frames",
-    "event_display",
-    "event_gan",
-    "flavour_gan",
+# Where the names used most live. All is imported when first used: nobody waits for torch, matplotlib, scipy or Pythia
+# who does not need them.
+_HOME = {
+    "ClusterParams": "params",
+    "Clusters": "events",
+    "Constituents": "events",
+    "DataFileError": "files",
+    "HadronizationError": "strings",
+    "Hadrons": "events",
+    "Histories": "events",
+    "LundMixture": "params",
+    "LundParams": "params",
+    "Sample": "events",
+    "Showers": "events",
+    "hadronize_clusters": "cluster",
+    "hadronize_strings": "strings",
+}
+_MODULES = (
+    "cluster",
+    "datasets",
+    "events",
+    "files",
     "gan",
-    "gan_onnx",
     "homer",
-    "homer_breaks",
-    "homer_classifier",
-    "homer_lund",
-    "homer_network",
-    "homer_posterior",
-    "interop",
-    "lund_torch",
+    "kinematics",
+    "lund",
+    "metrics",
     "nets",
+    "observables",
+    "params",
+    "particles",
     "plotting",
     "pythia",
     "reproduce",
     "rsa",
-    "rsa_losses",
-    "rsa_score",
-    "strings_torch",
+    "strings",
     "training",
-    "weights_torch",
+    "weights",
     "widgets",
 )
 
-__all__ = [
-    "ClusterParams",
-    "Clusters",
-    "Constituents",
-    "DataFileError",
-    "HadronizationError",
-    "Hadrons",
-    "Histories",
-    "LundMixture",
-    "LundParams",
-    "Sample",
-    "Showers",
-    "cluster",
-    "datasets",
-    "files",
-    "hadron_pairs",
-    "hadrons",
-    "hadronize_clusters",
-    "hadronize_strings",
-    "histories",
-    "kinematics",
-    "lund",
-    "metrics",
-    "observables",
-    "params",
-    "particles",
-    "showers",
-    "strings",
-    "thrust",
-    "two_sample",
-    "weights",
-    *_ON_DEMAND,
-]
+__all__ = [*_HOME, *_MODULES]
 
 
 def __getattr__(name):
-    if name in _ON_DEMAND:
+    if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
+    if name in _HOME:
+        thing = globals()[name] = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+        return thing
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

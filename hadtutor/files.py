@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-__all__ = ["FORMAT_VERSION", "DataFileError", "read_arrays", "write_arrays"]
+__all__ = ["DataFileError", "FORMAT_VERSION", "read_arrays", "write_arrays"]
 
 FORMAT_VERSION = 1
 

@@ -266,7 +266,6 @@ _LUND_RANGES = {
     "enhanced_width": (0.0, math.inf, "", True),
     "u_fraction": (0.0, 1.0, "", False),
 }
-
 _MASSES = ("gluon_mass", "mass_ud", "mass_s", "mass_c", "mass_b", "cl_max", "cl_max_charm", "cl_max_bottom")
 _WEIGHTS = ("pwt_s", "pwt_diquark", "vector_wt", "dec_wt")
 _CLUSTER_RANGES = {

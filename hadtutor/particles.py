@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .datasets import path
+from ._support.resources import data_folder
 
-__all__ = ["PARTICLES", "QUARKS", "Particle", "charge_of"]
+__all__ = ["PARTICLES", "Particle", "QUARKS", "charge_of"]
 
 
 class Particle(NamedTuple):
@@ -24,24 +24,21 @@ class Particle(NamedTuple):
 
 
 def _read_table():
-    with open(path("particles"), newline="", encoding="utf-8") as file:
+    with open(data_folder() / "particles.csv", newline="", encoding="utf-8") as file:
         rows = csv.DictReader(line for line in file if not line.startswith("#"))
         return {int(r["pid"]): Particle(int(r["pid"]), r["name"], float(r["mass_gev"]), int(r["charge"])) for r in rows}
 
 
 PARTICLES = _read_table()
 """PDG code to `Particle`."""
-
 QUARKS = {"d": 1, "u": 2}
 """Flavours a string can end in, with their PDG codes."""
-
 # Charges of codes below NEAR, where nearly all hadrons are; negative codes count from the end.
 NEAR, UNKNOWN = 10_000, 127
 _CHARGES = np.full(2 * NEAR, UNKNOWN, np.int8)
 for _particle in PARTICLES.values():
     if abs(_particle.pid) < NEAR:
         _CHARGES[_particle.pid] = _particle.charge
-
 MASS_NEUTRAL_PION = PARTICLES[111].mass
 MASS_CHARGED_PION = PARTICLES[211].mass
 

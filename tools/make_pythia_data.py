@@ -2,7 +2,7 @@
 
 A file holds only what Pythia drew at random: flavours, transverse momenta and z of every break of every
 chain. hadtutor.datasets.load works out transverse masses and hadrons from them. z is rounded to BITS
-significant bits (by 1.2e-4 of itself at most), transverse momenta to whole numbers of hadtutor.datasets.PT_UNIT.
+significant bits (by 1.2e-4 of itself at most), transverse momenta to whole numbers of hadtutor.datasets.packed.PT_UNIT.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ import pathlib
 import numpy as np
 
 from hadtutor import LundParams, pythia, strings
-from hadtutor.datasets import PT_UNIT
+from hadtutor.datasets.packed import PT_UNIT
 from hadtutor.files import write_arrays
 
 N_EVENTS = 50_000

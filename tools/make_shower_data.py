@@ -1,8 +1,9 @@
 """Make the packaged parton showers of real Pythia 8: data/pythia-showers-*.npz (extra ``pythia``).
 
 A file holds the partons in their order along the strings, so that colours need not be stored: a string runs from a
-quark to the next antiquark. Momenta are whole numbers of hadtutor.datasets.PT_UNIT that add up to zero in each event;
-energies follow from the masses of the flavours, and hadtutor.datasets.load closes the energy of the event.
+quark to the next antiquark. Momenta are whole numbers of hadtutor.datasets.packed.PT_UNIT and
+add up to zero in each event; energies follow from the masses of the flavours, and hadtutor.datasets.load closes the
+energy of the event.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import pathlib
 import numpy as np
 
 from hadtutor import pythia
-from hadtutor.datasets import PT_UNIT
+from hadtutor.datasets.packed import PT_UNIT
 from hadtutor.files import write_arrays
 
 SAMPLES = {

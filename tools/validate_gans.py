@@ -14,11 +14,13 @@ import numpy as np
 import torch
 
 import hadtutor as ht
-from hadtutor import cluster, event_gan, flavour_gan, gan
-from hadtutor.decay_frames import helicity_axes, rotate
+from hadtutor import cluster, gan
+from hadtutor import gan as event_gan
+from hadtutor import gan as flavour_gan
+from hadtutor.kinematics.tensor import helicity_axes, rotate
+from hadtutor.metrics import classifier_test
 from hadtutor.nets import torch_seed
 from hadtutor.training import Paired, Table, train
-from hadtutor.two_sample import classifier_test
 
 N_TEST = 10_000
 BETAS = (0.0, 0.9)
@@ -196,7 +198,7 @@ def validate_flavour(seeds):
     truth = flavour_gan.FlavourGenerator(target)
     species, shares = truth.odds.species, flavour_gan.fractions(truth, test)
     common = shares > 0.01
-    hadrons = flavour_gan.clouds(data.hadrons, data.energy, species)
+    hadrons = flavour_gan.flavour_clouds(data.hadrons, data.energy, species)
     batches = Paired(event_gan.EventClusters(simulated), hadrons)
 
     def worst(generator):

@@ -22,7 +22,7 @@ LEP = ("thrust", "C", "BT", "BW", "nch")
 
 def direct(n_events, energy, params, seed):
     """From the beams to the last decay in one run."""
-    generator = pythia.start((*pythia.QUARK_PAIRS, f"Beams:eCM = {energy}"), seed, params)
+    generator = pythia.start((*pythia.settings.QUARK_PAIRS, f"Beams:eCM = {energy}"), seed, params)
     rows, offsets = [], [0]
     for _ in tqdm(range(n_events), unit="event", leave=False):
         while not generator.next():

@@ -89,7 +89,7 @@ def main():
         if args.torch:
             import torch
 
-            from hadtutor import strings_torch
+            from hadtutor.strings import tensor as strings_torch
 
             generator = torch.Generator().manual_seed(args.seed)
             ours = strings_torch.hadronize_strings(

@@ -1,0 +1,63 @@
+"""Step two: a quark and its colour neighbour, an antiquark, make a cluster."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from ..events.showers import Constituents
+from ..kinematics.decays import direction_at_rest
+from .rows import _clusters, _make_rows, _of_kind
+
+
+@njit(nogil=True)
+def _form(p, pid, perturbative, quarks, antiquarks, out):
+    for n in range(len(quarks)):
+        q, a = quarks[n], antiquarks[n]
+        for i in range(4):
+            out.p[i, n] = p[i, q] + p[i, a]
+        px, py, pz, e = out.p[:, n]
+        # Not below the sum of the constituents' masses by rounding.
+        least = 0.0
+        for row in (q, a):
+            least += math.sqrt(max(0.0, p[3, row] ** 2 - p[0, row] ** 2 - p[1, row] ** 2 - p[2, row] ** 2))
+        out.mass[n] = max(math.sqrt(max(0.0, e * e - px * px - py * py - pz * pz)), least)
+        x, y, z = direction_at_rest(px, py, pz, e, out.mass[n], p[0, q], p[1, q], p[2, q], p[3, q])
+        out.axis[0, n], out.axis[1, n], out.axis[2, n] = x, y, z
+        out.flavour[0, n], out.flavour[1, n] = pid[q], pid[a]
+        out.perturbative[0, n], out.perturbative[1, n] = perturbative[q], perturbative[a]
+
+
+def form_clusters(constituents):
+    """Join each quark and the antiquark with the same colour to a cluster.
+
+    Parameters
+    ----------
+    constituents : Constituents
+        N events, see `split_gluons`.
+
+    Returns
+    -------
+    Clusters
+        In the order of their quarks. Nothing is random here.
+
+    Raises
+    ------
+    TypeError
+        If the argument is of another kind.
+
+    Examples
+    --------
+    >>> import numpy as np, hadtutor as ht
+    >>> showers = ht.datasets.load("pythia-showers-91")[:100]
+    >>> form_clusters(ht.cluster.split_gluons(showers, rng=np.random.default_rng(1)))
+    Clusters(100 events, 967 clusters, 967 primary)
+    """
+    _of_kind(constituents, Constituents, "form_clusters")
+    c = constituents
+    # Each string is a pair now: a quark, then the antiquark that its colour leads to.
+    order, _ = c.colour_order()
+    quarks, antiquarks = order[::2], order[1::2]
+    rows = _make_rows(len(quarks))
+    _form(np.stack([c.px, c.py, c.pz, c.e]).astype(float), c.pid, c.perturbative, quarks, antiquarks, rows)
+    return _clusters(c.offsets // 2, rows)

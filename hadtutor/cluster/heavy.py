@@ -1,0 +1,155 @@
+"""Step three, fission: clusters that are too heavy break in two along the direction of their quarks."""
+
+import copy
+import math
+
+import numpy as np
+from numba import njit
+
+from ..events.clusters import FISSION, WAITING, Clusters
+from ..kinematics.decays import direction_at_rest, p_star, to_lab
+from .rows import MAX_TRIES, Rows, _checked, _clusters, _flavours, _make_rows, _of_kind, _rows_of, new_flavour
+
+
+@njit(nogil=True, inline="always")
+def heavier(quark, antiquark):
+    """The flavour whose parameters a cluster takes; u, d and s share theirs."""
+    return max(quark, -antiquark)
+
+
+@njit(nogil=True, inline="always")
+def breaks_up(mass, quark, antiquark, flavours):
+    """Whether a cluster is too heavy: M^p > Cl_max^p + (m1 + m2)^p."""
+    f = heavier(quark, antiquark)
+    constituents = flavours.mass[quark] + flavours.mass[-antiquark]
+    power = flavours.cl_pow[f]
+    # Divided by M^p, so that no power is too large a number.
+    return (flavours.cl_max[f] / mass) ** power + (constituents / mass) ** power < 1.0
+
+
+@njit(nogil=True, inline="always")
+def part_mass(rng, mass, own, other, new, power):
+    """Mass of a part of a cluster: its quark `own` plus x, with x^(P-1) dx between `new` and what is left."""
+    low, high = (new / mass) ** power, ((mass - own - other - new) / mass) ** power
+    return own + mass * (low + rng.random() * (high - low)) ** (1.0 / power)
+
+
+@njit(nogil=True)
+def break_up(rng, mass, quark, antiquark, flavours):
+    """New flavour and the masses of both parts; flavour 0 if none was found that fits."""
+    m1, m2 = flavours.mass[quark], flavours.mass[-antiquark]
+    for _ in range(MAX_TRIES):
+        f = new_flavour(rng, flavours, 0.5 * (mass - m1 - m2))
+        if f == 0:
+            break
+        mass_1 = part_mass(rng, mass, m1, m2, flavours.mass[f], flavours.p_split[quark])
+        mass_2 = part_mass(rng, mass, m2, m1, flavours.mass[f], flavours.p_split[-antiquark])
+        if mass_1 + mass_2 < mass:
+            return f, mass_1, mass_2
+    return 0, 0.0, 0.0
+
+
+@njit(nogil=True)
+def _fission(rng, offsets, rows, flavours, out_offsets, out):
+    """Copy the clusters and append what they break into, event by event; -1 if there is no room."""
+    p, mass, flavour, perturbative, axis, parent, fate = out
+    n = 0
+    out_offsets[0] = 0
+    for event in range(len(offsets) - 1):
+        first, n_old = n, offsets[event + 1] - offsets[event]
+        if n + n_old > len(mass):
+            return -1
+        for old in range(offsets[event], offsets[event + 1]):
+            for k in range(4):
+                p[k, n] = rows.p[k, old]
+            for k in range(3):
+                axis[k, n] = rows.axis[k, old]
+            for k in range(2):
+                flavour[k, n], perturbative[k, n] = rows.flavour[k, old], rows.perturbative[k, old]
+            mass[n], parent[n], fate[n] = rows.mass[old], rows.parent[old], rows.fate[old]
+            n += 1
+        i = first
+        while i < n:  # the parts are appended, so they are looked at in their turn
+            q, a = flavour[0, i], flavour[1, i]
+            if fate[i] == WAITING and breaks_up(mass[i], q, a, flavours):
+                f, mass_1, mass_2 = break_up(rng, mass[i], q, a, flavours)
+                if f > 0:
+                    if n + 2 > len(mass):
+                        return -1
+                    fate[i] = FISSION
+                    x, y, z = axis[0, i], axis[1, i], axis[2, i]
+                    px, py, pz, e = p[0, i], p[1, i], p[2, i], p[3, i]
+                    k = p_star(mass[i], mass_1, mass_2)
+                    part = to_lab(px, py, pz, e, mass[i], k * x, k * y, k * z, math.sqrt(k * k + mass_1 * mass_1))
+                    p[0, n], p[1, n], p[2, n], p[3, n] = part
+                    p[0, n + 1], p[1, n + 1], p[2, n + 1], p[3, n + 1] = (
+                        px - part[0], py - part[1], pz - part[2], e - part[3],
+                    )  # fmt: skip
+                    mass[n], mass[n + 1] = mass_1, mass_2
+                    flavour[0, n], flavour[1, n], flavour[0, n + 1], flavour[1, n + 1] = q, -f, f, a
+                    perturbative[0, n], perturbative[1, n] = perturbative[0, i], False
+                    perturbative[0, n + 1], perturbative[1, n + 1] = False, perturbative[1, i]
+                    # In both parts the quarks move along the old axis: the light ray along it says where that is.
+                    rx, ry, rz, re = to_lab(px, py, pz, e, mass[i], x, y, z, 1.0)
+                    for j in (n, n + 1):
+                        ax, ay, az = direction_at_rest(p[0, j], p[1, j], p[2, j], p[3, j], mass[j], rx, ry, rz, re)
+                        axis[0, j], axis[1, j], axis[2, j] = ax, ay, az
+                        parent[j], fate[j] = i - first, WAITING
+                    n += 2
+            i += 1
+        out_offsets[event + 1] = n
+    return n
+
+
+def _fission_rows(rng, offsets, rows, flavours):
+    """`_fission` with its arrays, made larger until they hold everything."""
+    room = 2 * len(rows.mass) + 64
+    while True:
+        out_offsets, out = np.empty(len(offsets), np.int64), _make_rows(room)
+        attempt = copy.deepcopy(rng)  # the same numbers again if there was no room
+        n = _fission(attempt, offsets, rows, flavours, out_offsets, out)
+        if n >= 0:
+            rng.bit_generator.state = attempt.bit_generator.state
+            return out_offsets, Rows(*(column[..., :n] for column in out))
+        room *= 2
+
+
+def fission(clusters, params=None, rng=None):
+    r"""Break heavy clusters in two, and their parts again, until all are light.
+
+    A cluster of mass M breaks while :math:`M^p > Cl_{max}^p + (m_1 + m_2)^p`, with the masses of its constituents. A
+    pair of new quarks of mass m is drawn by the weights of the flavours, and the masses of the parts,
+    :math:`M_i = m_i + x_i` with a density :math:`\propto x_i^{P-1}` between m and
+    :math:`M - m_1 - m_2 - m`; drawn again, flavour too, if they do not fit into M. In the rest frame of the cluster the
+    parts fly along its axis, and so do all constituents: string-like, in one dimension.
+
+    Parameters
+    ----------
+    clusters : Clusters
+        N events, see `form_clusters`.
+    params : ClusterParams, optional
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Clusters
+        The same, and after them, in each event, the parts; `parent` and `fate` tell what came of what.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or a parameter is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np, hadtutor as ht
+    >>> rng = np.random.default_rng(1)
+    >>> constituents = ht.cluster.split_gluons(ht.datasets.load("pythia-showers-91")[:100], rng=rng)
+    >>> clusters = ht.cluster.form_clusters(constituents)
+    >>> broken = fission(clusters, rng=rng)
+    >>> int(broken.primary.sum()), bool((broken.fate == 1).sum() == (~broken.primary).sum() / 2)
+    (967, True)
+    """
+    _of_kind(clusters, Clusters, "fission")
+    params = _checked(params, rng)
+    return _clusters(*_fission_rows(rng, clusters.offsets, _rows_of(clusters), _flavours(params)))

@@ -1,0 +1,81 @@
+"""The odds of the hadrons that a cluster decays to, as a function of parameters with gradients (torch)."""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+
+from .pairs import pair_table
+
+NEVER = -1e9  # logit of a pair that does not fit
+
+
+class PairOdds(nn.Module):
+    """Probabilities of the cluster model for all pairs of hadrons that a cluster can decay to.
+
+    Parameters
+    ----------
+    params : ClusterParams
+
+    Attributes
+    ----------
+    species : ndarray of int, shape (S,)
+        PDG codes of all hadrons there are, sorted.
+    """
+
+    def __init__(self, params):
+        super().__init__()
+        table = pair_table(params)
+        self.species = np.unique(np.concatenate([table.pid.ravel(), table.lightest_pid]))
+        self.quark_odds = 1.0 / (1.0 + params.pwt_diquark)
+        of_mesons, of_baryons = np.diff(table.meson_offsets), np.diff(table.baryon_offsets)
+        widest = int((of_mesons + of_baryons).max())
+        pair = np.zeros((len(of_mesons), widest), np.int64)
+        fits, baryons = np.zeros(pair.shape, bool), np.zeros(pair.shape, bool)
+        for row, (n, m) in enumerate(zip(of_mesons, of_baryons, strict=True)):
+            pair[row, :n] = table.meson_offsets[row] + np.arange(n)
+            pair[row, n : n + m] = table.baryon_offsets[row] + np.arange(m)
+            fits[row, : n + m], baryons[row, n : n + m] = True, True
+        number = np.searchsorted(self.species, table.pid)
+        for name, values in (("pair", pair), ("fits", fits), ("baryons", baryons), ("number", number)):
+            self.register_buffer(name, torch.as_tensor(values))
+        for name, values in (
+            ("log_weight", np.log(table.weight)),
+            ("sum2", table.sum2),
+            ("difference2", table.difference2),
+            ("mass", table.mass),
+        ):
+            self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
+
+    def forward(self, flavour, mass):
+        """Logarithm of the probability of each pair.
+
+        Parameters
+        ----------
+        flavour : Tensor of int64, shape (rows,)
+            ``5 * (quark - 1) + |antiquark| - 1`` of each cluster.
+        mass : Tensor, shape (rows,)
+            Of each cluster [GeV].
+
+        Returns
+        -------
+        log_p : Tensor, shape (rows, K)
+            About -10⁹ for pairs that do not fit. See `hadtutor.cluster.decay_clusters`.
+        pair : Tensor of int64, shape (rows, K)
+            Their numbers in the table of pairs.
+        """
+        pair, baryons = self.pair[flavour], self.baryons[flavour]
+        mass2 = mass.square().unsqueeze(1)
+        square = (mass2 - self.sum2[pair]) * (mass2 - self.difference2[pair])
+        fits = self.fits[flavour] & (self.sum2[pair] < mass2)
+        log_p = self.log_weight[pair] + 0.5 * square.clamp(min=1e-12).log()
+        log_p = log_p.masked_fill(~fits, NEVER)
+        two = (fits & baryons).any(1, keepdim=True)
+        share = torch.where(baryons, math.log1p(-self.quark_odds), torch.where(two, math.log(self.quark_odds), 0.0))
+        total = torch.where(
+            baryons,
+            log_p.masked_fill(~baryons, NEVER).logsumexp(1, keepdim=True),
+            log_p.masked_fill(baryons, NEVER).logsumexp(1, keepdim=True),
+        )
+        return torch.where(fits, log_p - total + share, NEVER), pair

@@ -1,0 +1,9 @@
+"""Events: ragged columns of hadrons, partons, string breaks and clusters, and the files they go to."""
+
+from .clusters import Clusters
+from .hadrons import Hadrons
+from .histories import Histories
+from .sample import Sample
+from .showers import GLUON, PARTON_MASSES, Constituents, Showers
+
+__all__ = ["Clusters", "Constituents", "GLUON", "Hadrons", "Histories", "PARTON_MASSES", "Sample", "Showers"]

@@ -1,0 +1,26 @@
+r"""Generative adversarial networks for the decays of clusters :cite:p:`goodfellow2014generative,ghosh2022towards`.
+
+A decay in two hadrons is one direction in the rest frame of the cluster. A generator G turns random numbers, and what
+is known of the cluster, into such directions; a discriminator D tells them from true ones; each learns from the other.
+Here every decay is seen. Where only hadrons are seen, see `hadtutor.gan`; for which hadrons, `flavour_gan`.
+
+Directions are those of the *leading* hadron, the one with the perturbative constituent (of two such, or none, the one
+with the quark), in the helicity frame of the cluster, see `hadtutor.kinematics.tensor`.
+"""
+
+from .directions import Decays, conditions, decays, leading, momenta, pair_rows
+from .distance import AngleScore, angle_distance, sampling_floor
+from .event_clusters import EventClusters, hadrons_of
+from .events import EventDiscriminator, EventGAN, clouds
+from .flavour import FlavourDiscriminator, FlavourGAN, FlavourGenerator, flavour_clouds, fractions
+from .in_generator import as_decay, load_onnx
+from .losses import DecayGAN, adversarial
+from .networks import DecayDiscriminator, DecayGenerator
+from .onnx import export_onnx, run_onnx
+
+__all__ = [
+    "AngleScore", "DecayDiscriminator", "DecayGAN", "DecayGenerator", "Decays", "EventClusters",
+    "EventDiscriminator", "EventGAN", "FlavourDiscriminator", "FlavourGAN", "FlavourGenerator", "adversarial",
+    "angle_distance", "as_decay", "clouds", "conditions", "decays", "export_onnx", "flavour_clouds", "fractions",
+    "hadrons_of", "leading", "load_onnx", "momenta", "pair_rows", "run_onnx", "sampling_floor",
+]  # fmt: skip

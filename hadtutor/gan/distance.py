@@ -1,0 +1,112 @@
+"""How far two laws of directions are from each other."""
+
+import math
+
+import torch
+
+from ..kinematics.tensor import angles
+from ..metrics.distances import wasserstein
+
+
+def angle_distance(one, other):
+    """Mean of two Wasserstein distances, of azimuth and polar angle, both scaled to ±1.
+
+    Parameters
+    ----------
+    one, other : Tensor, shape (rows, 3)
+        Directions; as many or not.
+
+    Returns
+    -------
+    float
+        Two samples of the same law are at a distance too: see `sampling_floor`.
+
+    Examples
+    --------
+    >>> up, down = torch.tensor([[0.0, 0.0, 1.0]] * 2), torch.tensor([[0.0, 0.0, -1.0]] * 2)
+    >>> angle_distance(up, up), angle_distance(up, down)
+    (0.0, 1.0)
+    """
+    a, b = (angles(d.detach().double()).cpu().numpy() for d in (one, other))
+    return 0.5 * sum(float(wasserstein(a[:, k], b[:, k])) for k in (0, 1))
+
+
+def sampling_floor(direction, n=None, repeats=10, seed=1):
+    r"""What `angle_distance` is between two samples of n true directions each.
+
+    Measured on random disjoint parts. Where there are fewer than 2n directions, the parts are halves, and their
+    distance is scaled with :math:`1/\sqrt{n}`, as it falls.
+
+    Parameters
+    ----------
+    direction : Tensor, shape (rows, 3)
+    n : int, optional
+        By default as many as there are.
+    repeats : int
+        The result is the mean over so many divisions.
+    seed : int
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than four directions.
+
+    Examples
+    --------
+    >>> from torch.nn.functional import normalize
+    >>> directions = normalize(torch.randn(4000, 3, generator=torch.Generator().manual_seed(1)))
+    >>> bool(0.005 < sampling_floor(directions, 1000) < 0.04)
+    True
+    """
+    n = len(direction) if n is None else n
+    part = min(n, len(direction) // 2)
+    if part < 2:
+        raise ValueError(f"sampling_floor needs at least four directions, got {len(direction)} and n = {n}")
+    source = torch.Generator().manual_seed(seed)
+    total = 0.0
+    for _ in range(repeats):
+        order = torch.randperm(len(direction), generator=source).to(direction.device)
+        total += angle_distance(direction[order[:part]], direction[order[part : 2 * part]])
+    return total / repeats * math.sqrt(part / n)
+
+
+class AngleScore:
+    """Validation for `hadtutor.training.train`: the `angle_distance` between generated and true decays.
+
+    Parameters
+    ----------
+    truth : Decays
+        The generator decays the same clusters, every time with the same random numbers.
+    seed : int
+
+    Attributes
+    ----------
+    floor : float
+        The `sampling_floor` for so many decays; below it no generator is better than another.
+    """
+
+    def __init__(self, truth, seed=1):
+        self.truth, self.seed = truth, seed
+        self.floor = sampling_floor(truth.direction)
+
+    def __call__(self, gan):
+        """Distance of a GAN from the truth.
+
+        Parameters
+        ----------
+        gan : torch.nn.Module
+            With a `generator`.
+
+        Returns
+        -------
+        float
+        """
+        source = torch.Generator().manual_seed(self.seed)
+        noise = torch.randn(len(self.truth.condition), gan.generator.n_noise, generator=source)
+        condition = self.truth.condition
+        with torch.no_grad():
+            return angle_distance(gan.generator(condition, noise.to(condition)), self.truth.direction)

@@ -1,0 +1,120 @@
+"""The generator of directions and its discriminator."""
+
+import torch
+from torch import nn
+from torch.nn.functional import normalize
+
+from ..nets.layers import MLP, Standardise
+
+
+class DecayGenerator(nn.Module):
+    """Directions of decays, from what is known of the clusters and noise.
+
+    The network moves an isotropic direction: untrained it is close to phase space.
+
+    Parameters
+    ----------
+    condition : Tensor, shape (rows, F)
+        Conditions of a sample, to standardise with.
+    hidden : tuple of int
+        Hidden neurons.
+    n_noise : int
+        Random numbers that the network sees, at least 3; two more choose the azimuth if `symmetric`.
+    symmetric : bool
+        Whether all azimuths about the flight direction are equally probable, whatever the network has learned: as a
+        cluster without spin and with unknown constituents must decay. If not, the network has to learn it.
+
+    Raises
+    ------
+    ValueError
+        If `n_noise` is below 3.
+
+    Examples
+    --------
+    >>> condition = torch.tensor([[0.5, 1.0, 0.0], [0.9, 2.0, 1.0]])
+    >>> DecayGenerator(condition).sample(condition).shape
+    torch.Size([2, 3])
+    """
+
+    def __init__(self, condition, hidden=(64, 64), n_noise=6, symmetric=True):
+        super().__init__()
+        if n_noise < 3:
+            raise ValueError(f"n_noise must be at least 3, for a direction, got {n_noise}")
+        self.symmetric = symmetric
+        self.n_noise = n_noise + 2 * symmetric
+        self.scale = Standardise(condition)
+        self.net = MLP(condition.shape[1] + n_noise, *hidden, 3)
+
+    def forward(self, condition, noise):
+        """Directions for given noise.
+
+        Parameters
+        ----------
+        condition : Tensor, shape (rows, F)
+        noise : Tensor, shape (rows, `n_noise` of the generator)
+            Standard normal numbers.
+
+        Returns
+        -------
+        Tensor, shape (rows, 3)
+            Unit vectors.
+        """
+        if self.symmetric:
+            turn, noise = normalize(noise[:, :2]), noise[:, 2:]
+        direction = normalize(noise[:, :3] + self.net(torch.cat([self.scale(condition), noise], 1)))
+        if not self.symmetric:
+            return direction
+        cosine, sine = turn.unbind(1)
+        x, y, z = direction.unbind(1)
+        return torch.stack([cosine * x - sine * y, sine * x + cosine * y, z], 1)
+
+    def sample(self, condition):
+        """Directions with noise from torch's global generator.
+
+        Parameters
+        ----------
+        condition : Tensor, shape (rows, F)
+
+        Returns
+        -------
+        Tensor, shape (rows, 3)
+        """
+        return self(
+            condition, torch.randn(len(condition), self.n_noise, dtype=condition.dtype, device=condition.device)
+        )
+
+
+class DecayDiscriminator(nn.Module):
+    """Logit that a decay is true.
+
+    Parameters
+    ----------
+    condition : Tensor, shape (rows, F)
+        Conditions of a sample, to standardise with.
+    hidden : tuple of int
+        Hidden neurons.
+    conditional : bool
+        Whether it sees the cluster. If not, as in the first of these studies :cite:p:`ghosh2022towards`, it can only
+        judge the mixture of all clusters.
+    """
+
+    def __init__(self, condition, hidden=(64, 64), conditional=True):
+        super().__init__()
+        self.conditional = conditional
+        self.scale = Standardise(condition)
+        self.net = MLP(3 + (condition.shape[1] if conditional else 0), *hidden, 1)
+
+    def forward(self, direction, condition):
+        """Logits.
+
+        Parameters
+        ----------
+        direction : Tensor, shape (rows, 3)
+        condition : Tensor, shape (rows, F)
+
+        Returns
+        -------
+        Tensor, shape (rows,)
+        """
+        x = torch.cat([direction, self.scale(condition)], 1) if self.conditional else direction
+        return self.net(x).squeeze(1)

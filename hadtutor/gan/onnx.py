@@ -1,0 +1,145 @@
+"""Generators of decays as ONNX files, which event generators in any language can run; reading needs no torch."""
+
+import os
+import pathlib
+
+import numpy as np
+
+from ..files import DataFileError
+
+KIND = "hadtutor decay generator 1"
+OPSET = 18
+
+
+def export_onnx(generator, path):
+    """Write a generator of decays to an ONNX file.
+
+    Inputs are ``condition`` and ``noise``, standard normal numbers, output is ``direction``, all float32 and of any
+    number of rows: the noise is an input, so that whoever runs it chooses the random numbers.
+
+    Parameters
+    ----------
+    generator : hadtutor.gan.DecayGenerator
+        With layers of `torch.nn.ReLU`, on any device and in any precision.
+    path : str or Path
+        Replaced only once the new file is complete.
+
+    Raises
+    ------
+    ImportError
+        If onnx is not installed.
+    TypeError
+        If a layer is neither linear nor a ReLU.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    from torch import nn
+
+    nodes, constants = [], []
+
+    def constant(value, name):
+        value = np.asarray(value)
+        kind = np.int64 if value.dtype.kind == "i" else np.float32
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(value, kind), name))
+        return name
+
+    def of_tensor(tensor, name):
+        return constant(tensor.detach().cpu().numpy(), name)
+
+    def add(operation, *inputs, output=None, **attributes):
+        output = output or f"{operation.lower()}_{len(nodes)}"
+        nodes.append(helper.make_node(operation, inputs, [output], **attributes))
+        return output
+
+    one = constant(np.array([1]), "axis")
+
+    def columns(of, first, last):
+        ends = (constant(np.array([at]), f"{of}_{first}_{last}_{k}") for k, at in enumerate((first, last)))
+        return add("Slice", of, *ends, one)
+
+    scale = generator.scale
+    known = add("Div", add("Sub", "condition", of_tensor(scale.mean, "mean")), of_tensor(scale.spread, "spread"))
+    noise = columns("noise", 2, generator.n_noise) if generator.symmetric else "noise"
+    x = add("Concat", known, noise, axis=1)
+    for k, layer in enumerate(generator.net):
+        if isinstance(layer, nn.Linear):
+            weights = of_tensor(layer.weight, f"weight_{k}"), of_tensor(layer.bias, f"bias_{k}")
+            x = add("Gemm", x, *weights, transB=1)
+        elif isinstance(layer, nn.ReLU):
+            x = add("Relu", x)
+        else:
+            raise TypeError(f"export_onnx knows linear layers and ReLU, got {type(layer).__name__}")
+    start = columns(noise, 0, 3)
+    x = add("LpNormalization", add("Add", start, x), axis=1, p=2)
+    if generator.symmetric:
+        turn = add("LpNormalization", columns("noise", 0, 2), axis=1, p=2)
+        cosine, sine = columns(turn, 0, 1), columns(turn, 1, 2)
+        px, py, pz = (columns(x, k, k + 1) for k in range(3))
+        turned_x = add("Sub", add("Mul", cosine, px), add("Mul", sine, py))
+        turned_y = add("Add", add("Mul", sine, px), add("Mul", cosine, py))
+        x = add("Concat", turned_x, turned_y, pz, axis=1)
+    add("Identity", x, output="direction")
+
+    def rows_of(name, width):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["rows", width])
+
+    inputs = [rows_of("condition", len(scale.mean)), rows_of("noise", generator.n_noise)]
+    graph = helper.make_graph(nodes, "decay", inputs, [rows_of("direction", 3)], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    helper.set_model_props(model, {"kind": KIND})
+    onnx.checker.check_model(model, full_check=True)
+    path = pathlib.Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(model.SerializeToString())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def run_onnx(path, threads=1):
+    """A function that runs a generator written by `export_onnx`.
+
+    Parameters
+    ----------
+    path : str or Path
+    threads : int
+        Threads of onnxruntime for each call.
+
+    Returns
+    -------
+    run : callable
+        ``run(condition, noise)``, arrays of float32 and shapes (rows, F) and (rows, n_noise), gives directions of shape
+        (rows, 3). It may be called from several threads.
+    n_noise : int
+
+    Raises
+    ------
+    ImportError
+        If onnxruntime is not installed.
+    FileNotFoundError
+        If there is no such file.
+    DataFileError
+        If it is damaged, or no generator of decays.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise ImportError('running ONNX files needs onnxruntime: pip install "hadtutor[ml]"') from error
+
+    raw = pathlib.Path(path).read_bytes()
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime has a dozen of its own, without a common base
+        raise DataFileError(f"{path} is not an ONNX file, or damaged: {error}") from error
+    if session.get_modelmeta().custom_metadata_map.get("kind") != KIND:
+        raise DataFileError(f"{path} is an ONNX file, but no generator of decays written by export_onnx")
+    width = {entry.name: entry.shape[1] for entry in session.get_inputs()}
+
+    def run(condition, noise):
+        return session.run(["direction"], {"condition": condition, "noise": noise})[0]
+
+    return run, width["noise"]

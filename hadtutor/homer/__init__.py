@@ -1,0 +1,38 @@
+r"""HOMER: learn a fragmentation function from data, with the histories of a simulation.
+
+The method is that of :cite:p:`bierlich2025describing`.
+
+Data are hadrons; how they came about is not seen. A simulation knows both its hadrons and its string breaks. So
+
+1. a classifier finds weights that turn simulated events into data (`step_one`),
+2. these weights of events are traced back to weights of breaks (`step_two`), which are a fragmentation function,
+3. and break weights make weights of events again (`step_three`), now as functions of the history.
+
+One passage leaves a bias: the classifier sees observables, and gives all histories behind them the same weight. So the
+steps are repeated, with a simulation that carries the weights of the last round, until the classifier cannot tell it
+from data (iHOMER :cite:p:`butter2025iterative`): an expectation–maximisation. `fit` does all that, and puts error bars
+on the result (`hadtutor.homer`).
+"""
+
+from ..metrics.pulls import Coverage, coverage, event_pulls
+from .basis import BreakBasis
+from .break_weights import BreakWeights
+from .chains import Chains
+from .inputs import METHODS, ClassWeights, Histograms, HomerError, step_one, step_one_histograms
+from .iterate import fit
+from .likelihood import maximise, most_likely
+from .lund_fit import ParametricFit, fit_lund, fit_mixture
+from .moments import CloudMoments, HistogramMoments, Moments
+from .network import BreakNetwork, regress
+from .nodes import break_features
+from .posterior import Measurement, Posterior, event_sigma, infer, measure
+from .result import HomerResult, Iteration
+from .steps import prepare, step_three, step_two
+
+__all__ = [
+    "BreakBasis", "BreakNetwork", "BreakWeights", "Chains", "ClassWeights", "CloudMoments", "Coverage",
+    "HistogramMoments", "Histograms", "HomerError", "HomerResult", "Iteration", "METHODS", "Measurement", "Moments",
+    "ParametricFit", "Posterior", "break_features", "coverage", "event_pulls", "event_sigma", "fit", "fit_lund",
+    "fit_mixture", "infer", "maximise", "measure", "most_likely", "prepare", "regress", "step_one",
+    "step_one_histograms", "step_three", "step_two",
+]  # fmt: skip

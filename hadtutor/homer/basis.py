@@ -1,0 +1,208 @@
+"""Splines for ln w, normalised at every transverse mass, and their prior."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.interpolate import BSpline
+
+from .. import lund
+from ..params import LundParams
+from .nodes import CONDITIONS, _spread, break_features
+
+FINE_NODES = 1000  # in logit z, for the normalisation
+
+
+class Axis(NamedTuple):
+    """One of the numbers that a break weight depends on: nodes at equal distances, and functions on them."""
+
+    name: str
+    nodes: np.ndarray  # (n,)
+    functions: np.ndarray  # (n, k)
+    length: float  # over which the weight changes, for `BreakBasis.prior`
+
+    @classmethod
+    def of(cls, name, values, n_nodes, n_knots, length):
+        """Cubic splines with knots at quantiles; nodes from almost the smallest value to almost the largest."""
+        low, high = np.quantile(values, [1e-5, 1 - 1e-5])
+        nodes = np.linspace(low, high, n_nodes)
+        knots = np.quantile(values, np.linspace(0, 1, n_knots + 2)[1:-1])
+        # Values that pile up, such as a transverse momentum of zero, would make one knot of several.
+        knots = np.unique(knots[(knots > low) & (knots < high)])
+        knots = np.concatenate([[low] * 4, knots, [high] * 4])
+        return cls(name, nodes, BSpline.design_matrix(nodes, knots, 3).toarray(), length)
+
+    def place(self, values):
+        """Position in units of the distance of nodes, at the border for values outside."""
+        n = len(self.nodes)
+        place = (np.asarray(values, float) - self.nodes[0]) / (self.nodes[1] - self.nodes[0])
+        return np.clip(place, 0.0, n - 1.0 - 1e-4).astype(np.float32)
+
+    def covariance(self, length):
+        """Of the coefficients, for a function whose values are correlated over `length`."""
+        back = np.linalg.pinv(self.functions)
+        return back @ np.exp(-0.5 * ((self.nodes[:, None] - self.nodes) / length) ** 2) @ back.T
+
+
+class BreakBasis:
+    r"""The functions that logarithms of break weights are made of: products of splines in logit z, ln mT², conditions.
+
+    Parameters
+    ----------
+    histories : Histories
+        Nodes and knots follow its breaks.
+    params : LundParams
+        Of the simulation; gives :math:`f_\mathrm{ref}`.
+    conditions : sequence of {"end", "string_pt"}
+        What else the weight may depend on, see `break_features`.
+
+    Attributes
+    ----------
+    axes : tuple of Axis
+    matrix : ndarray, shape (nodes, K)
+        Value of each of the K functions at each node; the nodes of logit z come first.
+    reference : ndarray, shape (nodes,)
+        Breaks of the simulation at each node, those of rejected chains too.
+
+    Raises
+    ------
+    TypeError
+        If `params` is no LundParams: without the reference there are no weights.
+    ValueError
+        If a condition is not known.
+    """
+
+    def __init__(self, histories, params, conditions=()):
+        conditions = (conditions,) if isinstance(conditions, str) else tuple(conditions)
+        unknown = [name for name in conditions if name not in CONDITIONS]
+        if unknown or len(set(conditions)) < len(conditions):
+            raise ValueError(f"conditions are some of {', '.join(CONDITIONS)}, each once, got {conditions}")
+        if not isinstance(params, LundParams):
+            raise TypeError(f"the simulation must be made with LundParams, got {type(params).__name__}")
+        self.conditions, self.params = conditions, params.validate()
+        logit_z, log_mt2, *more = break_features(histories, conditions)
+        axes = [Axis.of("logit z", logit_z, 64, 8, 6.0), Axis.of("ln mT2", log_mt2, 24, 3, 6.0)]
+        for name, values in zip(conditions, more, strict=True):
+            if name == "end":
+                axes.append(Axis(name, np.array([0.0, 1.0]), np.eye(2), 2.0))
+            else:
+                axes.append(Axis.of(name, values, 8, 0, 1.0))
+        features = (logit_z, log_mt2, *more)
+        place = np.stack([axis.place(values) for axis, values in zip(axes, features, strict=True)])
+        shape = tuple(len(axis.nodes) for axis in axes)
+        reference = np.zeros(int(np.prod(shape)))
+        _spread(place, shape, np.ones(place.shape[1]), reference)
+        self._set_axes(axes, reference)
+
+    def _set_axes(self, axes, reference):
+        self.reference = reference
+        self.axes = tuple(axes)
+        self.shape = tuple(len(axis.nodes) for axis in axes)
+        self.matrix = axes[0].functions
+        for axis in axes[1:]:
+            self.matrix = np.kron(self.matrix, axis.functions)
+        # The reference on a fine grid in logit z, for every node in mT², as shares of one; and how to get there.
+        fine = np.linspace(axes[0].nodes[0] - 3.0, axes[0].nodes[-1] + 3.0, FINE_NODES)
+        z = 1.0 / (1.0 + np.exp(-fine))
+        density = np.exp(lund.log_density(z[:, None], np.exp(axes[1].nodes), self.params)) * (z * (1.0 - z))[:, None]
+        self._reference = density / density.sum(axis=0)
+        place = axes[0].place(fine)
+        k, fraction = place.astype(int), place - place.astype(int)
+        self._to_fine = np.zeros((FINE_NODES, self.shape[0]))
+        rows = np.arange(FINE_NODES)
+        self._to_fine[rows, k] = 1.0 - fraction
+        self._to_fine[rows, k + 1] = fraction
+        self._lund = np.stack([self.project(values) for values in self._lund_directions()], axis=1)
+
+    def normalise(self, table):
+        """Add to a table of ln w, at each mT² and condition, what makes f integrate to one.
+
+        Parameters
+        ----------
+        table : ndarray, shape (nodes,)
+
+        Returns
+        -------
+        ndarray, shape (nodes,)
+        """
+        return (table.reshape(self.shape[0], -1) - np.log(self._new_on_fine(table).sum(axis=0))).ravel()
+
+    def _new_on_fine(self, table):
+        """The new f on the fine grid, not normalised, for every mT² and condition."""
+        reference = np.repeat(self._reference, int(np.prod(self.shape[2:])), axis=1)
+        return reference * np.exp(self._to_fine @ table.reshape(self.shape[0], -1))
+
+    def derivative(self, table):
+        """Derivative of the normalised ln w with respect to the coefficients, at the nodes.
+
+        Parameters
+        ----------
+        table : ndarray, shape (nodes,)
+            ln w where it is taken.
+
+        Returns
+        -------
+        ndarray, shape (nodes, K)
+            The functions less their mean under f, because f stays normalised.
+        """
+        new = self._new_on_fine(table)
+        share = self._to_fine.T @ (new / new.sum(axis=0))
+        functions = self.matrix.reshape(self.shape[0], -1, self.matrix.shape[1])
+        return (functions - np.einsum("tr,trk->rk", share, functions)).reshape(self.matrix.shape)
+
+    def z_and_mt2(self):
+        """The variables of f at each node.
+
+        Returns
+        -------
+        z, mt2 : ndarray, shape (nodes,)
+        """
+        logit_z, log_mt2 = np.meshgrid(*(axis.nodes for axis in self.axes), indexing="ij")[:2]
+        return 1.0 / (1.0 + np.exp(-logit_z.ravel())), np.exp(log_mt2.ravel())
+
+    def project(self, table):
+        """Coefficients that come closest to a table of ln w, where there are breaks.
+
+        Parameters
+        ----------
+        table : ndarray, shape (nodes,) or (nodes, n)
+
+        Returns
+        -------
+        ndarray, shape (K,) or (K, n)
+        """
+        weighted = self.matrix.T * self.reference
+        ridge = 1e-9 * np.trace(weighted @ self.matrix) / len(weighted)
+        return np.linalg.solve(weighted @ self.matrix + ridge * np.eye(len(weighted)), weighted @ table)
+
+    def _lund_directions(self):
+        """Derivatives of ln f with respect to a and b at the nodes, bounded where no break ever is."""
+        z, mt2 = self.z_and_mt2()
+        for values in (np.log1p(-z), -np.minimum(mt2 / z, 15.0 / self.params.b)):
+            at_mt2 = values.reshape(self.shape[0], -1)
+            counts = self.reference.reshape(self.shape[0], -1)
+            yield (at_mt2 - (counts * at_mt2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)).ravel()
+
+    def prior(self, amplitude=0.5, stretch=(1.0, 1.0), lund_scale=(1.0, 1.0)):
+        r"""Covariance of the coefficients before any data: another Lund function, and a smooth departure from it.
+
+        ln w is :math:`\Delta a \ln(1-z) - \Delta b\, m_T^2/z` plus a Gaussian process in logit z and
+        :math:`\ln m_T^2`.
+
+        Parameters
+        ----------
+        amplitude : float
+            Standard deviation of the departure in ln w, at every break.
+        stretch : tuple of float
+            Factors on the lengths over which it changes in logit z and in :math:`\ln m_T^2`.
+        lund_scale : tuple of float
+            Standard deviations of Δa and of Δb [GeV⁻²].
+
+        Returns
+        -------
+        ndarray, shape (K, K)
+        """
+        covariance = np.ones((1, 1))
+        for axis, factor in zip(self.axes, (*stretch, *[1.0] * len(self.conditions)), strict=True):
+            covariance = np.kron(covariance, axis.covariance(axis.length * factor))
+        lund_part = self._lund * np.asarray(lund_scale)
+        return amplitude**2 * (covariance + 1e-4 * np.eye(len(covariance))) + lund_part @ lund_part.T

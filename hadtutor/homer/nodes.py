@@ -1,0 +1,64 @@
+"""What a break weight depends on, and the nodes between which it is interpolated."""
+
+import numpy as np
+from numba import njit
+
+CONDITIONS = ("end", "string_pt")
+
+
+@njit(nogil=True)
+def _fill_waiting_pt(offsets, px, py, from_positive, waiting):
+    x, y = np.empty(2), np.empty(2)
+    for c in range(len(offsets) - 1):
+        x[:] = y[:] = 0.0
+        for j in range(offsets[c], offsets[c + 1]):
+            side = 0 if from_positive[j] else 1
+            waiting[j] = np.hypot(x[side], y[side])
+            x[side], y[side] = px[j], py[j]
+
+
+def break_features(histories, conditions=()):
+    r"""What a break weight depends on: logit z, :math:`\ln m_T^2` and the conditions.
+
+    Parameters
+    ----------
+    histories : Histories
+    conditions : sequence of {"end", "string_pt"}
+        ``"end"``: 1 if the hadron left the end that moves along +z, else 0. ``"string_pt"``: transverse momentum that
+        waited at the string end before the break [GeV].
+
+    Returns
+    -------
+    ndarray of float32, shape (2 + conditions, breaks)
+    """
+    z = histories.z.astype(float)
+    columns = [np.log(z) - np.log1p(-z), np.log(histories.mt2)]
+    for name in conditions:
+        if name == "end":
+            columns.append(histories.from_positive)
+        else:
+            waiting = np.empty(len(z))
+            _fill_waiting_pt(histories.chain_offsets, histories.px, histories.py, histories.from_positive, waiting)
+            columns.append(waiting)
+    return np.stack(columns).astype(np.float32)
+
+
+@njit(nogil=True, inline="always")
+def _corner(place, shape, j, corner):
+    """Node number and share of one of the 2^D nodes around a break."""
+    node, share = 0, 1.0
+    for d in range(len(shape)):
+        k = int(place[d, j])
+        fraction = place[d, j] - k
+        bit = (corner >> d) & 1
+        share *= fraction if bit else 1.0 - fraction
+        node = node * shape[d] + k + bit
+    return node, share
+
+
+@njit(nogil=True)
+def _spread(place, shape, weight, nodes):
+    for j in range(place.shape[1]):
+        for corner in range(1 << len(shape)):
+            node, share = _corner(place, shape, j, corner)
+            nodes[node] += share * weight[j]

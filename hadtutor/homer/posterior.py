@@ -1,0 +1,188 @@
+r"""Error bars on a fragmentation function: what the observables say about it, and what they leave open.
+
+Near the weights that the iteration has found, the means of any features F(x) under the weighted simulation are linear
+in the coefficients θ of ln w, with :math:`J = \mathrm{Cov}_w(F, \partial \ln w / \partial\theta)`. So
+
+.. math:: \langle F \rangle_\mathrm{data} - \langle F \rangle_\mathrm{sim, w} = J\,(\theta_\mathrm{true} - \theta)
+          + \mathrm{noise}, \qquad V = V_\mathrm{data} + V_\mathrm{sim} ,
+
+which is a linear measurement with Gaussian errors (of *optimal observables* :cite:p:`diehl1994optimal`, if F contains
+the conditional means of the derivatives). It leaves many θ open: of breaks that no observable can tell apart, only some
+sum is known. The prior decides there: another Lund function and a smooth departure from it, a Gaussian process. How far
+the one and the other may go, and over which lengths, is what makes the data most likely
+:cite:p:`rasmussen2006gaussian`. The posterior has a mean and a covariance.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize
+
+from .inputs import Histograms
+from .moments import CHUNK
+
+# What the prior itself is before the data: amplitude, two stretches of lengths, widths of Δa and of Δb [GeV⁻²] ...
+HYPER_MEDIAN = np.array([0.5, 1.0, 1.0, 0.3, 0.1])
+HYPER_WIDTH = np.array([0.7, 0.5, 0.5, 2.0, 2.0])  # ... and the standard deviations of their logarithms
+
+
+class Measurement(NamedTuple):
+    """What the data say about the coefficients: y = Hθ + noise, with independent noise of unit variance.
+
+    Attributes
+    ----------
+    y : ndarray, shape (M,)
+    h : ndarray, shape (M, K)
+    """
+
+    y: np.ndarray
+    h: np.ndarray
+
+
+def measure(chains, breaks, log_w, moments, sim, data):
+    """Compare means of features, and work out what their differences say about the coefficients.
+
+    Parameters
+    ----------
+    chains : Chains
+        Of N simulated events.
+    breaks : BreakWeights
+        Where the comparison is linearised.
+    log_w : ndarray, shape (N,)
+        Log weights of the events, those that `breaks` gives.
+    moments : Moments, CloudMoments or HistogramMoments
+    sim, data
+        What the moments are taken of; for histograms `data` is a `Histograms`.
+
+    Returns
+    -------
+    Measurement
+    """
+    w = np.exp(log_w - log_w.max())
+    w /= w.sum()
+    derivative = breaks.basis.derivative(breaks.table)
+    mean_f = mean_r = 0.0
+    ff = fr = 0.0
+    for events in _chunks(len(w)):
+        f, r, v = moments(sim, events), chains.rows(derivative, events), w[events, None]
+        if np.isscalar(mean_f):
+            shift_f, shift_r = f.mean(axis=0), r.mean(axis=0)  # near the mean, so that little cancels below
+        f, r = f - shift_f, r - shift_r
+        mean_f, mean_r = mean_f + (v * f).sum(axis=0), mean_r + (v * r).sum(axis=0)
+        fr = fr + (v * f).T @ r
+        vf = np.concatenate([f, np.ones((len(f), 1))], axis=1) * v
+        ff = ff + vf.T @ vf
+    jacobian = fr - np.outer(mean_f, mean_r)
+    # Σ w² (f - μ)(f - μ)ᵀ from Σ w² f fᵀ, Σ w² f and Σ w².
+    square, first, zeroth = ff[:-1, :-1], ff[:-1, -1], ff[-1, -1]
+    variance = square - np.outer(first, mean_f) - np.outer(mean_f, first) + zeroth * np.outer(mean_f, mean_f)
+    mean_sim = mean_f + shift_f
+    if isinstance(data, Histograms):
+        mean_data, variance_data = data.shares, data.covariance
+    else:
+        n = len(data[0] if isinstance(data, tuple) else data)
+        total = square = 0.0
+        for events in _chunks(n):
+            f = moments(data, events) - mean_sim
+            total, square = total + f.sum(axis=0), square + f.T @ f
+        mean_data = mean_sim + total / n
+        variance_data = (square / n - np.outer(total / n, total / n)) / n
+    # As correlations, so that units do not decide which directions are kept.
+    variance = variance + variance_data
+    scale = np.sqrt(np.maximum(np.diag(variance), 1e-300))
+    values, vectors = np.linalg.eigh(variance / np.outer(scale, scale))
+    kept = values > 1e-9 * values[-1]
+    whiten = (vectors[:, kept] / np.sqrt(values[kept])).T / scale
+    h = whiten @ jacobian
+    return Measurement(whiten @ (mean_data - mean_sim) + h @ breaks.theta, h)
+
+
+def _chunks(n):
+    return [slice(i, min(i + CHUNK, n)) for i in range(0, n, CHUNK)]
+
+
+class Posterior(NamedTuple):
+    """What prior and data together say.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (K,)
+        Mean of the coefficients.
+    covariance : ndarray, shape (K, K)
+    amplitude : float
+        Standard deviation of ln w in the prior.
+    stretch : tuple of float
+        Factors on the lengths of the prior, see `BreakBasis.prior`.
+    lund_scale : tuple of float
+        Standard deviations of Δa and Δb [GeV⁻²] in the prior.
+    """
+
+    theta: np.ndarray
+    covariance: np.ndarray
+    amplitude: float
+    stretch: tuple
+    lund_scale: tuple
+
+
+def infer(measurement, basis):
+    """Mean and covariance of the coefficients, with the prior under which the data are most likely.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    basis : BreakBasis
+
+    Returns
+    -------
+    Posterior
+    """
+    y, h = measurement
+
+    def solve(x):
+        hyper = HYPER_MEDIAN * np.exp(x)
+        prior = basis.prior(hyper[0], hyper[1:3], hyper[3:])
+        factor = cho_factor(h @ prior @ h.T + np.eye(len(y)))
+        return prior, factor, cho_solve(factor, y)
+
+    def surprise(x):
+        try:
+            _, factor, solved = solve(x)
+        except np.linalg.LinAlgError:  # so wide a prior that rounding is larger than the noise
+            return np.inf
+        return 0.5 * y @ solved + np.log(np.diag(factor[0])).sum() + 0.5 * np.sum((x / HYPER_WIDTH) ** 2)
+
+    corners = np.concatenate([np.zeros((1, 5)), 0.7 * np.eye(5)])
+    options = {"maxiter": 400, "xatol": 0.02, "fatol": 0.02, "initial_simplex": corners}
+    best = minimize(surprise, corners[0], method="Nelder-Mead", options=options)
+    prior, factor, solved = solve(best.x)
+    gain = prior @ h.T
+    covariance = prior - gain @ cho_solve(factor, gain.T)
+    amplitude, *more = map(float, HYPER_MEDIAN * np.exp(best.x))
+    return Posterior(gain @ solved, 0.5 * (covariance + covariance.T), amplitude, tuple(more[:2]), tuple(more[2:]))
+
+
+def event_sigma(chains, breaks, log_w):
+    """Standard deviation of the log weight of each event, from the covariance of the coefficients.
+
+    Parameters
+    ----------
+    chains : Chains
+    breaks : BreakWeights
+        With a covariance.
+    log_w : ndarray, shape (N,)
+
+    Returns
+    -------
+    ndarray, shape (N,)
+        Breaks of a chain are correlated, and all of it counts.
+    """
+    w = np.exp(log_w - log_w.max())
+    derivative = breaks.basis.derivative(breaks.table)
+    root = np.linalg.cholesky(breaks.covariance + 1e-12 * np.trace(breaks.covariance) * np.eye(len(breaks.theta)))
+    sigma = np.empty(len(w))
+    columns = derivative @ root  # so that the variance is a sum of squares
+    mean = sum(w[e] @ chains.rows(columns, e) for e in _chunks(len(w))) / w.sum()
+    for events in _chunks(len(w)):
+        sigma[events] = np.sqrt(np.sum((chains.rows(columns, events) - mean) ** 2, axis=1))
+    return sigma

@@ -1,0 +1,100 @@
+"""Momenta along the string: light-cone components, rapidity, boosts, and where a string breaks."""
+
+import numpy as np
+
+
+def light_cone(e, pz):
+    """Light-cone momenta (p+, p-) = (E + pz, E - pz) [GeV].
+
+    Parameters
+    ----------
+    e, pz : array_like
+        Energy and momentum along z [GeV].
+
+    Returns
+    -------
+    tuple of ndarray
+
+    Examples
+    --------
+    >>> plus, minus = light_cone(5.0, 3.0)
+    >>> float(plus), float(minus)
+    (8.0, 2.0)
+    """
+    e, pz = np.asarray(e, dtype=float), np.asarray(pz, dtype=float)
+    return e + pz, e - pz
+
+
+def rapidity(e, pz):
+    r"""Rapidity :math:`y = \frac12 \ln (p^+/p^-)` along z.
+
+    Parameters
+    ----------
+    e, pz : array_like
+        Energy and momentum along z [GeV]; the energy must be the larger.
+
+    Returns
+    -------
+    ndarray
+
+    Examples
+    --------
+    >>> round(float(rapidity(5.0, 3.0)), 6)
+    0.693147
+    """
+    return np.arctanh(np.asarray(pz, dtype=float) / np.asarray(e, dtype=float))
+
+
+def boost_z(e, pz, y):
+    """Energy and momentum after a boost by rapidity `y` along z: p+ grows by exp(y), p- shrinks by it.
+
+    Parameters
+    ----------
+    e, pz : array_like
+        Energy and momentum along z [GeV].
+    y : array_like
+        Rapidity of the boost.
+
+    Returns
+    -------
+    e, pz : ndarray
+
+    Examples
+    --------
+    >>> e, pz = boost_z(1.0, 0.0, 1.0)
+    >>> round(float(rapidity(e, pz)), 6)
+    1.0
+    """
+    plus, minus = light_cone(e, pz)
+    plus, minus = plus * np.exp(y), minus * np.exp(-np.asarray(y, dtype=float))
+    return 0.5 * (plus + minus), 0.5 * (plus - minus)
+
+
+def break_points(e, pz, tension=1.0):
+    r"""Where the string broke, from hadrons in their order along it.
+
+    Each hadron is a piece of string between two breaks. A piece with light-cone momenta p± spans
+    :math:`\Delta x^\pm = p^\pm / \kappa` between them, so the breaks follow by adding up.
+
+    Parameters
+    ----------
+    e, pz : array_like, shape (n,)
+        Energies and momenta along z [GeV], from the +z end to the -z end of one event.
+    tension : float
+        String tension κ [GeV/fm].
+
+    Returns
+    -------
+    t, z : ndarray, shape (n - 1,)
+        Time and place of the breaks [fm], in the frame where both ends started from the origin.
+
+    Examples
+    --------
+    >>> t, z = break_points([1.0, 1.0], [0.0, 0.0])
+    >>> float(t[0]), float(z[0])
+    (1.0, 0.0)
+    """
+    plus, minus = light_cone(e, pz)
+    x_plus = (plus.sum() - np.cumsum(plus)[:-1]) / tension
+    x_minus = np.cumsum(minus)[:-1] / tension
+    return 0.5 * (x_plus + x_minus), 0.5 * (x_plus - x_minus)

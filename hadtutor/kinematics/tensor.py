@@ -1,0 +1,210 @@
+r"""Two-body decays for torch: frames, angles and boosts, differentiable and on any device.
+
+The decay of a cluster is one direction in its rest frame. `gan` learns it in the helicity frame: its z axis is the way
+the cluster flies in the lab, so that what the network learns does not depend on where in the lab that is.
+
+Momenta are tensors of shape (rows, 4): px, py, pz, E [GeV].
+"""
+
+import math
+
+import torch
+
+
+def helicity_axes(momentum):
+    """Axes of the helicity frame: z along the momentum, x and y across it.
+
+    Parameters
+    ----------
+    momentum : Tensor, shape (rows, 3)
+        A body at rest has its axes along those of the lab.
+
+    Returns
+    -------
+    Tensor, shape (rows, 3, 3)
+        Unit vectors x, y and z of each frame; `rotate` brings directions from there to the lab.
+
+    Examples
+    --------
+    >>> helicity_axes(torch.tensor([[0.0, 0.0, 5.0]]))[0].tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    size = momentum.norm(dim=1, keepdim=True)
+    up = torch.zeros_like(momentum)
+    up[:, 2] = 1.0
+    x, y, z = torch.where(size > 0, momentum / size.clamp(min=torch.finfo(size.dtype).tiny), up).unbind(1)
+    # Two unit vectors across the axis, without a special case near the poles.
+    sign = torch.copysign(torch.ones_like(z), z)
+    a = -1.0 / (sign + z)
+    b = x * y * a
+    across = torch.stack([1.0 + sign * x * x * a, sign * b, -sign * x], 1), torch.stack([b, sign + y * y * a, -y], 1)
+    return torch.stack([*across, torch.stack([x, y, z], 1)], 1)
+
+
+def angles(direction):
+    r"""Azimuth and polar angle, both scaled to ±1: :math:`\phi/\pi` and :math:`2\theta/\pi - 1`.
+
+    Exact in all quadrants and near the poles: φ is the arc tangent of two arguments, and so is θ.
+
+    Parameters
+    ----------
+    direction : Tensor, shape (rows, 3)
+
+    Returns
+    -------
+    Tensor, shape (rows, 2)
+
+    Examples
+    --------
+    >>> angles(torch.tensor([[-1.0, 0.0, 0.0], [0.0, 0.0, -2.0]])).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    x, y, z = direction.unbind(1)
+    phi, theta = torch.atan2(y, x), torch.atan2(torch.hypot(x, y), z)
+    return torch.stack([phi / math.pi, 2.0 * theta / math.pi - 1.0], 1)
+
+
+def directions(scaled):
+    """Unit vectors of scaled angles, the inverse of `angles`.
+
+    Parameters
+    ----------
+    scaled : Tensor, shape (rows, 2)
+
+    Returns
+    -------
+    Tensor, shape (rows, 3)
+
+    Examples
+    --------
+    >>> directions(torch.tensor([[0.5, 0.0]])).round(decimals=6).tolist()
+    [[-0.0, 1.0, -0.0]]
+    """
+    phi, theta = math.pi * scaled[:, 0], 0.5 * math.pi * (scaled[:, 1] + 1.0)
+    return torch.stack([theta.sin() * phi.cos(), theta.sin() * phi.sin(), theta.cos()], 1)
+
+
+def p_star(mass, m1, m2):
+    r"""Momentum of both parts of a body at rest that decays in two [GeV].
+
+    Parameters
+    ----------
+    mass, m1, m2 : Tensor
+        Masses of the body and of its parts [GeV]; broadcast.
+
+    Returns
+    -------
+    Tensor
+        :math:`\sqrt{(M^2 - (m_1 + m_2)^2)(M^2 - (m_1 - m_2)^2)} / 2M`, and 0 below threshold.
+
+    Examples
+    --------
+    >>> float(p_star(torch.tensor(5.0), torch.tensor(3.0), torch.tensor(0.0)))
+    1.6
+    """
+    # As products: no difference of squares that loses digits near threshold.
+    square = (mass - m1 - m2) * (mass + m1 + m2) * (mass - m1 + m2) * (mass + m1 - m2)
+    above = square > 0
+    # The root has no finite slope at zero.
+    return torch.where(above, torch.where(above, square, 1.0).sqrt(), 0.0) / (2.0 * mass)
+
+
+def from_rest_frame(p, mass, k):
+    """Momenta seen in the rest frame of a body, in the frame where the body has the momentum p.
+
+    Parameters
+    ----------
+    p : Tensor, shape (rows, 4)
+    mass : Tensor, shape (rows,)
+        Mass of the body [GeV], > 0.
+    k : Tensor, shape (rows, 4)
+
+    Returns
+    -------
+    Tensor, shape (rows, 4)
+
+    Examples
+    --------
+    >>> p, at_rest = torch.tensor([[0.0, 0.0, 3.0, 5.0]]), torch.tensor([[0.0, 0.0, 0.0, 4.0]])
+    >>> from_rest_frame(p, torch.tensor([4.0]), at_rest).tolist()
+    [[0.0, 0.0, 3.0, 5.0]]
+    """
+    energy = (p * k).sum(1) / mass
+    along = (k[:, 3] + energy) / (p[:, 3] + mass)
+    return torch.cat([k[:, :3] + along.unsqueeze(1) * p[:, :3], energy.unsqueeze(1)], 1)
+
+
+def to_rest_frame(p, mass, k):
+    """The inverse of `from_rest_frame`.
+
+    Parameters
+    ----------
+    p : Tensor, shape (rows, 4)
+    mass : Tensor, shape (rows,)
+        Mass of the body [GeV], > 0.
+    k : Tensor, shape (rows, 4)
+
+    Returns
+    -------
+    Tensor, shape (rows, 4)
+
+    Examples
+    --------
+    >>> p = torch.tensor([[0.0, 0.0, 3.0, 5.0]])
+    >>> to_rest_frame(p, torch.tensor([4.0]), p).tolist()
+    [[0.0, 0.0, 0.0, 4.0]]
+    """
+    return from_rest_frame(p * p.new_tensor([-1.0, -1.0, -1.0, 1.0]), mass, k)
+
+
+def two_body(p, mass, direction, m1, m2):
+    """Let bodies decay in two, the first part flying along `direction` in the rest frame.
+
+    Parameters
+    ----------
+    p : Tensor, shape (rows, 4)
+    mass : Tensor, shape (rows,)
+        [GeV], at least `m1` + `m2`.
+    direction : Tensor, shape (rows, 3)
+        Unit vectors; gradients flow through them.
+    m1, m2 : Tensor, shape (rows,)
+        [GeV].
+
+    Returns
+    -------
+    first, second : Tensor, shape (rows, 4)
+        The second is what the first leaves, so their sum is `p`.
+
+    Examples
+    --------
+    >>> p, mass = torch.tensor([[0.0, 0.0, 3.0, 5.0]]), torch.tensor([4.0])
+    >>> one, two = two_body(p, mass, torch.tensor([[0.0, 0.0, 1.0]]), torch.zeros(1), torch.zeros(1))
+    >>> one.tolist(), two.tolist()
+    ([[0.0, 0.0, 4.0, 4.0]], [[0.0, 0.0, -1.0, 1.0]])
+    """
+    k = p_star(mass, m1, m2)
+    at_rest = torch.cat([k.unsqueeze(1) * direction, torch.hypot(k, m1).unsqueeze(1)], 1)
+    first = from_rest_frame(p, mass, at_rest)
+    return first, p - first
+
+
+def rotate(direction, axes):
+    """Bring directions from frames with these axes to the lab.
+
+    Parameters
+    ----------
+    direction : Tensor, shape (rows, 3)
+    axes : Tensor, shape (rows, 3, 3)
+        See `helicity_axes`.
+
+    Returns
+    -------
+    Tensor, shape (rows, 3)
+
+    Examples
+    --------
+    >>> axes = helicity_axes(torch.tensor([[1.0, 0.0, 0.0]]))
+    >>> rotate(torch.tensor([[0.0, 0.0, 1.0]]), axes).tolist()
+    [[1.0, 0.0, 0.0]]
+    """
+    return (direction.unsqueeze(1) @ axes).squeeze(1)

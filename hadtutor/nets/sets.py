@@ -1,0 +1,183 @@
+"""Networks on sets: a cloud of hadrons, padded or not, and Deep Sets on it."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from .layers import MLP, Standardise
+
+
+class Cloud(NamedTuple):
+    """Sets of particles as flat arrays: row r belongs to set ``index[r]``. Nothing is padded.
+
+    Attributes
+    ----------
+    x : Tensor, shape (rows, F)
+        Features of each particle.
+    index : Tensor of int64, shape (rows,)
+        The set that each belongs to, in any order.
+    n_sets : int
+        Number of sets, empty ones too.
+    weight : Tensor, shape (rows,), optional
+        Weight of each particle in the pooling ``"weighted"``.
+    """
+
+    x: Tensor
+    index: Tensor
+    n_sets: int
+    weight: Tensor | None = None
+
+
+def from_padded(x, mask, weight=None):
+    """The sets of a rectangle with a mask, as flat arrays.
+
+    What stands where the mask is false is never looked at; it may be zero, NaN, or anything else.
+
+    Parameters
+    ----------
+    x : Tensor, shape (N, K, F)
+    mask : Tensor of bool, shape (N, K)
+        True where there is a particle.
+    weight : Tensor, shape (N, K), optional
+
+    Returns
+    -------
+    Cloud
+
+    Raises
+    ------
+    TypeError
+        If the mask is not of bools.
+    ValueError
+        If the shapes do not fit together.
+
+    Examples
+    --------
+    >>> cloud = from_padded(torch.zeros(2, 3, 4), torch.tensor([[True, True, False], [True, False, False]]))
+    >>> cloud.index.tolist(), cloud.n_sets
+    ([0, 0, 1], 2)
+    """
+    if mask.dtype != torch.bool:
+        raise TypeError(f"mask must hold bools, true where there is a particle, got {mask.dtype}")
+    if x.ndim != 3 or mask.shape != x.shape[:2] or (weight is not None and weight.shape != mask.shape):
+        raise ValueError(
+            f"x wants the shape (N, K, F), mask and weight (N, K); got {tuple(x.shape)} and {tuple(mask.shape)}"
+            + ("" if weight is None else f" and {tuple(weight.shape)}")
+        )
+    index = mask.nonzero()[:, 0]
+    return Cloud(x[mask], index, len(x), None if weight is None else weight[mask])
+
+
+class DeepSets(nn.Module):
+    r"""A function of sets, blind to the order of their elements: :math:`F(\mathrm{pool}_i\,\Phi(x_i))`.
+
+    Parameters
+    ----------
+    n_features : int
+        Numbers per particle.
+    n_out : int
+        Numbers per set.
+    phi, rho : tuple of int
+        Hidden neurons of Φ, the last being its number of outputs, and of F.
+    pooling : {"sum", "mean", "weighted"}
+        ``"sum"`` knows how many particles there are, ``"mean"`` does not. ``"weighted"`` is
+        :math:`\sum_i w_i\,\Phi(x_i)`: with momentum fractions as weights and directions as features, a particle of
+        vanishing momentum or a collinear splitting changes nothing (energy flow network
+        :cite:p:`komiske2019energy`).
+    n_more : int
+        Numbers per set that F sees besides the pooled ones.
+    activation : type of torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If `pooling` is none of the three.
+
+    Examples
+    --------
+    >>> net = DeepSets(2)
+    >>> x = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+    >>> net(Cloud(x, torch.tensor([0, 0, 1]), 2)).shape
+    torch.Size([2])
+    """
+
+    def __init__(self, n_features, n_out=1, phi=(64, 64), rho=(64,), pooling="sum", n_more=0, activation=nn.ReLU):
+        super().__init__()
+        if pooling not in ("sum", "mean", "weighted"):
+            raise ValueError(f"pooling must be 'sum', 'mean' or 'weighted', got {pooling!r}")
+        self.pooling, self.n_out = pooling, n_out
+        self.phi = MLP(n_features, *phi, activation=activation)
+        self.rho = MLP(phi[-1] + n_more, *rho, n_out, activation=activation)
+
+    def pooled(self, cloud):
+        """The pooled Φ of each set.
+
+        Parameters
+        ----------
+        cloud : Cloud
+
+        Returns
+        -------
+        Tensor, shape (n_sets, phi[-1])
+
+        Raises
+        ------
+        ValueError
+            If the pooling is ``"weighted"`` and the cloud has no weights.
+        """
+        x, index, n_sets, weight = cloud
+        latent = self.phi(x)
+        if self.pooling == "weighted":
+            if weight is None:
+                raise ValueError("pooling 'weighted' needs a cloud with weights, such as momentum fractions")
+            latent = latent * weight.unsqueeze(-1)
+        total = latent.new_zeros((n_sets, latent.shape[1])).index_add(0, index, latent)
+        if self.pooling == "mean":
+            n = torch.bincount(index, minlength=n_sets).clamp(min=1)
+            total = total / n.unsqueeze(-1)
+        return total
+
+    def forward(self, cloud, more=None):
+        """Output for each set.
+
+        Parameters
+        ----------
+        cloud : Cloud
+            N sets; `from_padded` makes one of a rectangle with a mask. An empty set has the pooled value 0.
+        more : Tensor, shape (N, n_more), optional
+
+        Returns
+        -------
+        Tensor, shape (N,), or (N, n_out) if `n_out` is not 1
+        """
+        pooled = self.pooled(cloud)
+        out = self.rho(pooled if more is None else torch.cat([pooled, more], dim=1))
+        return out.squeeze(-1) if self.n_out == 1 else out
+
+
+class ScaledCloud(torch.nn.Module):
+    """Standardise the particles of a cloud, see `hadtutor.nets.Standardise`.
+
+    Parameters
+    ----------
+    x : Tensor, shape (rows, F)
+        Features to take mean and standard deviation of.
+    """
+
+    def __init__(self, x):
+        super().__init__()
+        self.scale = Standardise(x)
+
+    def forward(self, cloud):
+        """Standardise.
+
+        Parameters
+        ----------
+        cloud : Cloud
+
+        Returns
+        -------
+        Cloud
+        """
+        return cloud._replace(x=self.scale(cloud.x))

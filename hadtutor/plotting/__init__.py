@@ -1,0 +1,10 @@
+"""Figures of the book: one style, data with ratio panels, the space-time picture of a string.
+
+Plot functions take axes, return them, and compute nothing but what they draw.
+"""
+
+from .ratio import ratio_axes, ratio_plot
+from .string import draw_breaking_string
+from .style import COLOURS, use_style
+
+__all__ = ["COLOURS", "draw_breaking_string", "ratio_axes", "ratio_plot", "use_style"]

@@ -1,0 +1,13 @@
+"""Real Pythia 8 :cite:p:`bierlich2022pythia` in our types. Needs the extra ``pythia``.
+
+- `hadronize_strings`: the pion strings of `hadtutor.hadronize_strings`, with their break histories. These are recorded
+  with Pythia's `UserHooks`; the events are the same with and without them.
+- `shower`, `hadronize`, `decay`: e⁺e⁻ → Z/γ* → q q̄ events in their three steps, so that a step can be replaced by a
+  model of ours: real showers for our hadronization, real decays for the hadrons it makes.
+"""
+
+from .settings import start
+from .steps import decay, hadronize, shower
+from .strings import hadronize_strings, pion_string
+
+__all__ = ["decay", "hadronize", "hadronize_strings", "pion_string", "shower", "start"]

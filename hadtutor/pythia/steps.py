@@ -1,0 +1,193 @@
+"""Events of real Pythia step by step: the shower, its hadronization, decays."""
+
+import numbers
+
+import numpy as np
+
+from .._support.progress import track
+from ..events.showers import Showers
+from .settings import HADRONS_ONLY, QUARK_PAIRS, _finish, _listed, start
+from .strings import _FinalParticles
+
+
+def shower(n_events, energy=91.2, seed=1, settings=(), progress=True):
+    """Parton showers of e⁺e⁻ → Z/γ* → q q̄ events, without photons.
+
+    Parameters
+    ----------
+    n_events : int
+    energy : float
+        Centre-of-mass energy √s [GeV].
+    seed : int
+        Pythia's own seed, 1 to 900 000 000.
+    settings : str or sequence of str
+        More of Pythia's settings, such as ``"TimeShower:alphaSvalue = 0.12"``; they overrule `QUARK_PAIRS`.
+    progress : bool
+        Whether to show a progress bar when the work takes more than a few seconds.
+
+    Returns
+    -------
+    Showers
+        In Pythia's order.
+
+    Raises
+    ------
+    TypeError, ValueError, RuntimeError
+        If `n_events` is no number of events; as `start`; if Pythia gives up on an event; ValueError also if settings
+        bring something into an event that is no parton.
+
+    Examples
+    --------
+    >>> shower(10, seed=3)
+    Showers(10 events, 120 partons, 91.2 GeV)
+    """
+    if isinstance(n_events, bool) or not isinstance(n_events, numbers.Integral):
+        raise TypeError(f"n_events must be a whole number, got {n_events!r}")
+    if n_events < 1:
+        raise ValueError(f"n_events must be at least 1, got {n_events}")
+    if not isinstance(energy, numbers.Real) or not (np.isfinite(energy) and energy > 0):
+        raise ValueError(f"energy must be positive and finite (GeV), got {energy!r}")
+    energy = float(energy)
+    settings = (*QUARK_PAIRS, "HadronLevel:all = off", *_listed(settings), f"Beams:eCM = {energy!r}")
+    try:
+        pythia = start(settings, seed)
+    except RuntimeError as error:
+        raise RuntimeError(f"{error}; is {energy:g} GeV enough for a pair of quarks?") from error
+    rows, offsets = [], [0]
+    for number in track(range(n_events), "event", progress):
+        if not pythia.next():
+            raise RuntimeError(f"event {number}: Pythia gave up on it")
+        rows.extend((p.px(), p.py(), p.pz(), p.e(), p.id(), p.col(), p.acol()) for p in pythia.event if p.isFinal())
+        offsets.append(len(rows))
+    table = np.array(rows)
+    columns = *np.ascontiguousarray(table[:, :4].T), *np.ascontiguousarray(table[:, 4:].T.astype(np.int32))
+    return Showers(np.array(offsets), *columns, energy)
+
+
+def hadronize(showers, params=None, seed=1, decays=True, settings=(), progress=True):
+    """Hadronize showered partons with real Pythia: strings with gluons, all flavours, baryons, decays.
+
+    Parameters
+    ----------
+    showers : Showers
+        N events.
+    params : LundParams, optional
+        Parameters of the string; by default Pythia's own, the Monash 2013 tune.
+    seed : int
+        Pythia's own seed, 1 to 900 000 000.
+    decays : bool
+        Whether unstable hadrons decay, as they do by the time a detector sees them: all but those that fly a metre
+        or more on average (π±, K±, K_L, n, μ).
+    settings : str or sequence of str
+        More of Pythia's settings, such as ``"StringFlav:probStoUD = 0.3"``.
+    progress : bool
+        Whether to show a progress bar when the work takes more than a few seconds.
+
+    Returns
+    -------
+    Hadrons
+        Everything stable, so with decays photons and leptons too.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `start`; RuntimeError also if Pythia gives up on an event.
+
+    Examples
+    --------
+    >>> import hadtutor as ht
+    >>> showers = ht.datasets.load("pythia-showers-91")[:100]
+    >>> hadronize(showers, ht.LundParams(a=0.3))
+    Hadrons(100 events, 4107 hadrons)
+    """
+    switch = "on" if decays else "off"
+    pythia = start((*HADRONS_ONLY, f"HadronLevel:Decay = {switch}", *_listed(settings)), seed, params)
+    columns = (showers.pid, np.full(len(showers.pid), 23), showers.col, showers.acol)
+    *momenta, mass, _ = _momenta_and_masses(showers)
+    return _complete(pythia, showers.offsets, (*columns, *momenta, mass), progress)
+
+
+def decay(hadrons, seed=1, settings=(), progress=True):
+    """Let real Pythia decay the unstable hadrons of a model.
+
+    Parameters
+    ----------
+    hadrons : Hadrons
+        N events, with codes that Pythia knows.
+    seed : int
+        Pythia's own seed, 1 to 900 000 000.
+    settings : str or sequence of str
+        More of Pythia's settings, such as ``"111:mayDecay = off"`` to keep neutral pions.
+    progress : bool
+        Whether to show a progress bar when the work takes more than a few seconds.
+
+    Returns
+    -------
+    Hadrons
+        In each event first what was stable, then what the decays made. A hadron so fast that its mass is lost in
+        the rounding of E² - p² is put on its mass shell first; otherwise four-momentum is conserved.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `start`; ValueError also for a code that is no hadron, lepton or photon, a momentum that is not finite, and
+        a hadron too light to decay; RuntimeError if Pythia gives up on an event.
+
+    Examples
+    --------
+    >>> import numpy as np, hadtutor as ht
+    >>> sample = ht.hadronize_strings(10, rng=np.random.default_rng(1))
+    >>> after = decay(sample.hadrons)
+    >>> bool((after.pid == 111).any()), bool((after.pid == 22).any())
+    (False, True)
+    """
+    pythia = start((*HADRONS_ONLY, *_listed(settings)), seed)
+    data = pythia.particleData
+    codes, place = np.unique(hadrons.pid, return_inverse=True)
+    for code in codes.tolist():
+        if not (data.isHadron(code) or data.isLepton(code) or code == 22):
+            event = hadrons.event[np.argmax(hadrons.pid == code)]
+            raise ValueError(f"event {event} has the code {code}, which is no hadron, lepton or photon to Pythia")
+    *momenta, mass, rounding = _momenta_and_masses(hadrons)
+    nominal = np.array([data.m0(code) for code in codes.tolist()])[place]
+    # E² - p² of a fast hadron may be nothing but rounding: then the mass is that of its kind, and E follows.
+    lost = abs(mass**2 - nominal**2) < rounding
+    mass = np.where(lost, nominal, mass)
+    momenta[3] = np.where(lost, np.sqrt(sum(p**2 for p in momenta[:3]) + mass**2), momenta[3])
+    # Pythia would keep without a word what is too light for its decays.
+    # (mMin is 0 for what has no width.)
+    least = [0.5 * (data.mMin(code) or data.m0(code)) * data.mayDecay(code) for code in codes.tolist()]
+    light = mass < np.array(least)[place]
+    if light.any():
+        k = np.argmax(light)
+        raise ValueError(
+            f"event {hadrons.event[k]} has a hadron with the code {hadrons.pid[k]} and a mass of {mass[k]:.3g} GeV, "
+            f"not {nominal[k]:.3g}: it cannot decay"
+        )
+    none = np.zeros(len(hadrons.pid), int)
+    return _complete(pythia, hadrons.offsets, (hadrons.pid, none + 1, none, none, *momenta, mass), progress)
+
+
+def _momenta_and_masses(particles):
+    """Momenta, energy, mass from E² - p² in float64, and how far off that square may be by rounding of the columns."""
+    momenta = [getattr(particles, name).astype(float) for name in ("px", "py", "pz", "e")]
+    bad = ~np.all(np.isfinite(momenta), axis=0)
+    if bad.any():
+        raise ValueError(f"event {particles.event[np.argmax(bad)]} has a momentum that is not finite")
+    px, py, pz, e = momenta
+    mass = np.sqrt(np.maximum(e**2 - px**2 - py**2 - pz**2, 0.0))
+    exact = np.result_type(particles.px, particles.e, np.float32)
+    return *momenta, mass, 8 * np.finfo(exact).eps * e**2
+
+
+def _complete(pythia, offsets, columns, progress):
+    """What Pythia makes of the particles of each event, given as code, status, colours, momentum and mass."""
+    final = _FinalParticles()
+    for number in track(range(len(offsets) - 1), "event", progress):
+        rows = slice(offsets[number], offsets[number + 1])
+        particles = list(zip(*(column[rows].tolist() for column in columns), strict=True))
+        pythia.event.reset()
+        if particles and not _finish(pythia, particles):
+            raise RuntimeError(f"event {number}: Pythia gave up on these {len(particles)} particles")
+        final.take(pythia.event)
+    return final.hadrons()

@@ -1,0 +1,116 @@
+"""Pion strings of real Pythia, with their histories."""
+
+from array import array
+from dataclasses import replace
+
+import numpy as np
+
+from .._support.progress import track
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample
+from ..params import LundParams
+from ..particles import QUARKS
+from ..strings.from_history import string_order
+from ..strings.generate import check_string
+from .recorder import histories_of, make_recorder, with_last_pair
+from .settings import PIONS_ONLY, _pythia8mc, start
+
+
+def pion_string(params, seed, hook=None):
+    """A Pythia object set up for pion strings with our parameters.
+
+    Parameters
+    ----------
+    params : LundParams
+    seed : int
+        1 to 900 000 000.
+    hook : pythia8mc.UserHooks, optional
+
+    Returns
+    -------
+    pythia8mc.Pythia
+        Initialised; its settings are those of `PIONS_ONLY` and `params`.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        As `start`.
+    """
+    return start(PIONS_ONLY, seed, params, hook)
+
+
+class _FinalParticles:
+    """Collects the final particles of one event after the other."""
+
+    def __init__(self):
+        self.numbers, self.offsets = array("d"), [0]  # a list of tuples would take six times the memory
+
+    def take(self, event):
+        # Copied at once: Pythia's particles live only until the next event.
+        for p in event:
+            if p.isFinal():
+                self.numbers.extend((p.px(), p.py(), p.pz(), p.e(), p.id()))
+        self.offsets.append(len(self.numbers) // 5)
+
+    def hadrons(self):
+        table = np.frombuffer(self.numbers).reshape(-1, 5)
+        return Hadrons(np.array(self.offsets), *np.ascontiguousarray(table[:, :4].T), table[:, 4].astype(np.int32))
+
+
+def hadronize_strings(n_events, params=None, energy=90.0, seed=1, quark="u", histories=True, progress=True):
+    """Hadronize strings with real Pythia 8; the counterpart of `hadtutor.hadronize_strings`.
+
+    Parameters
+    ----------
+    n_events : int
+    params : LundParams, optional
+    energy : float
+        Mass of the string [GeV].
+    seed : int
+        Pythia's own seed, 1 to 900 000 000.
+    quark : {"u", "d"}
+        Flavour at the +z end.
+    histories : bool
+        Whether to record breaks, which takes five times as long.
+    progress : bool
+        Whether to show a progress bar when the work takes more than a few seconds.
+
+    Returns
+    -------
+    Sample
+        Its histories, where recorded, have what Pythia shows: breaks of all chains, the final pair of
+        accepted ones only, and status 2 for any rejected chain.
+
+    Raises
+    ------
+    ImportError
+        If `pythia8mc` is not installed.
+    TypeError, ValueError
+        If an argument is of the wrong kind or out of range, for us or for Pythia.
+    RuntimeError
+        If Pythia gives up on an event.
+    """
+    params, energy = check_string(n_events, LundParams() if params is None else params, energy, quark)
+    hook = make_recorder(_pythia8mc()) if histories else None
+    pythia = pion_string(params, seed, hook)
+    event, flavour, half = pythia.event, QUARKS[quark], 0.5 * energy
+    final, first_chain = _FinalParticles(), []
+    for number in track(range(n_events), "event", progress):
+        event.reset()
+        event.append(flavour, 23, 101, 0, 0.0, 0.0, half, half, 0.0)
+        event.append(-flavour, 23, 0, 101, 0.0, 0.0, -half, half, 0.0)
+        first_chain.append(len(hook.chain_starts) if histories else 0)
+        if not pythia.next():
+            raise RuntimeError(f"event {number}: Pythia gave up on a string of {energy:g} GeV; raise the energy")
+        final.take(event)
+    hadrons = final.hadrons()
+    if not histories:
+        return Sample(hadrons, None, params, energy, quark)
+    recorded = histories_of(hook, np.array(first_chain))
+    # Pythia lists hadrons along the string, we list them in the order of making.
+    order = string_order(recorded)
+    columns = {name: np.empty_like(getattr(hadrons, name)) for name in ("px", "py", "pz", "e", "pid")}
+    for name, column in columns.items():
+        column[order] = getattr(hadrons, name)
+    hadrons = replace(hadrons, **columns)
+    return Sample(hadrons, with_last_pair(recorded, hadrons, energy), params, energy, quark)

@@ -1,0 +1,337 @@
+r"""The weights of `hadtutor.weights` for torch, differentiable in a, b and σ :cite:p:`heller2024rejection`.
+
+The logarithm of the density of a chain is a scalar product: of numbers that the parameters do not know,
+
+.. math:: \sum \ln(1-z), \quad \sum m_T^2/z, \quad \sum T_k(\ln m_T^2), \quad \sum p_T^2, \ldots,
+
+with functions of the parameters alone. The :math:`T_k` are Chebyshev polynomials: ln N(a, b mT²) is a short series in
+them. So a chain is a row of some thirty numbers, summed over its breaks once, and all weights of a sample are the
+product of a matrix with a vector.
+"""
+
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+from ..events.sample import Sample
+from ..lund import tensor as lund_torch
+from ..params import LundParams
+from .allowed import FIXED, _checked
+from .breaks import _last_draws_known
+from .trials import LARGEST_Z, Trials, _log_f, _log_top
+
+DEGREE = 28
+"""Of the series for ln N in ln mT²; its error is below 10⁻¹¹ where mT² varies by up to a factor 10⁴."""
+
+
+class LundWeights(nn.Module):
+    r"""Weights of string events with learnable parameters.
+
+    Several samples, made with different parameters, are used as one: each event was drawn from the mixture of them,
+    and its weight is the density at the target over that of the mixture :cite:p:`veach1995optimally`.
+
+    Parameters
+    ----------
+    samples : Sample or sequence of Sample
+        String events with their histories, rejected chains too.
+    params : LundParams, optional
+        Where the parameters start; by default those of the first sample.
+    trials : Trials, optional
+        Of one sample, from `hadtutor.weights.record_trials`: the weights are then those of accept–reject,
+        which have first derivatives only.
+    dtype : torch.dtype
+        ``torch.float64`` or ``torch.float32``.
+    device : torch.device or str
+        Where to hold the rows.
+
+    Attributes
+    ----------
+    a, b, sigma_pt : Parameter
+        Learnable; ``requires_grad_(False)`` fixes one.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong kind.
+    ValueError
+        If histories are missing or hold numbers that are not finite, samples differ in more than a, b and σ, or the
+        trials are not those of one sample.
+
+    Examples
+    --------
+    >>> import hadtutor as ht
+    >>> sample = ht.hadronize_strings(1000, rng=np.random.default_rng(1))
+    >>> weights = LundWeights(sample, ht.LundParams(a=0.6))
+    >>> log_w = weights()
+    >>> log_w.logsumexp(0).backward()
+    >>> log_w.shape, weights.a.grad is not None
+    (torch.Size([1000]), True)
+    """
+
+    def __init__(self, samples, params=None, trials=None, dtype=torch.float64, device="cpu"):
+        super().__init__()
+        samples = [samples] if isinstance(samples, Sample) else list(samples)
+        first = _check_samples(samples, trials)
+        if dtype not in (torch.float32, torch.float64):
+            raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
+        start = first if params is None else _same_rest(first, params)
+        like = {"dtype": dtype, "device": device}
+        self.a, self.b, self.sigma_pt = (nn.Parameter(x) for x in _numbers(start, like))
+        self.base = first
+        histories = [s.histories for s in samples]
+
+        def joined(column):
+            return np.concatenate([column(h) for h in histories])
+
+        n_chains = [h.n_chains for h in histories]
+        self.complete = all(_last_draws_known(h, first, first) for h in histories)
+        mt2 = joined(lambda h: h.mt2.astype(float))
+        self.log_mt2_range = tuple(np.log([mt2.min(initial=1.0), mt2.max(initial=1.0) * 1.0001]).tolist())
+        self.register_buffer("rows", torch.as_tensor(np.concatenate([self._rows(h) for h in histories])).to(**like))
+        lam = joined(lambda h: np.where(h.final_reversed, h.final_lambda, -h.final_lambda).astype(float))
+        self.register_buffer("signed_lambda", torch.tensor(np.nan_to_num(lam), **like))
+        self.register_buffer("accepted", torch.tensor(np.flatnonzero(joined(lambda h: h.accepted)), device=device))
+        before = np.cumsum([0] + [len(s) for s in samples])
+        event = np.concatenate([h.event_of_chain + n for h, n in zip(histories, before[:-1], strict=True)])
+        offsets = np.searchsorted(event, np.arange(before[-1] + 1))
+        self.register_buffer("chain_offsets", torch.tensor(offsets, device=device))
+        self.enhanced = None
+        if first.enhanced_fraction > 0.0:
+            # No short row holds the density of a mixture of two Gaussians: it is evaluated break by break.
+            columns = [_all_pt2(h) for h in histories]
+            lengths = np.concatenate([lengths for _, lengths in columns])
+            self.enhanced = _Segments(np.concatenate([pt2 for pt2, _ in columns]), lengths, like)
+        self.trials = None if trials is None else _TrialRows(histories[0], first, trials, like)
+        # Chains come from the mixture of the samples, with the shares of their numbers.
+        with torch.no_grad():
+            shares = [math.log(n / sum(n_chains)) for n in n_chains]
+            parts = [self._log_density(*_numbers(s.params, like)) + x for s, x in zip(samples, shares, strict=True)]
+            self.register_buffer("log_mixture", torch.logsumexp(torch.stack(parts), 0))
+
+    def _rows(self, histories):
+        """Rows of numbers that the parameters do not know, one per chain; `_columns` is what they are multiplied by."""
+        z, mt2 = histories.z.astype(float), histories.mt2.astype(float)
+        low, high = self.log_mt2_range
+        chain, n_chains = histories.chain_of_break, histories.n_chains
+
+        def summed(x):
+            return np.bincount(chain, x, minlength=n_chains)
+
+        columns = [summed(np.log(np.maximum(1.0 - z, 1.0 - float(LARGEST_Z)))), summed(mt2 / z)]
+        pt2, lengths = _all_pt2(histories)
+        chain_of_draw = np.repeat(np.arange(n_chains), lengths)
+        columns += [lengths.astype(float), np.bincount(chain_of_draw, pt2, minlength=n_chains)]
+        x = (2.0 * np.log(mt2) - low - high) / (high - low)
+        previous, this = np.ones_like(x), x
+        for _ in range(DEGREE + 1):
+            columns.append(summed(previous))
+            previous, this = this, 2.0 * x * this - previous  # T_{k+1} = 2 x T_k - T_{k-1}
+        return np.stack(columns, axis=1)
+
+    def _columns(self, a, b, sigma_pt):
+        """What the rows are multiplied by, in float64: a, -b, the density of pT, and the series for -ln N(a, b mT²)."""
+        a, b, sigma_pt = (x.double() for x in (a, b, sigma_pt))
+        low, high = self.log_mt2_range
+        order = torch.arange(DEGREE + 1, dtype=torch.float64, device=a.device)
+        angle = math.pi * (order + 0.5) / (DEGREE + 1)
+        mt2 = torch.exp(0.5 * (low + high) + 0.5 * (high - low) * torch.cos(angle))
+        log_n = lund_torch.log_normalisation(mt2, a, b)
+        series = torch.cos(order[:, None] * angle) @ log_n * (2.0 / (DEGREE + 1))
+        series = torch.cat([0.5 * series[:1], series[1:]])
+        if self.trials is not None:
+            series = torch.zeros_like(series)
+        if self.enhanced is not None:
+            of_pt = torch.zeros(2, dtype=torch.float64, device=a.device)
+        else:
+            of_pt = torch.stack([-torch.log(math.pi * sigma_pt**2), -1.0 / sigma_pt**2])
+        return torch.cat([torch.stack([a, -b]), of_pt, -series])
+
+    def _log_density(self, a, b, sigma_pt, chains=slice(None)):
+        """ln p of chains, apart from what no parameter changes; small numbers, that of the first sample taken off."""
+        with torch.no_grad():
+            a0, b0, sigma0 = _numbers(self.base, {"dtype": a.dtype, "device": a.device})
+            at_base = self._columns(a0, b0, sigma0)
+        rows = self.rows[chains]
+        log_p = rows @ (self._columns(a, b, sigma_pt) - at_base).to(rows.dtype)
+        lam = self.signed_lambda[chains]
+        log_p = log_p + softplus(b0 * lam) - softplus(b * lam)
+        if self.enhanced is not None:
+            target, base = (_log_mixture(self.enhanced.x, width, self.base) for width in (sigma_pt, sigma0))
+            log_p = log_p + self.enhanced.sums(target - base)[chains]
+        return log_p
+
+    def at(self, a, b, sigma_pt, events=None, log_u=None):
+        """Logarithm of the weights at given parameters; `forward` takes those of the module.
+
+        Parameters
+        ----------
+        a, b, sigma_pt : Tensor
+            Numbers, of the type and on the device of the module.
+        events : Tensor of int64, optional
+            Numbers of the events of a batch.
+        log_u : Tensor, shape (N,), optional
+            Logarithm of how often each event counts, as in a bootstrap. It is not part of the result, but the
+            acceptance of chains depends on it.
+
+        Returns
+        -------
+        Tensor, shape (N,)
+            Their mean weight is 1 up to statistics. In a batch the acceptance of chains is that of the batch.
+
+        Raises
+        ------
+        ValueError
+            If a batch is wanted of accept–reject weights, whose trials lie in one piece.
+        """
+        if self.trials is not None:
+            if events is not None:
+                raise ValueError("batches need marginal weights; those of accept-reject take all events")
+            log_w = self._log_density(a, b, sigma_pt) + self.trials.sums(a, b)
+            return torch.segment_reduce(log_w, "sum", lengths=torch.diff(self.chain_offsets))
+        lengths = torch.diff(self.chain_offsets)
+        if events is None:
+            log_w = self._log_density(a, b, sigma_pt) - self.log_mixture
+            accepted = self.accepted
+        else:
+            lengths = lengths[events]
+            accepted = torch.cumsum(lengths, 0) - 1  # the accepted chain of an event is its last
+            chains = torch.arange(int(lengths.sum()), device=lengths.device)
+            chains = chains + torch.repeat_interleave(self.accepted[events] - accepted, lengths)
+            log_w = self._log_density(a, b, sigma_pt, chains) - self.log_mixture[chains]
+        of_events = log_w[accepted]
+        # ln of (Σ_all w / C) / (Σ_acc w / N), the ratio of acceptances; see `hadtutor.weights.event_weights`.
+        ratio = -_log_mean(of_events, log_u)
+        if self.complete:
+            ratio = ratio + _log_mean(log_w, None if log_u is None else torch.repeat_interleave(log_u, lengths))
+        return of_events + ratio
+
+    def forward(self, events=None):
+        """Logarithm of the weights at the parameters of the module.
+
+        Parameters
+        ----------
+        events : Tensor of int64, optional
+            As in `at`.
+
+        Returns
+        -------
+        Tensor, shape (N,)
+        """
+        return self.at(self.a, self.b, self.sigma_pt, events)
+
+    def params(self):
+        """The present parameters.
+
+        Returns
+        -------
+        LundParams
+        """
+        return self.base._replace(**{name: getattr(self, name).item() for name in ("a", "b", "sigma_pt")})
+
+
+def _log_mean(log_w, log_u):
+    if log_u is None:
+        return torch.logsumexp(log_w, 0) - math.log(len(log_w))
+    return torch.logsumexp(log_w + log_u, 0) - torch.logsumexp(log_u, 0)
+
+
+def _numbers(params, like):
+    return [torch.tensor(x, **like) for x in (params.a, params.b, params.sigma_pt)]
+
+
+def _check_samples(samples, trials):
+    if not samples:
+        raise ValueError("weights need at least one sample, got none")
+    for sample in samples:
+        if not isinstance(sample, Sample):
+            raise TypeError(f"samples of string events are wanted, got {type(sample).__name__}")
+        if sample.histories is None:
+            raise ValueError("a sample has no histories; make it with hadronize_strings, which records them")
+        _checked(sample.histories, sample.params, sample.params)
+        _same_rest(samples[0].params, sample.params)
+        h = sample.histories
+        if not np.array_equal(h.event_of_chain[h.accepted], np.arange(len(sample))):
+            raise ValueError(f"a sample of {len(sample)} events wants histories with one accepted chain for each")
+    if trials is not None:
+        if not isinstance(trials, Trials):
+            raise TypeError(f"trials must be those of record_trials, got {type(trials).__name__}")
+        if len(samples) > 1:
+            raise ValueError(f"trials go with one sample, got {len(samples)}; marginal weights take several")
+        if len(trials.offsets) != len(samples[0].histories.z) + 1:
+            raise ValueError("the trials belong to other histories; record them for these")
+    return samples[0].params.validate()
+
+
+def _same_rest(first, params):
+    if not isinstance(params, LundParams):
+        raise TypeError(f"params must be LundParams, got {type(params).__name__}; write LundParams(a=0.3)")
+    rest = (*FIXED, "enhanced_fraction", "enhanced_width", "u_fraction")
+    differ = [name for name in rest if getattr(first, name) != getattr(params, name)]
+    if differ:
+        raise ValueError(f"only a, b and sigma_pt may differ here, not {', '.join(differ)}")
+    return params.validate()
+
+
+def _all_pt2(histories):
+    """pT² of every draw, chain by chain, that for the last pair included where it is known; and how many each has."""
+    last = histories.final_px.astype(float) ** 2 + histories.final_py.astype(float) ** 2
+    known = np.isfinite(last)
+    of_breaks = histories.px.astype(float) ** 2 + histories.py.astype(float) ** 2
+    ends = histories.chain_offsets[1:][known]
+    return np.insert(of_breaks, ends, last[known]), np.diff(histories.chain_offsets) + known
+
+
+def _log_mixture(pt2, sigma_pt, base):
+    def log_gaussian(width):
+        return -pt2 / width**2 - torch.log(math.pi * width**2)
+
+    share = base.enhanced_fraction
+    broad = log_gaussian(sigma_pt * base.enhanced_width)
+    if share == 1.0:
+        return broad
+    return torch.logaddexp(math.log1p(-share) + log_gaussian(sigma_pt), math.log(share) + broad)
+
+
+class _Segments(nn.Module):
+    """Numbers in consecutive segments, to be summed segment by segment."""
+
+    def __init__(self, x, lengths, like):
+        super().__init__()
+        self.register_buffer("x", torch.tensor(x, **like))
+        self.register_buffer("lengths", torch.tensor(lengths, device=like["device"]))
+
+    def sums(self, x):
+        return torch.segment_reduce(x, "sum", lengths=self.lengths)
+
+
+class _TrialRows(nn.Module):
+    """What accept–reject adds to chains: maxima of f in place of normalisations, and rejected trials."""
+
+    def __init__(self, histories, base, trials, like):
+        super().__init__()
+        self.over_sampling = trials.over_sampling
+        mt2, z = histories.mt2.astype(float), trials.z.astype(float)
+        of_break = np.repeat(np.arange(len(mt2)), np.diff(trials.offsets))
+        log_top = _log_top(mt2, base)
+        g = np.exp(_log_f(z, mt2[of_break], base) - log_top[of_break])
+        columns = {"mt2": mt2, "log_top": log_top, "log_z": np.log(z), "log_left": np.log(1.0 - z)}
+        columns |= {"mt2_over_z": mt2[of_break] / z, "log_rejected": np.log(np.maximum(self.over_sampling - g, 1e-12))}
+        for name, column in columns.items():
+            self.register_buffer(name, torch.tensor(column, **like))
+        lengths = {"breaks": histories.chain_offsets, "trials": trials.offsets[histories.chain_offsets]}
+        for name, offsets in lengths.items():
+            self.register_buffer(name, torch.tensor(np.diff(offsets), device=like["device"]))
+        self.register_buffer("of_break", torch.tensor(of_break, device=like["device"]))
+
+    def sums(self, a, b):
+        c = b * self.mt2
+        peak = 2.0 * c / (1.0 + c + torch.sqrt((1.0 - c) ** 2 + 4.0 * a * c))
+        peak = peak.clamp(max=float(LARGEST_Z))
+        log_top = a * torch.log1p(-peak) - torch.log(peak) - c / peak
+        g = torch.exp(a * self.log_left - self.log_z - b * self.mt2_over_z - log_top[self.of_break])
+        rejected = torch.log((self.over_sampling - g).clamp(min=1e-12)) - self.log_rejected
+        of_breaks = torch.segment_reduce(self.log_top - log_top, "sum", lengths=self.breaks)
+        return of_breaks + torch.segment_reduce(rejected, "sum", lengths=self.trials)
