@@ -20,10 +20,12 @@ _HOME = {
     "Showers": "events",
     "hadronize_clusters": "cluster",
     "hadronize_strings": "strings",
+    "progress": "_support.bars",
 }
 _MODULES = (
     "cluster",
     "datasets",
+    "estimates",
     "events",
     "files",
     "gan",

@@ -10,7 +10,7 @@ PACKAGE = pathlib.Path(__file__).resolve().parents[1] / "hadtutor"
 FLOORS = [
     {"_support"},
     {"params", "files", "kinematics"},
-    {"particles"},
+    {"particles", "estimates"},
     {"events"},
     {"lund"},
     {"strings", "cluster", "observables"},

@@ -6,6 +6,7 @@ are taken out. When the build is done every page is read, and whatever it would 
 warning.
 """
 
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -69,7 +70,8 @@ def check_pages(app, exception):
 
 
 def setup(app):
-    """Connect the three steps."""
+    """Connect the three steps, and keep progress bars out of the pages: kernels inherit the environment."""
+    os.environ.setdefault("HADTUTOR_PROGRESS", "0")
     app.connect("config-inited", remove_thebe)
     app.connect("html-page-context", trim_page, priority=900)
     app.connect("build-finished", check_pages)

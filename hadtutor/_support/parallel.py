@@ -1,26 +1,16 @@
-"""What every generator checks and does before it works in chunks: its randomness and its threads."""
+"""Work in chunks on threads: what comes out does not depend on their number."""
 
-import numbers
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
 
-def check_rng(rng):
-    """Raise TypeError unless `rng` is a NumPy generator."""
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"rng must be a numpy Generator, got {type(rng).__name__}; make one with np.random.default_rng(seed)"
-        )
-
-
-def check_threads(threads):
-    """Raise ValueError unless `threads` is a whole number of at least 1."""
-    if isinstance(threads, bool) or not isinstance(threads, numbers.Integral) or threads < 1:
-        raise ValueError(f"threads must be a whole number >= 1, got {threads!r}")
-
-
-def spawn(rng, n):
+def spawn(rng: np.random.Generator, n: int) -> list[np.random.Generator]:
     """n independent generators, one for each chunk."""
     try:
         return rng.spawn(n)
@@ -28,15 +18,23 @@ def spawn(rng, n):
         raise TypeError(f"rng cannot spawn independent generators ({error}); use np.random.default_rng") from error
 
 
-def in_threads(job, n, threads):
+def in_threads(job: Callable[[int], Any], n: int, threads: int) -> Iterator[Any]:
     """Results of job(0) to job(n - 1), in order.
 
     The first is done alone, in the thread that asks: it compiles what the others need, and numba fails now and then
-    when two threads make it compile the same. With one thread each is begun only when it is asked for.
+    when two threads make it compile the same. Then no more chunks are under way than there are threads, and one: who
+    stops asking, because of Ctrl-C for example, waits for these alone, and results do not pile up.
     """
-    yield job(0)
+    if n > 0:
+        yield job(0)
     if threads == 1:
         yield from map(job, range(1, n))
         return
     with ThreadPoolExecutor(threads) as pool:
-        yield from pool.map(job, range(1, n))
+        waiting: deque = deque()
+        for k in range(1, n):
+            waiting.append(pool.submit(job, k))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

@@ -4,8 +4,9 @@ import warnings
 
 import numpy as np
 
-from .._support.parallel import check_threads, in_threads, spawn
-from .._support.progress import Progress
+from .._support.bars import Progress
+from .._support.checks import whole
+from .._support.parallel import in_threads, spawn
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..events.showers import GLUON, Showers
@@ -64,7 +65,7 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
     """
     _of_kind(showers, Showers, "hadronize_clusters")
     params = _checked(params, rng)
-    check_threads(threads)
+    whole(threads, "threads")
     _check_decay(decay)
     p, following = _checked_momenta(showers), showers._following()
     order, _ = showers.colour_order()

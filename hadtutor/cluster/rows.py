@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from .._support.parallel import check_rng
+from .._support.checks import as_generator
 from ..events.clusters import WAITING, Clusters
 from ..events.showers import Constituents, Showers
 from ..params import ClusterParams
@@ -96,7 +96,7 @@ def _checked(params, rng):
     params = ClusterParams() if params is None else params
     if not isinstance(params, ClusterParams):
         raise TypeError(f"params must be ClusterParams, got {type(params).__name__}; write ClusterParams(cl_max=3.5)")
-    check_rng(rng)
+    rng = as_generator(rng)
     return params.validate()
 
 

@@ -3,7 +3,17 @@
 from .clusters import Clusters
 from .hadrons import Hadrons
 from .histories import Histories
-from .sample import Sample
+from .sample import Sample, hadrons_and_energy
 from .showers import GLUON, PARTON_MASSES, Constituents, Showers
 
-__all__ = ["Clusters", "Constituents", "GLUON", "Hadrons", "Histories", "PARTON_MASSES", "Sample", "Showers"]
+__all__ = [
+    "Clusters",
+    "Constituents",
+    "GLUON",
+    "Hadrons",
+    "Histories",
+    "PARTON_MASSES",
+    "Sample",
+    "Showers",
+    "hadrons_and_energy",
+]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from .._support.checks import energy_gev
 from ..files import DataFileError, read_arrays, write_arrays
 from ..params import ClusterParams, LundMixture, LundParams
 from .clusters import Clusters
@@ -172,3 +173,35 @@ def _join(parts, offsets_of):
             arrays = [arrays[0][:1]] + [a[1:] + s for a, s in zip(arrays, starts, strict=True)]
         columns[name] = np.concatenate(arrays)
     return type(parts[0])(**columns)
+
+
+def hadrons_and_energy(events, energy=None):
+    """What is measured, from a `Sample` alone, or from `Hadrons` and their energy.
+
+    Parameters
+    ----------
+    events : Sample or Hadrons
+    energy : float, optional
+        Centre-of-mass energy [GeV]. A sample has its own, and another one is refused.
+
+    Returns
+    -------
+    hadrons : Hadrons
+    energy : float
+
+    Raises
+    ------
+    TypeError
+        If `events` is something else, or hadrons come without an energy.
+    ValueError
+        If the energy is not positive and finite, or not that of the sample.
+    """
+    if isinstance(events, Sample):
+        if energy is not None and energy_gev(energy) != events.energy:
+            raise ValueError(f"the sample has an energy of {events.energy:g} GeV, got {energy:g} GeV; leave it out")
+        return events.hadrons, events.energy
+    if not isinstance(events, Hadrons):
+        raise TypeError(f"events must be a Sample or Hadrons, got {type(events).__name__}")
+    if energy is None:
+        raise TypeError("Hadrons do not know their energy: give it in GeV, energy=91.2, or give the whole Sample")
+    return events, energy_gev(energy)

@@ -8,9 +8,9 @@ import torch
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
+from .._support.checks import log_weights
 from ..events.hadrons import Hadrons
 from ..metrics.classifier import auc, boosted_trees
-from ..metrics.weighted import checked_log_w
 from ..nets.bayes import BayesMLP
 from ..nets.features import hadron_features
 from ..nets.layers import MLP, Standardise, torch_seed
@@ -110,7 +110,7 @@ def step_one(
         if isinstance(events, Hadrons) != (method == "deepsets"):
             wanted = "Hadrons" if method == "deepsets" else "features of shape (N, F)"
             raise TypeError(f"{method} wants {wanted}, got {type(events).__name__}")
-    w = np.exp(checked_log_w(log_w, len(sim)) - (0.0 if log_w is None else np.max(log_w)))
+    w = np.exp(log_weights(log_w, len(sim)) - (0.0 if log_w is None else np.max(log_w)))
     n_draws = N_DRAWS * ensemble if bayesian else ensemble
     draws, scores = np.empty((n_draws, len(sim))), np.empty((n_draws, len(data)))
     classifiers = [[None, None] for _ in range(n_draws)]
@@ -320,7 +320,7 @@ def step_one_histograms(columns, histograms, log_w=None):
         If a bin that has data is empty in the simulation: no weight can fill it.
     """
     places = _places(columns, histograms.edges)
-    log_w = checked_log_w(log_w, places.shape[1])
+    log_w = log_weights(log_w, places.shape[1])
     w = np.exp(log_w - logsumexp(log_w))
     now = _shares(places, w, histograms.edges)
     errors = np.sqrt(np.diag(histograms.covariance))

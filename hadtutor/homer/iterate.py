@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from .. import observables as obs
-from .._support.progress import Progress
+from .._support.bars import Progress
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..files import DataFileError, read_arrays, write_arrays

@@ -10,8 +10,8 @@ import numpy as np
 from scipy import stats
 
 from .. import lund
-from .._support.parallel import check_rng
-from .._support.progress import track
+from .._support.bars import track
+from .._support.checks import as_generator
 from ..params import LundMixture
 
 
@@ -143,7 +143,7 @@ def _fit(result, names, starts, limits, make, bootstraps, rng, progress):
     if result.measurement is None:
         raise ValueError("the result has no posterior, so no measurement to fit; run fit(..., posterior=True)")
     if bootstraps:
-        check_rng(rng)
+        rng = as_generator(rng)
     y, h = result.measurement
     basis = result.breaks.basis
     z, mt2 = basis.z_and_mt2()

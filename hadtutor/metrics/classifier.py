@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
+from .._support.checks import log_weights
 from .distances import _check_resampling
-from .weighted import check_finite, checked_log_w, relative_weights, squared_error, weighted_sample
+from .weighted import check_finite, relative_weights, squared_error, weighted_sample
 
 
 class AucResult(NamedTuple):
@@ -137,7 +138,7 @@ def _same_features(x, y):
 
 def _halves(x, log_w, name, rng):
     """Features and log weights of a random half of the events, and of the other half."""
-    log_w = checked_log_w(log_w, len(x), f"log_w_{name}")
+    log_w = log_weights(log_w, len(x), f"log_w_{name}")
     check_finite(x, name)
     keep = np.flatnonzero(log_w > -np.inf)
     if len(keep) < 20:

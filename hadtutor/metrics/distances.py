@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from .._support.parallel import check_rng
+from .._support.checks import as_generator
 from .weighted import weighted_sample
 
 STEPS = 10_000
@@ -20,7 +20,7 @@ class DistanceResult(NamedTuple):
 
 
 def _check_resampling(rng, n=1):
-    check_rng(rng)
+    rng = as_generator(rng)
     if n < 1:
         raise ValueError(f"a p-value needs at least one other sample to compare with, got {n}")
 

@@ -4,7 +4,7 @@ import numpy as np
 from scipy import stats
 from scipy.spatial.distance import cdist
 
-from .._support.progress import track
+from .._support.bars import track
 from .distances import DistanceResult, _check_resampling, _cumulative, _distance_test, _result, _root_of_squared_area
 from .weighted import weighted_sample
 

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .weighted import checked_log_w, relative_weights
+from .._support.checks import log_weights
+from .weighted import relative_weights
 
 CHUNK = 16_384
 """Events whose counts are held in float64 at a time."""
@@ -52,7 +53,7 @@ def histogram(values, edges, log_w=None, event=None):
     """
     hist = _hist()
     values, edges = np.asarray(values, dtype=float), _checked_edges(edges)
-    log_w = checked_log_w(log_w, _n_events(values, event, log_w))
+    log_w = log_weights(log_w, _n_events(values, event, log_w))
     event = _checked_events(event, values, len(log_w))
     if log_w.max(initial=0.0) > 300.0:
         raise ValueError(f"log_w of event {log_w.argmax()} is {log_w.max():.4g}: exp of it is too large a weight")
@@ -181,7 +182,7 @@ def _mean_and_covariance(counts, log_w, name):
     counts = np.asarray(counts)
     if counts.ndim != 2:
         raise ValueError(f"{name} must have one row per event and one column per bin, got shape {counts.shape}")
-    w = relative_weights(checked_log_w(log_w, len(counts), name.replace("counts", "log_w")), name)
+    w = relative_weights(log_weights(log_w, len(counts), name.replace("counts", "log_w")), name)
     # In float64, but never all of it at once.
     chunks = [slice(i, i + CHUNK) for i in range(0, len(counts), CHUNK)]
     mean = sum(w[c] @ counts[c] for c in chunks)

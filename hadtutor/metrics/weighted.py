@@ -2,18 +2,7 @@
 
 import numpy as np
 
-
-def checked_log_w(log_w, n_events, name="log_w"):
-    """Log weights as an array of shape (n_events,), zeros for None; an error naming the event if one is not usable."""
-    if log_w is None:
-        return np.zeros(n_events)
-    log_w = np.asarray(log_w, dtype=float)
-    if log_w.shape != (n_events,):
-        raise ValueError(f"{name} must hold one log weight per event, shape ({n_events},), got shape {log_w.shape}")
-    bad = np.flatnonzero(np.isnan(log_w) | (log_w == np.inf))
-    if len(bad) > 0:
-        raise ValueError(f"{name} must be finite, or -inf for weight zero, got {log_w[bad[0]]} for event {bad[0]}")
-    return log_w
+from .._support.checks import log_weights
 
 
 def check_finite(x, name):
@@ -28,7 +17,7 @@ def weighted_sample(x, log_w, name, ndim=1, finite=True):
     x = np.asarray(x, dtype=float)
     if x.ndim != ndim:
         raise ValueError(f"sample {name} must have {ndim} dimension{'s' * (ndim > 1)}, got shape {x.shape}")
-    log_w = checked_log_w(log_w, len(x), f"log_w_{name}")
+    log_w = log_weights(log_w, len(x), f"log_w_{name}")
     if finite:
         check_finite(x, name)
     keep = ~np.isnan(x).any(axis=tuple(range(1, ndim))) & (log_w > -np.inf)
@@ -82,7 +71,7 @@ def n_eff(log_w):
     """
     if log_w is None:
         raise ValueError("n_eff needs log weights, got None; without weights it is the number of events")
-    log_w = checked_log_w(log_w, np.size(log_w))
+    log_w = log_weights(log_w, np.size(log_w))
     if log_w.max(initial=-np.inf) == -np.inf:
         raise ValueError(f"n_eff needs an event with a weight above zero, got none among {len(log_w)}")
     w = np.exp(log_w - log_w.max())

@@ -4,7 +4,7 @@ import numbers
 
 import numpy as np
 
-from .._support.progress import track
+from .._support.bars import track
 from ..events.showers import Showers
 from .settings import HADRONS_ONLY, QUARK_PAIRS, _finish, _listed, start
 from .strings import _FinalParticles

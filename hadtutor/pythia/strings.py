@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._support.progress import track
+from .._support.bars import track
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..params import LundParams

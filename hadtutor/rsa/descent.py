@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from .. import strings
-from .._support.parallel import check_rng
-from .._support.progress import Progress
+from .._support.bars import Progress
+from .._support.checks import as_generator
 from ..events.sample import Sample
 from ..weights.tensor import LundWeights
 from .objective import FIVE, FitError, Objective, _log_n_eff
@@ -85,7 +85,7 @@ def fit(
     if not 0.0 < floor < 1.0:
         raise ValueError(f"floor must be between 0 and 1, got {floor!r}")
     if rng is not None:
-        check_rng(rng)
+        rng = as_generator(rng)
     caught = []
     options = {"edges": edges, "n_bins": n_bins, "device": device}
 

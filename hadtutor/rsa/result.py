@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from scipy import stats
 
-from .._support.parallel import check_rng
-from .._support.progress import track
+from .._support.bars import track
+from .._support.checks import as_generator
 from ..params import LundParams
 from .objective import Objective
 
@@ -92,7 +92,7 @@ class FitResult:
         ndarray, shape (n_resamples, P)
             Their scatter is the statistical error of target and base.
         """
-        check_rng(rng)
+        rng = as_generator(rng)
         if n_resamples < 2:
             raise ValueError(f"a scatter needs at least two resamples, got {n_resamples}")
         values = np.empty((n_resamples, len(self.names)))

@@ -7,8 +7,9 @@ import threading
 
 import numpy as np
 
-from .._support.parallel import check_rng, check_threads, in_threads, spawn
-from .._support.progress import Progress
+from .._support.bars import Progress
+from .._support.checks import as_generator, whole
+from .._support.parallel import in_threads, spawn
 from ..events.hadrons import Hadrons
 from ..events.histories import Histories
 from ..events.sample import Sample
@@ -69,8 +70,8 @@ def hadronize_strings(n_events, params=None, energy=90.0, rng=None, quark="u", t
     mixture = params.validate() if isinstance(params, LundMixture) else LundMixture((params,), (1.0,))
     _, energy = check_string(n_events, mixture.components[0], energy, quark)
     mixture, params = mixture.validate(), params.validate()
-    check_rng(rng)
-    check_threads(threads)
+    rng = as_generator(rng)
+    whole(threads, "threads")
     sizes = [CHUNK] * (n_events // CHUNK) + ([n_events % CHUNK] if n_events % CHUNK else [])
     rngs = spawn(rng, len(sizes))
     components, up_to = mixture.components, tuple(np.cumsum(mixture.fractions).tolist())

@@ -9,7 +9,7 @@ import math
 import numpy as np
 import torch
 
-from .._support.progress import Progress
+from .._support.bars import Progress
 from ..events.hadrons import Hadrons
 from ..events.histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM, Histories
 from ..events.sample import Sample

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import torch
 
-from .._support.progress import Progress
+from .._support.bars import Progress
 from ..nets.layers import torch_seed
 from .batches import Clouds, Table, _of
 from .losses import _mean_loss

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import lund
-from .._support.parallel import check_rng
+from .._support.checks import as_generator
 from .allowed import _checked
 
 SMALLEST_Z, LARGEST_Z = np.float32(2.0**-32), np.float32(1.0 - 2.0**-24)  # of what is recorded
@@ -68,7 +68,7 @@ def record_trials(histories, params, rng, over_sampling=2.0):
     True
     """
     params, _ = _checked(histories, params, params)
-    check_rng(rng)
+    rng = as_generator(rng)
     over_sampling = float(over_sampling)
     if not (math.isfinite(over_sampling) and over_sampling >= 1.0):
         raise ValueError(f"over_sampling must be at least 1, else f is above its overestimate, got {over_sampling:g}")

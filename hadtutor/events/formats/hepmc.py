@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from ..._support.progress import track
+from ..._support.bars import track
 from ..hadrons import Hadrons
 from .columns import COLUMNS, MOMENTA, _int32, _need, _reading, _replacing
 

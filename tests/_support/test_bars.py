@@ -2,8 +2,8 @@
 
 import pytest
 
-from hadtutor._support import progress as _progress
-from hadtutor._support.progress import DELAY, track
+from hadtutor._support import bars as _progress
+from hadtutor._support.bars import DELAY, track
 
 
 @pytest.fixture

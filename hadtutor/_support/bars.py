@@ -1,0 +1,69 @@
+"""Progress bars for work that lasts.
+
+A bar of tqdm opens its widgets in a notebook at once, even if it is told to wait before it shows itself. A loop of many
+quick calls would then flood the front end with messages, so that other output is lost. Here nothing is opened before
+the work has lasted `DELAY` seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tqdm.auto import tqdm
+
+DELAY = 3.0  # seconds
+
+# Off where a book is built: tools/selfcontained.py says so to the kernels that run its chapters.
+_shown = os.environ.get("HADTUTOR_PROGRESS", "1") != "0"
+
+
+def progress(show: bool) -> None:
+    """Show progress bars or not, from now on and everywhere.
+
+    Parameters
+    ----------
+    show : bool
+        False silences all bars, whatever the argument `progress` of a function says. It is so from the start where the
+        environment variable ``HADTUTOR_PROGRESS`` is 0, and where a Jupyter Book is built.
+
+    Examples
+    --------
+    >>> import hadtutor as ht
+    >>> ht.progress(True)
+    """
+    global _shown
+    _shown = bool(show)
+
+
+class Progress:
+    """A bar over `total` pieces of work, shown once the work has lasted; use it in a ``with`` statement."""
+
+    def __init__(self, total: int, unit: str, progress: bool = True, done: int = 0) -> None:
+        self.total, self.unit, self.progress = total, unit, progress
+        self.done, self.bar, self.start = done, None, time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def update(self, n: int = 1) -> None:
+        """`n` more pieces are done."""
+        self.done += n
+        if self.bar is not None:
+            self.bar.update(n)
+        elif self.progress and _shown and self.done < self.total and time.monotonic() - self.start > DELAY:
+            self.bar = tqdm(total=self.total, initial=self.done, unit=self.unit, unit_scale=True, leave=False)
+
+
+def track(items: Sequence, unit: str, progress: bool = True) -> Iterator[Any]:
+    """Go through a sequence with a bar."""
+    with Progress(len(items), unit, progress) as bar:
+        for item in items:
+            yield item
+            bar.update()

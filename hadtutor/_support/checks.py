@@ -1,0 +1,160 @@
+"""The one gate for whatever users hand in: randomness, numbers, energies, columns, weights.
+
+Each check returns what the code behind it works with, or raises an error that says what was got and what was wanted:
+TypeError for the wrong kind of thing, ValueError for the wrong value.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import numbers
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+
+def takes_rng(function: Callable) -> Callable:
+    """Decorate a function with the keyword `rng`: one who writes ``seed=1`` or nothing is told what to write."""
+
+    @functools.wraps(function)
+    def checked(*args: Any, **options: Any) -> Any:
+        if "seed" in options:
+            raise TypeError(
+                f"{function.__name__} takes rng, a number or a NumPy Generator, in place of seed: "
+                f"write rng={options['seed']!r}"
+            )
+        return function(*args, **options)
+
+    return checked
+
+
+def as_generator(rng: Any) -> np.random.Generator:
+    """A NumPy generator from one, or from a whole number that seeds it."""
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if isinstance(rng, numbers.Integral) and not isinstance(rng, (bool, np.bool_)) and rng >= 0:
+        return np.random.default_rng(int(rng))
+    raise TypeError(
+        f"rng must be a whole number >= 0 or a NumPy Generator, got {rng!r} of type {type(rng).__name__}; "
+        "write rng=1 or rng=np.random.default_rng(1)"
+    )
+
+
+def as_seed(rng: Any) -> int:
+    """A whole number to seed torch with: `rng` itself if it is one, else drawn from the generator."""
+    if isinstance(rng, np.random.Generator):
+        return int(rng.integers(2**63))
+    as_generator(rng)
+    return int(rng)
+
+
+def whole(value: Any, name: str, least: int = 1, most: float = math.inf) -> int:
+    """A whole number between `least` and `most`."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be a whole number, got {value!r} of type {type(value).__name__}")
+    if not least <= value <= most:
+        wanted = f"at least {least}" if most == math.inf else f"between {least} and {most:g}"
+        raise ValueError(f"{name} must be {wanted}, got {value}")
+    return int(value)
+
+
+def number(value: Any, name: str, low: float = -math.inf, high: float = math.inf, unit: str = "", above: bool = False):
+    """A finite real number from `low` (beyond it if `above`) to `high`, as a float; `unit` begins with a blank."""
+    is_number = hasattr(value, "__float__") and np.ndim(value) == 0
+    if isinstance(value, (bool, np.bool_, str, bytes)) or not is_number:
+        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+    found = float(value)
+    if not (math.isfinite(found) and (low < found if above else low <= found) and found <= high):
+        wanted = [f"{'>' if above else '>='} {low:g}"] if low > -math.inf else []
+        wanted += [f"<= {high:g}"] if high < math.inf else []
+        wanted += [] if math.isfinite(found) else ["finite"]
+        raise ValueError(f"{name} must be {' and '.join(wanted)}{unit}, got {value!r}")
+    return found
+
+
+def energy_gev(value: Any, least: float = 0.0, why: str = "") -> float:
+    """An energy above `least` [GeV]; `why` says what `least` is."""
+    return number(value, "energy", least, unit=f" GeV{why}", above=True)
+
+
+def column(values: Any, name: str, dtype: Any = float) -> np.ndarray:
+    """Whatever holds one number per event or particle, as a one-dimensional array of `dtype`.
+
+    Lists, tensors, columns of data frames and of awkward arrays will do. What is missing (masked, None, pandas' NA)
+    is NaN in a column of real numbers, and an error in one of whole numbers.
+    """
+    found = plain(values, name)
+    if found.ndim != 1:
+        raise ValueError(f"{name} must have one dimension, got shape {found.shape}")
+    kind = np.dtype(dtype).kind
+    if kind in "iu" and found.dtype.kind not in "iu" and found.size:
+        raise ValueError(f"{name} must hold whole numbers, got {found.dtype}")
+    if kind == "b" and found.dtype.kind != "b" and found.size:
+        raise ValueError(f"{name} must hold bools, got {found.dtype}")
+    if kind == "f" and found.dtype.kind not in "iuf" and found.size:
+        raise ValueError(f"{name} must hold real numbers, got {found.dtype}")
+    return found.astype(dtype, copy=False)
+
+
+def plain(values: Any, name: str) -> np.ndarray:
+    """An ordinary NumPy array of numbers from what may be masked, a tensor, a data frame's or awkward's.
+
+    The dtype stays. Missing values become NaN; where there is no NaN, in whole numbers and bools, they are refused.
+    """
+    if hasattr(values, "detach"):  # a tensor
+        values = values.detach().cpu().numpy()
+    elif type(values).__module__.partition(".")[0] == "awkward":
+        values = _of_awkward(values, name)
+    elif hasattr(values, "to_numpy"):  # pandas, polars, pyarrow
+        values = values.to_numpy()
+    if isinstance(values, np.ma.MaskedArray):
+        missing, values = np.ma.getmaskarray(values), values.data
+    else:
+        try:
+            values = np.asarray(values)
+        except ValueError as error:
+            raise ValueError(f"{name} is uneven, no array of numbers: {error}") from error
+        missing = np.zeros(values.shape, bool)
+    if values.dtype == object:
+        missing = missing | np.array([v is None or v != v or repr(v) == "<NA>" for v in values.flat], bool).reshape(
+            values.shape
+        )
+        try:
+            values = np.where(missing, np.nan, values).astype(float) if missing.any() else np.array(values.tolist())
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"{name} must hold numbers: {error}") from error
+    if values.dtype.kind not in "iufb":
+        raise TypeError(f"{name} must hold numbers, got {values.dtype}")
+    if missing.any() and values.dtype.kind != "f":
+        if values.dtype.kind == "b":
+            raise ValueError(f"{name} has a masked or missing value at row {np.argmax(missing)}, which must be known")
+        values = values.astype(float)
+    return np.where(missing, np.nan, values) if missing.any() else values
+
+
+def _of_awkward(values, name):
+    import awkward as ak
+
+    try:
+        return ak.to_numpy(values)  # masked where None stands
+    except ValueError as error:
+        raise ValueError(f"{name} is uneven, no array of numbers: {error}") from error
+
+
+def log_weights(log_w: Any, n_events: int, name: str = "log_w") -> np.ndarray:
+    """Log weights, shape (n_events,): zeros for None; an array, or anything with an attribute `log_w` will do."""
+    if log_w is None:
+        return np.zeros(n_events)
+    log_w = plain(getattr(log_w, "log_w", log_w), name).astype(float, copy=False)
+    if log_w.shape != (n_events,):
+        raise ValueError(f"{name} must hold one log weight per event, shape ({n_events},), got shape {log_w.shape}")
+    bad = np.flatnonzero(np.isnan(log_w) | (log_w == np.inf))
+    if len(bad) > 0:
+        why = "; a negative weight has no logarithm, so that samples with such weights cannot be taken"
+        raise ValueError(
+            f"{name} must be finite, or -inf for weight zero, got {log_w[bad[0]]} for event {bad[0]}"
+            f"{why if np.isnan(log_w[bad[0]]) else ''}"
+        )
+    return log_w
