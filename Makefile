@@ -48,9 +48,10 @@ test: $(INSTALLED) lint ## check notebooks and style, run unit tests, doctests a
 bench: $(INSTALLED) ## run the benchmark suites
 	$(BIN)/python -m pytest benchmarks -q --benchmark-only --benchmark-sort=name --benchmark-columns=min,median,rounds
 
-lint: $(INSTALLED) ## check that notebooks are clean and that ruff is content
+lint: $(INSTALLED) ## check that notebooks are clean, and that ruff and the type checker are content
 	$(BIN)/python tools/nbclean.py --check $(NOTEBOOKS)
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 strip: $(INSTALLED) ## remove notebook outputs, except those of checked cells
 	$(BIN)/python tools/nbclean.py $(NOTEBOOKS)

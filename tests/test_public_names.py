@@ -5,6 +5,7 @@ import inspect
 import json
 import pathlib
 import pkgutil
+import re
 import subprocess
 import sys
 
@@ -14,28 +15,38 @@ import pytest
 import hadtutor as ht
 
 MODULES = sorted(m.name for m in pkgutil.iter_modules(ht.__path__) if not m.name.startswith("_"))
+TENSORS = sorted(f"{file.parent.name}.tensor" for file in pathlib.Path(ht.__file__).parent.glob("*/tensor.py"))
+PLACES = [*MODULES, *TENSORS]
 HEAVY = ("torch", "matplotlib", "pythia8mc", "IPython", "ipywidgets", "sklearn", "pandas", "hist", "pyhepmc", "ot")
 # Where they are installed, numba loads them at the first compilation: they register extensions with it.
 BY_NUMBA = ("awkward", "vector", "pyarrow")
 
 
 def public_objects():
-    """Name to every public function and class, and to their public methods."""
+    """Place to every public function and class, and to their public methods, each under the family that shows it."""
     found = {}
-    for module_name in MODULES:
-        module = importlib.import_module(f"hadtutor.{module_name}")
-        for name in module.__all__:
+    for place in PLACES:
+        module = importlib.import_module(f"hadtutor.{place}")
+        names = getattr(module, "__all__", [n for n, x in vars(module).items() if own(module, n, x)])
+        for name in names:
             thing = getattr(module, name)
             if callable(thing):
-                found[f"{module_name}.{name}"] = thing
+                found[f"{place}.{name}"] = thing
             for method_name, method in vars(thing).items() if inspect.isclass(thing) else ():
                 kinds = (property, classmethod, staticmethod)
                 if not method_name.startswith("_") and (inspect.isfunction(method) or isinstance(method, kinds)):
-                    found[f"{module_name}.{name}.{method_name}"] = getattr(method, "__func__", method)
+                    found[f"{place}.{name}.{method_name}"] = getattr(method, "__func__", method)
     return found
 
 
+def own(module, name, thing):
+    return not name.startswith("_") and getattr(thing, "__module__", "") == module.__name__
+
+
 PUBLIC = public_objects()
+SIGNATURES = {name: vars(x).get("__init__") if inspect.isclass(x) else x for name, x in PUBLIC.items()}
+FUNCTIONS = {name: x for name, x in SIGNATURES.items() if inspect.isfunction(x)}
+"""Without kernels, properties, and classes whose fields say it all."""
 
 
 def in_a_fresh_process(code):
@@ -100,6 +111,19 @@ def test_the_version_is_that_of_the_project():
 # --- Docstrings ------------------------------------------------------------------------------------
 
 
+def arguments_of(function):
+    return [p for p in inspect.signature(function).parameters.values() if p.name not in ("self", "cls")]
+
+
+def described(doc):
+    """Names that the sections Parameters and Attributes of a docstring describe."""
+    found = set()
+    for section in re.findall(r"(?ms)^(?:Parameters|Attributes)\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", doc):
+        for line in re.findall(r"(?m)^(\S.*?)(?: : .*)?$", section):
+            found |= {name.strip().lstrip("*") for name in line.split(",")}
+    return found
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_everything_public_has_a_docstring_that_explains_its_arguments(name):
     thing = PUBLIC[name]
@@ -108,11 +132,32 @@ def test_everything_public_has_a_docstring_that_explains_its_arguments(name):
     assert doc.split("\n")[0].strip().endswith((".", ":", "?", "`."))
     function = getattr(thing, "py_func", thing)
     if inspect.isfunction(function):
-        arguments = [name for name in inspect.signature(function).parameters if name not in ("self", "cls")]
-        if len(arguments) > 0:
-            assert "Parameters\n----------" in doc
-        for argument in arguments:
-            assert argument in doc.split("Parameters\n----------")[-1], argument
+        missing = {argument.name for argument in arguments_of(function)} - described(doc)
+        assert not missing, f"{name} does not explain {missing}"
+    elif inspect.isclass(thing) and "__init__" in vars(thing):
+        missing = {argument.name for argument in arguments_of(thing.__init__)} - described(doc)
+        assert not missing, f"{name} does not explain {missing}"
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_everything_public_is_annotated(name):
+    """So that editors and type checkers know what goes in and what comes out; `make lint` checks that it is true."""
+    function = FUNCTIONS[name]
+    bare = [p.name for p in arguments_of(function) if p.annotation is p.empty]
+    assert not bare, f"{name}: {bare} without annotation"
+    assert inspect.signature(function).return_annotation is not inspect.Signature.empty, name
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_randomness_is_spelled_rng_and_given_by_name(name):
+    """A Generator or a whole number; real Pythia alone has a seed of its own."""
+    arguments = {p.name: p for p in arguments_of(FUNCTIONS[name])}
+    assert "generator" not in arguments or name.startswith("gan."), "there it is a network"
+    assert "seed" not in arguments or name.split(".")[0] == "pythia"
+    if "rng" in arguments:
+        assert arguments["rng"].kind is inspect.Parameter.KEYWORD_ONLY
+        with pytest.raises(TypeError, match="rng"):
+            FUNCTIONS[name](seed=1)
 
 
 # --- The cost of an import -------------------------------------------------------------------------
