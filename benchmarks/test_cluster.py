@@ -31,7 +31,9 @@ def measure(benchmark, label, n_events, function, rounds=9):
 def test_whole_model(benchmark, showers, threads, pions_only):
     rng = np.random.default_rng(1)
     label = f"{showers.energy:g} GeV, {'pions only, ' * pions_only}{threads} thread{'s' * (threads > 1)}"
-    run = lambda: ht.hadronize_clusters(showers, PARAMS, rng, threads, pions_only, progress=False)
+    run = lambda: ht.hadronize_clusters(
+        showers, PARAMS, rng=rng, threads=threads, pions_only=pions_only, progress=False
+    )
     measure(benchmark, label, len(showers), run)
 
 
@@ -40,14 +42,14 @@ def test_one_step_after_the_other(benchmark, showers):
     rng = np.random.default_rng(1)
 
     def run():
-        clusters = cluster.form_clusters(cluster.split_gluons(showers, PARAMS, rng))
-        cluster.decay_clusters(cluster.fission(clusters, PARAMS, rng), PARAMS, rng)
+        clusters = cluster.form_clusters(cluster.split_gluons(showers, PARAMS, rng=rng))
+        cluster.decay_clusters(cluster.fission(clusters, PARAMS, rng=rng), PARAMS, rng=rng)
 
     measure(benchmark, f"{showers.energy:g} GeV, step by step", len(showers), run)
 
 
 def test_real_pythia(benchmark, showers):
-    generator = pythia.start(("ProcessLevel:all = off", "HadronLevel:Decay = off"), 1)
+    generator = pythia.start(("ProcessLevel:all = off", "HadronLevel:Decay = off"), seed=1)
     event, n_events = generator.event, 2000
     mass = [ht.events.PARTON_MASSES[abs(int(pid))] for pid in showers.pid[: showers.offsets[n_events]]]
     columns = (showers.pid, showers.col, showers.acol, showers.px, showers.py, showers.pz, showers.e)

@@ -15,7 +15,7 @@ from scipy import sparse
 
 import hadtutor as ht
 from hadtutor import homer, observables
-from hadtutor.homer import Moments, break_features, measure, posterior, regress
+from hadtutor.homer import Moments, break_features, infer, measure, regress
 
 N = 100_000
 TARGET = ht.LundMixture((ht.LundParams(), ht.LundParams(a=0.30)), (0.5, 0.5))
@@ -50,7 +50,7 @@ def once(benchmark, work):
 
 @pytest.mark.parametrize("method", ["mlp", "trees"])
 def test_step_one(benchmark, method):
-    once(benchmark, lambda: homer.step_one(*features(), method=method, seed=1, progress=False))
+    once(benchmark, lambda: homer.step_one(*features(), method=method, rng=1, progress=False))
 
 
 def test_step_two(benchmark):
@@ -59,7 +59,7 @@ def test_step_two(benchmark):
 
 def test_step_two_with_networks(benchmark):
     columns = break_features(generated()[0].histories)
-    work = lambda: regress(chains(), columns, exact(), seed=1, progress=False)
+    work = lambda: regress(chains(), columns, exact(), rng=1, progress=False)
     benchmark.group = "homer"
     benchmark.pedantic(work, rounds=1, iterations=1)
 
@@ -93,7 +93,7 @@ def test_posterior(benchmark):
     x, y = features()
     breaks = homer.step_two(chains(), exact())
     log_w = homer.step_three(chains(), breaks)[0]
-    once(benchmark, lambda: posterior(measure(chains(), breaks, log_w, Moments(x), x, y), chains().basis))
+    once(benchmark, lambda: infer(measure(chains(), breaks, log_w, Moments(x), x, y), chains().basis))
 
 
 def test_the_whole(benchmark):

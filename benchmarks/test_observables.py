@@ -61,7 +61,7 @@ def measure_ours(benchmark, label, hadrons, rounds=9, **options):
 
 def measure_pythia(benchmark, label, hadrons, rounds=3):
     """Thrust and the linear tensor (T, C, D) of each event."""
-    generator = pythia.start(("ProcessLevel:all = off",), 1)
+    generator = pythia.start("ProcessLevel:all = off", seed=1)
     events = []
     for i in range(min(len(hadrons), 1000)):
         event = pythia8mc.Event()

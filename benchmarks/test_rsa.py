@@ -62,14 +62,14 @@ def accept_reject_by_the_formula(sample, trials):
 def evaluation(method, n_events):
     """A function that computes loss and gradient once."""
     rng = np.random.default_rng(1)
-    sample, target = (ht.hadronize_strings(n_events, p, 100.0, rng, progress=False) for p in (BASE, TARGET))
+    sample, target = (ht.hadronize_strings(n_events, p, 100.0, rng=rng, progress=False) for p in (BASE, TARGET))
     columns = [ht.observables.compute(s.hadrons, 100.0, names=rsa.FIVE) for s in (sample, target)]
     loss = PseudoChi2(*columns)
     zeros = torch.zeros(n_events, dtype=torch.float64)
     if method == "marginal":
         log_w = LundWeights(sample).at
     else:
-        trials = ht.weights.record_trials(sample.histories, sample.params, rng, over_sampling=1.0)
+        trials = ht.weights.record_trials(sample, rng=rng, over_sampling=1.0)
         by_rows = method == "trials"
         log_w = LundWeights(sample, trials=trials).at if by_rows else accept_reject_by_the_formula(sample, trials)
 

@@ -30,7 +30,7 @@ def measure(benchmark, label, n_events, function, rounds=9):
 
 def test_real_pythia_without_read_out(benchmark):
     """The peer: Pythia's own C++ loop driven from Python, nothing read out."""
-    generator = pythia.pion_string(PARAMS, 1)
+    generator = pythia.pion_string(PARAMS, seed=1)
     event, half = generator.event, 0.5 * ENERGY
 
     def run():
@@ -59,24 +59,24 @@ def test_numba_with_histories(benchmark, threads):
     n_events = N_EVENTS * threads
 
     def run():
-        return ht.hadronize_strings(n_events, PARAMS, ENERGY, rng, threads=threads, progress=False)
+        return ht.hadronize_strings(n_events, PARAMS, ENERGY, rng=rng, threads=threads, progress=False)
 
     measure(benchmark, f"numba, {threads} thread{'s' * (threads > 1)}", n_events, run, rounds=25)
 
 
 def test_numba_kernel_alone(benchmark):
     """The compiled loop without collecting its columns: what is left of the gap is memory."""
-    from hadtutor import strings
-    from hadtutor.lund import z_tables
     from hadtutor.particles import MASS_NEUTRAL_PION
+    from hadtutor.strings import chain, generate, laws, straight
 
-    n_events, rng = strings.generate.CHUNK, np.random.default_rng(1)
-    out = strings.generate._make_buffers(40 * n_events)
-    ends = strings.chain.Ends(*(np.empty(2) for _ in range(4)), np.empty(2, np.int64))
-    table, hadron_end = z_tables((PARAMS,), MASS_NEUTRAL_PION**2), np.empty(n_events, np.int64)
+    n_events, rng = generate.CHUNK, np.random.default_rng(1)
+    out = generate._make_buffers(40 * n_events)
+    ends, flavours, hadron_end = np.empty(straight.EMPTY_ENDS), np.empty(2, np.int64), np.empty(n_events, np.int64)
+    how = (straight.STRAIGHT, straight.Strings(ENERGY, 2), laws.LUND, laws.lund_table(PARAMS, MASS_NEUTRAL_PION**2))
 
     def run():
-        strings.chain.fragment_events(rng, n_events, ENERGY, 2, (PARAMS,), (1.0,), table, ends, out, hadron_end)
+        done = np.zeros(4, np.int64)
+        chain.fragment_events(rng, n_events, *how, PARAMS, ends, flavours, out, hadron_end, done, 10**9)
 
     measure(benchmark, "numba, kernel alone", n_events, run, rounds=60)
 
@@ -84,11 +84,10 @@ def test_numba_kernel_alone(benchmark):
 @pytest.mark.parametrize("batch", [1024, 4096, 16_384, 65_536])
 def test_torch(benchmark, batch, monkeypatch):
     monkeypatch.setattr(strings_torch, "BATCH", batch)
-    generator = torch.Generator().manual_seed(1)
     n_events = min(batch, N_EVENTS)
 
     def run():
-        return strings_torch.hadronize_strings(n_events, PARAMS, ENERGY, generator, dtype=torch.float32, progress=False)
+        return strings_torch.hadronize_strings(n_events, PARAMS, ENERGY, rng=1, dtype=torch.float32, progress=False)
 
     measure(benchmark, f"torch float32, batch {batch}", n_events, run, rounds=5)
 

@@ -1,11 +1,15 @@
 """``python -m hadtutor reproduce NAME``: run an experiment of paper size."""
 
+from __future__ import annotations
+
 import argparse
+from collections.abc import Sequence
 
 from .reproduce import EXPERIMENTS, reproduce, summary
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run an experiment and print its main numbers."""
     parser = argparse.ArgumentParser(prog="python -m hadtutor", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("reproduce", help="run an experiment, write its numbers and figures to data/results/")
@@ -18,8 +22,8 @@ def main(arguments=None):
     run.add_argument("--quiet", action="store_true", help="no progress bars")
     options = parser.parse_args(arguments)
     result = reproduce(
-        options.name, options.events, options.out, options.threads, options.seed, options.experiments,
-        not options.quiet,
+        options.name, n_events=options.events, out=options.out, threads=options.threads, rng=options.seed,
+        experiments=options.experiments, progress=not options.quiet,
     )  # fmt: skip
     print(summary(result))
 

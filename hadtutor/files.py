@@ -1,19 +1,28 @@
 """Our files: named arrays with a header, a format version and a checksum, in one compressed npz."""
 
+from __future__ import annotations
+
+import bz2
 import contextlib
 import errno
+import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import pathlib
+import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
-__all__ = ["FORMAT_VERSION", "DataFileError", "read_arrays", "reading", "replacing", "write_arrays"]
+__all__ = [
+    "FORMAT_VERSION", "DataFileError", "foreign", "opened", "read_arrays", "reading", "replacing", "write_arrays",
+]  # fmt: skip
 
 FORMAT_VERSION = 1
 
@@ -39,18 +48,16 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such folder.
-    IsADirectoryError
-        If `path` is a folder.
+    FileNotFoundError, IsADirectoryError
+        If there is no such folder, or `path` is one.
 
     Examples
     --------
-    >>> import pathlib, tempfile
+    >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacing(pathlib.Path(folder, "numbers.txt")) as part:
+    ...     with replacing(os.path.join(folder, "numbers.txt")) as part:
     ...         n_written = part.write_text("1 2 3")
-    ...     [file.name for file in pathlib.Path(folder).iterdir()]
+    ...     os.listdir(folder)
     ['numbers.txt']
     """
     path = pathlib.Path(path).expanduser().resolve()
@@ -80,7 +87,7 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def reading(path: str | os.PathLike, kind: str) -> Iterator[None]:
+def reading(path: str | os.PathLike, kind: str, whole: bool = False) -> Iterator[pathlib.Path]:
     """Turn what a reader stumbles over into a `DataFileError`; what is no fault of the file passes as it is.
 
     Parameters
@@ -88,22 +95,76 @@ def reading(path: str | os.PathLike, kind: str) -> Iterator[None]:
     path : str or Path
     kind : str
         What the file should be, such as "Parquet file of hadrons".
+    whole : bool
+        Whether the file has been read, so that what is wrong now is not damage: it holds something else.
+
+    Yields
+    ------
+    pathlib.Path
+        The same path, ``~`` being the home folder.
 
     Raises
     ------
     DataFileError
-        In place of any error but those of a missing, forbidden or unsuitable path, of a missing package, and of
-        memory.
+        In place of any error but those of a missing, forbidden or unsuitable path, of a missing package, of memory.
     """
     try:
-        yield
+        yield pathlib.Path(path).expanduser()
     except (DataFileError, FileNotFoundError, PermissionError, IsADirectoryError, ImportError, MemoryError):
         raise
     except Exception as error:
-        raise DataFileError(f"{path} is no {kind}, or it is damaged or truncated ({error})") from error
+        if whole:
+            raise DataFileError(f"{path} is no {kind}: {error}") from error
+        raise DataFileError(f"{path} is a damaged or truncated {kind} ({error}); get or make it again") from error
 
 
-def write_arrays(path, arrays, header):
+@contextlib.contextmanager
+def opened(path: str | os.PathLike) -> Iterator[tuple[Any, Any]]:
+    """Open a file for reading in one go, a pipe too, and decompress what begins as gzip, bz2 or xz do.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Yields
+    ------
+    file, raw : binary file
+        What is in it, and as it lies on the disk; ``raw.tell()`` says how much has been read.
+    """
+    with open(pathlib.Path(path).expanduser(), "rb") as raw:
+        head = raw.peek(6)
+        unpack = next((unpack for magic, unpack in _PACKED.items() if head.startswith(magic)), None)
+        with unpack(raw) if unpack else contextlib.nullcontext(raw) as file:
+            yield file, raw
+
+
+def foreign(path: str | os.PathLike, kind: str, head: bytes) -> DataFileError:
+    """The error for a file that should be a `kind`, and whose `head` says it is something else.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str
+    head : bytes
+    """
+    looks = next((what for begin, what in _LOOKS.items() if re.match(begin, head.lstrip())), "")
+    return DataFileError(f"{path} is no {kind}" + (f"; it is empty{looks}" if not head else looks and f", but {looks}"))
+
+
+_PACKED: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_LOOKS = {
+    rb"PAR1": "a Parquet file; Hadrons.from_parquet reads hadrons",
+    rb"PK\x03\x04": "a zip file such as NumPy's and our own; load reads ours",
+    rb"<LesHouchesEvents": "an LHE file; Showers.from_lhe reads its partons",
+    rb"HepMC::|[\s\S]*START_EVENT_LISTING": "a HepMC file; Hadrons.from_hepmc reads its final particles",
+    rb"E +\d+ +\d+\s*\n": "a HEPEVT file, which is not read here; convert it to HepMC3, with pyhepmc for example",
+    rb"\x89HDF": "an HDF5 file",
+    rb"root": "a ROOT file",
+    rb"\x93NUMPY": "an array of NumPy",
+}
+
+
+def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
     """Write named arrays and a header to one compressed npz file.
 
     The first bytes of all numbers lie together, then the second ones, and so on, which packs better.
@@ -112,21 +173,22 @@ def write_arrays(path, arrays, header):
     ----------
     path : str or Path
         Replaced only once the new file is complete.
-    arrays : dict of str to ndarray, shape (n,)
-        One-dimensional columns.
+    arrays : dict of str to ndarray
+        Of numbers or bools, of any shape.
     header : dict
-        What else belongs to the file; anything JSON can hold.
+        What else belongs to the file; anything JSON can hold. Let its ``kind`` say what the file holds.
     """
-    header = {"format": "hadtutor", "version": FORMAT_VERSION, "sha256": _digest(arrays)} | header
-    header["dtypes"] = {name: a.dtype.str for name, a in arrays.items()}
-    planes = {
-        name: np.ascontiguousarray(a).view(np.uint8).reshape(-1, a.dtype.itemsize).T for name, a in arrays.items()
-    }
+    about = {"format": "hadtutor", "version": FORMAT_VERSION, "sha256": _digest(arrays), **header}
+    about |= {"dtypes": {name: a.dtype.str for name, a in arrays.items()}}
+    about |= {"shapes": {name: a.shape for name, a in arrays.items()}}
+    planes: dict[str, Any] = {"header": np.array(json.dumps(about))}
+    for name, a in arrays.items():
+        planes[name] = np.ascontiguousarray(a).reshape(-1).view(np.uint8).reshape(-1, a.dtype.itemsize).T
     with replacing(path) as part, open(part, "wb") as file:
-        np.savez_compressed(file, header=np.array(json.dumps(header)), **planes)
+        np.savez_compressed(file, **planes)
 
 
-def read_arrays(path):
+def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Read what `write_arrays` wrote.
 
     Parameters
@@ -136,39 +198,35 @@ def read_arrays(path):
     Returns
     -------
     arrays : dict of str to ndarray
+        Flat where an old file does not say their shapes.
     header : dict
 
     Raises
     ------
-    FileNotFoundError
-        If there is no such file.
-    DataFileError
-        If it is damaged, truncated, of another kind, or from a newer hadtutor.
+    FileNotFoundError, DataFileError
+        If there is no such file, or it is damaged, truncated, of another kind, or from a newer hadtutor.
     """
-    raw = pathlib.Path(path).read_bytes()
-    try:
+    kind = "hadtutor file"
+    with reading(path, kind) as place:
+        raw = place.read_bytes()
+        if not raw.startswith(b"PK"):
+            raise foreign(path, kind, raw[:1000])
         with np.load(io.BytesIO(raw), allow_pickle=False) as npz:
-            header = json.loads(str(npz["header"]))
-            if header["format"] != "hadtutor":
-                raise DataFileError(f"{path} is not a hadtutor file")
+            header = json.loads(str(npz["header"])) if "header" in npz else None
+            if not isinstance(header, dict) or header.get("format") != "hadtutor":
+                raise foreign(path, kind, b"-")
             if header["version"] > FORMAT_VERSION:
                 raise DataFileError(
                     f"{path} has format version {header['version']}, this hadtutor reads up to {FORMAT_VERSION}; "
                     "install a newer hadtutor to read it"
                 )
+            shapes = header.get("shapes", {})
             arrays = {
-                name: np.ascontiguousarray(npz[name].T).view(dtype).reshape(-1)
+                name: np.ascontiguousarray(npz[name].T).view(dtype).reshape(shapes.get(name, -1))
                 for name, dtype in header["dtypes"].items()
             }
-            sha256 = header["sha256"]
-    except DataFileError:
-        raise
-    except Exception as error:  # whatever zip, zlib, JSON or NumPy stumble over: the file is not ours, or no more
-        raise DataFileError(
-            f"{path} is damaged, truncated or not a hadtutor file ({error}); get or make it again"
-        ) from error
-    if _digest(arrays) != sha256:
-        raise DataFileError(f"{path} is damaged: its checksum does not match its contents; get or make it again")
+            if _digest(arrays) != header["sha256"]:
+                raise ValueError("its checksum does not match its contents")
     return arrays, header
 
 

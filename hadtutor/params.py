@@ -1,13 +1,93 @@
-"""The numbers the hadronization models are tuned with, their units and their published values."""
+"""The numbers the hadronization models are tuned with, their units and their published values.
 
-import math
-from typing import NamedTuple
+Parameters are checked when they are made, never change, and are floats: ``LundParams(a=-1)`` is an error. Square and
+round brackets say which values are allowed: (0, 10] is above 0 and up to 10. The limits lie far beyond what describes
+data; past them a string can take for ever to become hadrons.
+"""
 
-import numpy as np
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from ._support.checks import number
 
 __all__ = ["CLUSTER_LEP", "ClusterParams", "LundMixture", "LundParams"]
 
+T = TypeVar("T", bound=type)
 
+
+def _checked(check: Callable[[Any], Any]) -> Callable[[T], T]:
+    """Decorator of a NamedTuple: whatever makes one goes through `check`, which takes it and returns its fields."""
+
+    def decorate(kind: T) -> T:
+        made: Any = kind  # for mypy, the methods of a NamedTuple stay as they are
+        make = made.__new__
+
+        @functools.wraps(make)  # for help and editors: its signature
+        def __new__(cls: type, *args: Any, **named: Any) -> Any:
+            return make(cls, *check(make(cls, *args, **named)))
+
+        made.__new__ = __new__
+        made._make = classmethod(lambda cls, values: cls(*values))
+        made._replace = lambda self, **changes: type(self)(**(self._asdict() | changes))
+        return kind
+
+    return decorate
+
+
+def _in_ranges(params: Any) -> list[float]:
+    """Every parameter lies in its range: (low, high, unit, whether `low` itself is excluded)."""
+    return [number(value, name, *_RANGES[name]) for name, value in params._asdict().items()]
+
+
+_MASSES = ("gluon_mass", "mass_ud", "mass_s", "mass_c", "mass_b", "cl_max", "cl_max_charm", "cl_max_bottom")
+_RANGES: dict[str, tuple] = {
+    "a": (0.0, 20.0),
+    "b": (1e-3, 1e3, " GeV^-2"),
+    "sigma_pt": (0.0, 10.0, " GeV", True),
+    "stop_mass": (0.0, 100.0, " GeV"),
+    "stop_new_flavour": (0.0, 100.0),
+    "stop_smear": (0.0, 0.5),
+    "enhanced_fraction": (0.0, 1.0),
+    "enhanced_width": (0.0, 10.0, "", True),
+    "u_fraction": (0.0, 1.0),
+    **dict.fromkeys(_MASSES, (0.0, 1000.0, " GeV", True)),
+    **dict.fromkeys(("cl_pow", "cl_pow_charm", "cl_pow_bottom"), (0.0, 100.0, "", True)),
+    # Above 3 nearly all draws of two masses that large do not fit into the cluster.
+    **dict.fromkeys(("p_split", "p_split_charm", "p_split_bottom"), (0.0, 3.0, "", True)),
+    **dict.fromkeys(("cl_smr", "cl_smr_charm", "cl_smr_bottom"), (0.0, 1000.0)),
+    **dict.fromkeys(("pwt_s", "pwt_diquark", "vector_wt", "dec_wt"), (0.0, 1000.0)),
+}
+
+
+def _mixed(mixture: LundMixture) -> tuple:
+    components, fractions = mixture
+    if not isinstance(components, (tuple, list)) or not isinstance(fractions, (tuple, list)):
+        raise TypeError("components and fractions must be tuples, LundMixture((one, other), (0.5, 0.5))")
+    if len(components) != len(fractions) or not components:
+        raise ValueError(f"a mixture wants one fraction for each component, got {len(fractions)} for {len(components)}")
+    for component in components:
+        if not isinstance(component, LundParams):
+            raise TypeError(f"components must be LundParams, got {component!r} of type {type(component).__name__}")
+        if component.replace(a=components[0].a, b=components[0].b) != components[0]:
+            raise ValueError(f"components may differ in a and b alone, got {components[0]} and {component}")
+    shares = tuple(number(x, f"fractions[{i}]", 0.0, 1.0, above=True) for i, x in enumerate(fractions))
+    if abs(sum(shares) - 1.0) > 1e-9:
+        raise ValueError(f"fractions must add up to 1, got {sum(shares):.6g}")
+    return tuple(components), shares
+
+
+def _splitting(params: ClusterParams) -> list[float]:
+    checked = _in_ranges(params)
+    if checked[0] <= 2.0 * checked[1]:
+        least = f"{2.0 * checked[1]:g} GeV, twice mass_ud, for a gluon to split into quarks"
+        raise ValueError(f"gluon_mass must be > {least}, got {params.gluon_mass!r}")
+    return checked
+
+
+@_checked(_in_ranges)
 class LundParams(NamedTuple):
     r"""Parameters of the Lund string model, with the names and the defaults of the field.
 
@@ -18,34 +98,34 @@ class LundParams(NamedTuple):
     Attributes
     ----------
     a : float
-        Power of :math:`(1-z)` in the fragmentation function (``StringZ:aLund``), dimensionless, >= 0.
+        Power of :math:`(1-z)` in the fragmentation function (``StringZ:aLund``), dimensionless, [0, 20].
     b : float
-        Exponential slope in :math:`m_T^2/z` (``StringZ:bLund``), GeV\ :sup:`-2`, > 0.
+        Exponential slope in :math:`m_T^2/z` (``StringZ:bLund``), GeV\ :sup:`-2`, [0.001, 1000].
     sigma_pt : float
-        Width of the quark transverse momentum (``StringPT:sigma``), GeV, > 0; one string break gives
+        Width of the quark transverse momentum (``StringPT:sigma``), GeV, (0, 10]; one string break gives
         :math:`\langle p_x^2 \rangle = \sigma^2/2`.
     stop_mass : float
-        Mass at which the iteration stops, before quark masses are added
-        (``StringFragmentation:stopMass``), GeV, >= 0.
+        Mass at which the iteration stops, before quark masses are added (``StringFragmentation:stopMass``), GeV,
+        [0, 100].
     stop_new_flavour : float
-        Weight of the mass of the newly made quark in the stopping mass (``stopNewFlav``), >= 0.
+        Weight of the mass of the newly made quark in the stopping mass (``stopNewFlav``), [0, 100].
     stop_smear : float
-        Relative half-width of the smearing of the stopping mass (``stopSmear``), between 0 and 0.5.
+        Relative half-width of the smearing of the stopping mass (``stopSmear``), [0, 0.5].
     enhanced_fraction : float
-        Fraction of breaks with a broader transverse momentum (``StringPT:enhancedFraction``).
+        Fraction of breaks with a broader transverse momentum (``StringPT:enhancedFraction``), [0, 1].
     enhanced_width : float
-        Factor by which those breaks are broader (``StringPT:enhancedWidth``), > 0.
+        Factor by which those breaks are broader (``StringPT:enhancedWidth``), (0, 10].
     u_fraction : float
-        Fraction of u among new quarks, the others are d, between 0 and 1; always 1/2 in Pythia.
+        Fraction of u among new quarks, the others are d, [0, 1]; always 1/2 in Pythia.
 
     Examples
     --------
     >>> LundParams(a=0.3).b
     0.98
-    >>> LundParams()._replace(sigma_pt=-0.3).validate()
+    >>> LundParams().replace(sigma_pt=-0.3)
     Traceback (most recent call last):
     ...
-    ValueError: sigma_pt must be > 0 GeV, got -0.3
+    ValueError: sigma_pt must be > 0 and <= 10 GeV, got -0.3
     """
 
     a: float = 0.68
@@ -58,23 +138,17 @@ class LundParams(NamedTuple):
     enhanced_width: float = 2.0
     u_fraction: float = 0.5
 
-    def validate(self):
-        """Return the parameters as floats, or say which one is wrong and why.
+    def replace(self, **changes: float) -> LundParams:
+        """The same with some fields changed, and checked again.
 
-        Returns
-        -------
-        LundParams
-
-        Raises
-        ------
-        TypeError
-            If a parameter is not a real number.
-        ValueError
-            If a parameter is not finite or lies outside its range.
+        Parameters
+        ----------
+        **changes : new values by name
         """
-        return LundParams(**_checked(self, _LUND_RANGES))
+        return self._replace(**changes)
 
 
+@_checked(_mixed)
 class LundMixture(NamedTuple):
     r"""Several Lund fragmentation functions, of which every break takes one at random.
 
@@ -87,53 +161,29 @@ class LundMixture(NamedTuple):
     components : tuple of LundParams
         They may differ in a and b alone.
     fractions : tuple of float
-        How often each is taken; above zero, and 1 in all.
+        How often each is taken; (0, 1], and 1 in all.
 
     Examples
     --------
     >>> half_and_half = LundMixture((LundParams(a=0.68), LundParams(a=0.30)), (0.5, 0.5))
-    >>> half_and_half.validate().fractions
+    >>> half_and_half.fractions
     (0.5, 0.5)
     """
 
-    components: tuple
-    fractions: tuple
+    components: tuple[LundParams, ...]
+    fractions: tuple[float, ...]
 
-    def validate(self):
-        """Return the mixture with numbers as floats, or say what is wrong with it.
+    def replace(self, **changes: tuple) -> LundMixture:
+        """The same with some fields changed, and checked again.
 
-        Returns
-        -------
-        LundMixture
-
-        Raises
-        ------
-        TypeError
-            If a component is no LundParams, or a fraction no number.
-        ValueError
-            If there is no component or not one fraction for each, if a parameter is out of range or a fraction not
-            above zero, if the fractions do not add up to 1, or if components differ in more than a and b.
+        Parameters
+        ----------
+        **changes : new values by name
         """
-        if not isinstance(self.components, (tuple, list)) or not isinstance(self.fractions, (tuple, list)):
-            raise TypeError("components and fractions must be tuples, LundMixture((one, other), (0.5, 0.5))")
-        if len(self.components) != len(self.fractions) or not self.components:
-            raise ValueError(
-                f"a mixture wants one fraction for each component, got {len(self.fractions)} for {len(self.components)}"
-            )
-        for component in self.components:
-            if not isinstance(component, LundParams):
-                raise TypeError(f"components must be LundParams, got {component!r} of type {type(component).__name__}")
-        components = tuple(component.validate() for component in self.components)
-        for component in components[1:]:
-            if component._replace(a=components[0].a, b=components[0].b) != components[0]:
-                raise ValueError(f"components may differ in a and b alone, got {components[0]} and {component}")
-        one = {f"fractions[{i}]": (0.0, 1.0, "", True) for i in range(len(self.fractions))}
-        fractions = tuple(_checked_numbers(zip(one, self.fractions, strict=True), one).values())
-        if abs(sum(fractions) - 1.0) > 1e-9:
-            raise ValueError(f"fractions must add up to 1, got {sum(fractions):.6g}")
-        return LundMixture(components, fractions)
+        return self._replace(**changes)
 
 
+@_checked(_splitting)
 class ClusterParams(NamedTuple):
     r"""Parameters of the cluster model :cite:p:`webber1984qcd`, with the values of Herwig and, in brackets, its names.
 
@@ -145,36 +195,36 @@ class ClusterParams(NamedTuple):
     Attributes
     ----------
     gluon_mass : float
-        Constituent mass of the gluon (``g:ConstituentMass``), GeV, more than twice `mass_ud`.
+        Constituent mass of the gluon (``g:ConstituentMass``), GeV, (0, 1000], more than twice `mass_ud`.
     mass_ud, mass_s, mass_c, mass_b : float
-        Constituent masses of the quarks, GeV, > 0.
+        Constituent masses of the quarks, GeV, (0, 1000].
     cl_max, cl_max_charm, cl_max_bottom : float
         Largest mass of a cluster that does not break (``ClMaxLight``, ``ClMaxCharm``, ``ClMaxBottom``), before quark
-        masses are added, GeV, > 0.
+        masses are added, GeV, (0, 1000].
     cl_pow, cl_pow_charm, cl_pow_bottom : float
-        Power with which they are added (``ClPowLight``, …), > 0.
+        Power with which they are added (``ClPowLight``, …), (0, 100].
     p_split, p_split_charm, p_split_bottom : float
         Power P in the masses of the two parts of a cluster, density :math:`\propto (M_i - m_i)^{P-1}`
-        (``PSplitLight``, …), > 0 and <= 3.
+        (``PSplitLight``, …), (0, 3].
     cl_smr, cl_smr_charm, cl_smr_bottom : float
-        Smearing of the direction of a hadron about its perturbative quark (``ClSmrLight``, …), >= 0; 0 for none.
+        Smearing of the direction of a hadron about its perturbative quark (``ClSmrLight``, …), [0, 1000]; 0 for none.
     pwt_s : float
-        Weight of a new s quark, that of u and d being 1 (``PwtSquark``), >= 0.
+        Weight of a new s quark, that of u and d being 1 (``PwtSquark``), [0, 1000].
     pwt_diquark : float
-        Weight of diquarks, that of quarks being 1 (``PwtDIquark``), >= 0.
+        Weight of diquarks, that of quarks being 1 (``PwtDIquark``), [0, 1000].
     vector_wt : float
-        Weight of vector mesons, that of pseudoscalars being 1; spin states count besides (``Weight3S1``), >= 0.
+        Weight of vector mesons, that of pseudoscalars being 1; spin states count besides (``Weight3S1``), [0, 1000].
     dec_wt : float
-        Amplitude of decuplet baryons, that of the octet being 1; its square is the weight (``DecWt``), >= 0.
+        Amplitude of decuplet baryons, that of the octet being 1; its square is the weight (``DecWt``), [0, 1000].
 
     Examples
     --------
     >>> ClusterParams(cl_max=3.0).cl_pow
     1.85
-    >>> ClusterParams(cl_max=0).validate()
+    >>> ClusterParams(cl_max=0)
     Traceback (most recent call last):
     ...
-    ValueError: cl_max must be > 0 GeV, got 0
+    ValueError: cl_max must be > 0 and <= 1000 GeV, got 0
     """
 
     gluon_mass: float = 0.95  # GeV
@@ -199,27 +249,14 @@ class ClusterParams(NamedTuple):
     vector_wt: float = 1.0
     dec_wt: float = 0.62
 
-    def validate(self):
-        """Return the parameters as floats, or say which one is wrong and why.
+    def replace(self, **changes: float) -> ClusterParams:
+        """The same with some fields changed, and checked again.
 
-        Returns
-        -------
-        ClusterParams
-
-        Raises
-        ------
-        TypeError
-            If a parameter is not a real number.
-        ValueError
-            If a parameter is not finite or lies outside its range, or a gluon is too light to split.
+        Parameters
+        ----------
+        **changes : new values by name
         """
-        params = ClusterParams(**_checked(self, _CLUSTER_RANGES))
-        if params.gluon_mass <= 2.0 * params.mass_ud:
-            raise ValueError(
-                f"gluon_mass must be > {2.0 * params.mass_ud:g} GeV, twice mass_ud, for a gluon to split into quarks, "
-                f"got {self.gluon_mass!r}"
-            )
-        return params
+        return self._replace(**changes)
 
 
 CLUSTER_LEP = ClusterParams(pwt_s=0.30, pwt_diquark=0.90, vector_wt=0.31)
@@ -228,51 +265,3 @@ CLUSTER_LEP = ClusterParams(pwt_s=0.30, pwt_diquark=0.90, vector_wt=0.31)
 The fit is in chapter 4 of the book. It belongs to showers of Pythia and to hadrons of the lowest multiplets: the
 published values were tuned with another shower and more hadrons.
 """
-
-
-def _checked(params, ranges):
-    """The parameters as a dictionary of floats, each in its range."""
-    return _checked_numbers(params._asdict().items(), ranges)
-
-
-def _checked_numbers(named, ranges):
-    numbers = {}
-    for name, value in named:
-        is_number = hasattr(value, "__float__") and np.ndim(value) == 0
-        if isinstance(value, (bool, np.bool_, str, bytes)) or not is_number:
-            raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-        numbers[name] = float(value)
-        low, high, unit, strict = ranges[name]
-        inside = low < numbers[name] <= high if strict else low <= numbers[name] <= high
-        if not (math.isfinite(numbers[name]) and inside):
-            wanted = f"{'>' if strict else '>='} {low:g}"
-            if math.isfinite(high):
-                wanted += f" and <= {high:g}"
-            elif not math.isfinite(numbers[name]):
-                wanted += " and finite"
-            raise ValueError(f"{name} must be {wanted}{unit}, got {value!r}")
-    return numbers
-
-
-# name: (low, high, unit, whether `low` itself is excluded)
-_LUND_RANGES = {
-    "a": (0.0, 20.0, "", False),
-    "b": (1e-3, 1e3, " GeV^-2", False),
-    "sigma_pt": (0.0, math.inf, " GeV", True),
-    "stop_mass": (0.0, math.inf, " GeV", False),
-    "stop_new_flavour": (0.0, math.inf, "", False),
-    "stop_smear": (0.0, 0.5, "", False),
-    "enhanced_fraction": (0.0, 1.0, "", False),
-    "enhanced_width": (0.0, math.inf, "", True),
-    "u_fraction": (0.0, 1.0, "", False),
-}
-_MASSES = ("gluon_mass", "mass_ud", "mass_s", "mass_c", "mass_b", "cl_max", "cl_max_charm", "cl_max_bottom")
-_WEIGHTS = ("pwt_s", "pwt_diquark", "vector_wt", "dec_wt")
-_CLUSTER_RANGES = {
-    **dict.fromkeys(_MASSES, (0.0, math.inf, " GeV", True)),
-    **dict.fromkeys(("cl_pow", "cl_pow_charm", "cl_pow_bottom"), (0.0, 100.0, "", True)),
-    # Above 3 nearly all draws of two masses that large do not fit into the cluster.
-    **dict.fromkeys(("p_split", "p_split_charm", "p_split_bottom"), (0.0, 3.0, "", True)),
-    **dict.fromkeys(("cl_smr", "cl_smr_charm", "cl_smr_bottom"), (0.0, math.inf, "", False)),
-    **dict.fromkeys(_WEIGHTS, (0.0, 1000.0, "", False)),
-}

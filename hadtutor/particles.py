@@ -4,23 +4,38 @@ They come from ``data/particles.csv``, written by ``tools/make_particles.py`` fr
 Group as the `particle` package carries them.
 """
 
+from __future__ import annotations
+
 import csv
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ._support.checks import plain
 from ._support.resources import data_folder
 
-__all__ = ["PARTICLES", "Particle", "QUARKS", "charge_of"]
+__all__ = ["PARTICLES", "Particle", "QUARKS", "charge_of", "mass_of", "name_of"]
 
 
 class Particle(NamedTuple):
-    """One row of the particle table."""
+    """One row of the particle table.
 
-    pid: int  # PDG code
+    Attributes
+    ----------
+    pid : int
+        PDG code.
+    name : str
+    mass : float
+        [GeV]
+    charge : int
+        In units of the positron charge.
+    """
+
+    pid: int
     name: str
-    mass: float  # GeV
-    charge: int  # in units of the positron charge
+    mass: float
+    charge: int
 
 
 def _read_table():
@@ -29,30 +44,27 @@ def _read_table():
         return {int(r["pid"]): Particle(int(r["pid"]), r["name"], float(r["mass_gev"]), int(r["charge"])) for r in rows}
 
 
-PARTICLES = _read_table()
+PARTICLES: dict[int, Particle] = _read_table()
 """PDG code to `Particle`."""
 QUARKS = {"d": 1, "u": 2}
 """Flavours a string can end in, with their PDG codes."""
-# Charges of codes below NEAR, where nearly all hadrons are; negative codes count from the end.
-NEAR, UNKNOWN = 10_000, 127
-_CHARGES = np.full(2 * NEAR, UNKNOWN, np.int8)
-for _particle in PARTICLES.values():
-    if abs(_particle.pid) < NEAR:
-        _CHARGES[_particle.pid] = _particle.charge
 MASS_NEUTRAL_PION = PARTICLES[111].mass
 MASS_CHARGED_PION = PARTICLES[211].mass
 
+# The columns of the table, and the row of each code below NEAR, where nearly all hadrons are; negative codes count
+# from the end.
+_CODES, _NAMES, _MASSES, _CHARGES = map(np.array, zip(*PARTICLES.values(), strict=True))
+NEAR, UNKNOWN = 10_000, -1
+_ROWS = np.full(2 * NEAR, UNKNOWN, np.int16)
+_ROWS[_CODES[abs(_CODES) < NEAR]] = np.flatnonzero(abs(_CODES) < NEAR)
 
-def charge_of(pid):
-    """Electric charge of each particle, in units of the positron charge.
+
+def charge_of(pid: ArrayLike) -> np.ndarray:
+    """Electric charge of each particle, in units of the positron charge: whole numbers, in the shape of `pid`.
 
     Parameters
     ----------
-    pid : ndarray of int
-
-    Returns
-    -------
-    ndarray of int, the shape of `pid`
+    pid : array_like of int
 
     Raises
     ------
@@ -64,17 +76,50 @@ def charge_of(pid):
     >>> charge_of(np.array([211, 111, -211])).tolist()
     [1, 0, -1]
     """
-    pid = np.asarray(pid)
+    return _CHARGES[_rows(pid)]
+
+
+def mass_of(pid: ArrayLike) -> np.ndarray:
+    """Mass of each particle [GeV], in the shape of `pid`; for codes as in `charge_of`.
+
+    Parameters
+    ----------
+    pid : array_like of int
+
+    Examples
+    --------
+    >>> mass_of([211, 111])
+    array([0.13957039, 0.1349768 ])
+    """
+    return _MASSES[_rows(pid)]
+
+
+def name_of(pid: ArrayLike) -> np.ndarray:
+    """Name of each particle, in the shape of `pid`; for codes as in `charge_of`.
+
+    Parameters
+    ----------
+    pid : array_like of int
+
+    Examples
+    --------
+    >>> name_of([211, 3122]).tolist()
+    ['pi+', 'Lambda']
+    """
+    return _NAMES[_rows(pid)]
+
+
+def _rows(pid):
+    """Row of each code in the table."""
+    pid = plain(pid, "pid")
     if pid.size and pid.dtype.kind not in "iu":
         raise ValueError(f"PDG codes are whole numbers, got {pid.dtype}")
     shape, pid = pid.shape, pid.astype(np.int64, copy=False).reshape(-1)
     far = (pid <= -NEAR) | (pid >= NEAR)
-    charge = _CHARGES[np.where(far, 0, pid)].astype(int)
+    rows = _ROWS[np.where(far, 0, pid)]
     for code in np.unique(pid[far]):
-        charge[pid == code] = PARTICLES[int(code)].charge if int(code) in PARTICLES else UNKNOWN
-    if np.any(unknown := charge == UNKNOWN):
-        raise ValueError(
-            f"unknown PDG code {pid[unknown][0]}; known are {len(PARTICLES)} hadrons and leptons and the photon, "
-            "see particles.PARTICLES"
-        )
-    return charge.reshape(shape)
+        rows[pid == code] = np.append(np.flatnonzero(code == _CODES), UNKNOWN)[0]
+    if np.any(unknown := rows == UNKNOWN):
+        known = f"{len(PARTICLES)} hadrons and leptons and the photon, see particles.PARTICLES"
+        raise ValueError(f"unknown PDG code {pid[unknown][0]}; known are {known}")
+    return rows.reshape(shape)

@@ -6,7 +6,7 @@ from hypothesis import settings
 
 from hadtutor import LundParams, datasets, hadronize_strings, observables
 
-pytest.register_assert_rewrite("checks")
+pytest.register_assert_rewrite("checks", "cluster_laws")
 
 # The same examples in every run: a property that fails for one of them fails for a reason.
 settings.register_profile("hadtutor", derandomize=True, database=None, deadline=None)

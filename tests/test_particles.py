@@ -46,10 +46,19 @@ def test_codes_of_any_size_and_shape_have_charges():
     assert particles.charge_of([]).shape == (0,)
 
 
-@pytest.mark.parametrize("pid", [211.0, [211.0, 111.0], ["pi+"]])
-def test_codes_are_whole_numbers(pid):
-    with pytest.raises(ValueError, match="PDG codes are whole numbers, got"):
-        particles.charge_of(pid)
+@pytest.mark.parametrize("of", [particles.charge_of, particles.mass_of, particles.name_of])
+@pytest.mark.parametrize("pid", [211.0, [211.0, 111.0], ["pi+"], [True], np.ma.array([211, 111], mask=[0, 1])])
+def test_codes_are_whole_numbers(of, pid):
+    with pytest.raises((ValueError, TypeError), match="PDG codes are whole numbers, got|pid must hold numbers"):
+        of(pid)
+
+
+def test_masses_and_names_are_those_of_the_table():
+    codes = np.array([*particles.PARTICLES])
+    assert particles.mass_of(codes).tolist() == [p.mass for p in particles.PARTICLES.values()]
+    assert particles.name_of(codes).tolist() == [p.name for p in particles.PARTICLES.values()]
+    assert particles.name_of([[211], [-10213]]).tolist() == [["pi+"], ["b(1)(1235)-"]]
+    assert particles.mass_of(111) == particles.MASS_NEUTRAL_PION
 
 
 @pytest.mark.parametrize("pid", [0, 21, 1, -111, 1000010020, 2**31 - 1])

@@ -116,12 +116,12 @@ def arguments_of(function):
 
 
 def described(doc):
-    """Names that the sections Parameters and Attributes of a docstring describe."""
+    """Names that a docstring describes, in the sections Parameters and Attributes or, marked, in a sentence."""
     found = set()
     for section in re.findall(r"(?ms)^(?:Parameters|Attributes)\n-+\n(.*?)(?=^\w[\w ]*\n-+\n|\Z)", doc):
         for line in re.findall(r"(?m)^(\S.*?)(?: : .*)?$", section):
             found |= {name.strip().lstrip("*") for name in line.split(",")}
-    return found
+    return found | set(re.findall(r"`(\w+)`", doc))
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -135,7 +135,8 @@ def test_everything_public_has_a_docstring_that_explains_its_arguments(name):
         missing = {argument.name for argument in arguments_of(function)} - described(doc)
         assert not missing, f"{name} does not explain {missing}"
     elif inspect.isclass(thing) and "__init__" in vars(thing):
-        missing = {argument.name for argument in arguments_of(thing.__init__)} - described(doc)
+        known = set().union(*(described(inspect.getdoc(kind) or "") for kind in thing.__mro__))
+        missing = {argument.name for argument in arguments_of(thing.__init__)} - known
         assert not missing, f"{name} does not explain {missing}"
 
 
@@ -184,6 +185,11 @@ def test_torch_is_loaded_where_it_is_used():
     loaded = in_a_fresh_process(code)
     assert "torch" in loaded
     assert "matplotlib" not in loaded
+
+
+def test_metrics_wait_for_scipys_statistics_and_matplotlib_until_they_are_used():
+    loaded = in_a_fresh_process("import json, sys, hadtutor.metrics; print(json.dumps(sorted(sys.modules)))")
+    assert not [name for name in (*HEAVY, *BY_NUMBA, "scipy.stats", "scipy.spatial") if name in loaded]
 
 
 def test_importing_leaves_numpys_and_pythons_random_state_alone():

@@ -58,7 +58,7 @@ def spectra(hadrons, energy):
 
 def clusters(showers, params, seed):
     """Hadrons of the cluster model before decays."""
-    return hadronize_clusters(showers, params, np.random.default_rng(seed), threads=2).hadrons
+    return hadronize_clusters(showers, params, rng=seed, threads=2).hadrons
 
 
 def scan():
@@ -67,7 +67,7 @@ def scan():
     yield ",".join((*SCANNED, *(f"{c},{c}_error" for c in columns)))
     for k, point in enumerate(scan_points()):
         params = ClusterParams()._replace(**dict(zip(SCANNED, map(float, point), strict=True)))
-        found = multiplicities(pythia.decay(clusters(showers, params, SEED + k), SEED + k))
+        found = multiplicities(pythia.decay(clusters(showers, params, SEED + k), seed=SEED + k))
         yield ",".join([f"{x:g}" for x in point] + [f"{x:.5g}" for c in columns for x in found[c]])
 
 
@@ -77,7 +77,7 @@ def models(showers, seed):
     yield "published", clusters(showers, ClusterParams(), seed + 1)
     yield "adjusted", clusters(showers, CLUSTER_LEP, seed + 2)
     if showers.energy == 91.2:
-        early = pythia.shower(len(showers), showers.energy, seed + 3, EARLY_END)
+        early = pythia.shower(len(showers), showers.energy, seed=seed + 3, settings=EARLY_END)
         yield "early end", clusters(early, ClusterParams(), seed + 4)
 
 
@@ -85,10 +85,11 @@ def comparison():
     yield "model,energy,name,low,high,value,error"
     for energy, seed in ((91.2, SEED + 100), (200.0, SEED + 200)):
         for model, hadrons in models(datasets.load(f"pythia-showers-{energy:.0f}"), seed):
-            decayed = pythia.decay(hadrons, seed)
+            decayed = pythia.decay(hadrons, seed=seed)
             means = multiplicities(decayed)
             means |= {"1-T before decays": broadness(hadrons, energy), "1-T": broadness(decayed, energy)}
-            means["rhos"] = mean(observables.count(pythia.decay(hadrons, seed, "213:mayDecay = off"), 213))
+            with_rhos = pythia.decay(hadrons, seed=seed, settings="213:mayDecay = off")
+            means["rhos"] = mean(observables.count(with_rhos, 213))
             for name, (value, error) in means.items():
                 yield f"{model},{energy:g},{name},nan,nan,{value:.5g},{error:.3g}"
             if energy == 91.2:

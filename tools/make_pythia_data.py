@@ -61,7 +61,7 @@ def fits(histories, energy):
 
 def main():
     for name, (params, seed) in POINTS.items():
-        sample = pythia.hadronize_strings(N_EVENTS + 100, params, ENERGY, seed)
+        sample = pythia.hadronize_strings(N_EVENTS + 100, params, ENERGY, seed=seed)
         histories = events_that_fit(round_histories(sample.histories), ENERGY, N_EVENTS)
         arrays = {f.name: getattr(histories, f.name) for f in dataclasses.fields(histories)}
         for column in ("mt2", "final_lambda"):  # follow from the others

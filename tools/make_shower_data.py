@@ -33,7 +33,7 @@ def whole_numbers(p, event):
 
 def main():
     for name, (energy, n_events, seed) in SAMPLES.items():
-        showers = pythia.shower(n_events, energy, seed)
+        showers = pythia.shower(n_events, energy, seed=seed)
         rows, string_offsets = showers.colour_order()
         event = showers.event[rows]
         assert np.all(showers.pid[rows[string_offsets[1:] - 1]] < 0), "a closed loop of gluons"

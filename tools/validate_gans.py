@@ -15,8 +15,6 @@ import torch
 
 import hadtutor as ht
 from hadtutor import cluster, gan
-from hadtutor import gan as event_gan
-from hadtutor import gan as flavour_gan
 from hadtutor.kinematics.tensor import helicity_axes, rotate
 from hadtutor.metrics import classifier_test
 from hadtutor.nets import torch_seed
@@ -47,7 +45,7 @@ def train_decays(truth, seed, validate=None, epochs=15, symmetric=True):
             gan.DecayGenerator(truth.condition, symmetric=symmetric), gan.DecayDiscriminator(truth.condition)
         )
     log = train(
-        network, Table(*truth), gan.adversarial(penalty=1.0), epochs=epochs, batch_size=512, seed=seed,
+        network, Table(*truth), gan.adversarial(penalty=1.0), epochs=epochs, batch_size=512, rng=seed,
         lr=5e-4, lr_end=2.5e-5, betas=BETAS, average=0.9995, validate=validate, progress=False,
     )  # fmt: skip
     return network, log
@@ -148,8 +146,8 @@ def validate_events(seeds, alpha=3.0, smearing=1.5):
     print(f"start: AUC {auc.auc:.4f} ± {auc.error:.4f}, W1 {before.round(4)} (all, without, with perturbative)")
     control, floor = judged(hadronize(test_showers, 6, pions_only=True, decay=law))
     print(f"data against itself: AUC {control.auc:.4f} ± {control.error:.4f}, W1 {floor.round(4)}")
-    hadrons = event_gan.clouds(data.hadrons, energy)
-    batches = Paired(event_gan.EventClusters(start), hadrons)
+    hadrons = gan.clouds(data)
+    batches = Paired(gan.EventClusters(start), hadrons)
     pre, _ = train_decays(gan.decays(start), 1, epochs=4)
     begin = {name: x.clone() for name, x in pre.generator.state_dict().items()}
     n_passed = 0
@@ -157,9 +155,9 @@ def validate_events(seeds, alpha=3.0, smearing=1.5):
         generator = gan.DecayGenerator(gan.decays(start).condition)
         generator.load_state_dict(begin)
         with torch_seed(seed):
-            network = event_gan.EventGAN(generator, event_gan.EventDiscriminator(hadrons.x), energy)
+            network = gan.EventGAN(generator, gan.EventDiscriminator(hadrons.x), energy)
         log = train(
-            network, batches, gan.adversarial(penalty=0.1), epochs=20, batch_size=64, seed=seed,
+            network, batches, gan.adversarial(penalty=0.1), epochs=20, batch_size=64, rng=seed,
             lr={"discriminator": 5e-4, "generator": 2.5e-4}, lr_end={"discriminator": 2.5e-5, "generator": 1.25e-5},
             betas=BETAS, average=0.9995, progress=False,
         )  # fmt: skip
@@ -193,29 +191,29 @@ def validate_flavour(seeds):
         return ht.Sample(hadrons, clusters, params, showers.energy, quark=None)
 
     simulated, data = make(showers[:30_000], 1, start), make(showers[30_000:130_000], 2, target)
-    test = event_gan.EventClusters(make(showers[130_000:], 3, start))
+    test = gan.EventClusters(make(showers[130_000:], 3, start))
     # What the target expects of these clusters, without the noise of drawing it.
-    truth = flavour_gan.FlavourGenerator(target)
-    species, shares = truth.odds.species, flavour_gan.fractions(truth, test)
+    truth = gan.FlavourGenerator(target)
+    species, shares = truth.odds.species, gan.fractions(truth, test)
     common = shares > 0.01
-    hadrons = flavour_gan.flavour_clouds(data.hadrons, data.energy, species)
-    batches = Paired(event_gan.EventClusters(simulated), hadrons)
+    hadrons = gan.flavour_clouds(data, species)
+    batches = Paired(gan.EventClusters(simulated), hadrons)
 
     def worst(generator):
-        off = abs(flavour_gan.fractions(generator, test) / np.where(common, shares, 1.0) - 1)[common]
+        off = abs(gan.fractions(generator, test) / np.where(common, shares, 1.0) - 1)[common]
         return off.max(), np.sqrt(np.mean(off**2))
 
-    print(f"{common.sum()} species above 1 %; start off by at most {worst(flavour_gan.FlavourGenerator(start))[0]:.3f}")
+    print(f"{common.sum()} species above 1 %; start off by at most {worst(gan.FlavourGenerator(start))[0]:.3f}")
     n_passed = 0
     for seed in seeds:
         with torch_seed(seed):
-            network = flavour_gan.FlavourGAN(
-                flavour_gan.FlavourGenerator(start),
-                flavour_gan.FlavourDiscriminator(hadrons.x[:, :3], len(species)),
+            network = gan.FlavourGAN(
+                gan.FlavourGenerator(start),
+                gan.FlavourDiscriminator(hadrons.x[:, :3], len(species)),
                 data.energy,
             )
         log = train(
-            network, batches, gan.adversarial(penalty=0.1), epochs=4, batch_size=256, seed=seed,
+            network, batches, gan.adversarial(penalty=0.1), epochs=4, batch_size=256, rng=seed,
             lr={"discriminator": 1e-3, "generator": 5e-4}, lr_end={"discriminator": 5e-5, "generator": 1e-5},
             betas=BETAS, average=0.999, progress=False,
         )  # fmt: skip

@@ -22,7 +22,7 @@ LEP = ("thrust", "C", "BT", "BW", "nch")
 
 def direct(n_events, energy, params, seed):
     """From the beams to the last decay in one run."""
-    generator = pythia.start((*pythia.settings.QUARK_PAIRS, f"Beams:eCM = {energy}"), seed, params)
+    generator = pythia.start((*pythia.settings.QUARK_PAIRS, f"Beams:eCM = {energy}"), seed=seed, params=params)
     rows, offsets = [], [0]
     for _ in tqdm(range(n_events), unit="event", leave=False):
         while not generator.next():
@@ -47,7 +47,7 @@ def main():
     options = parser.parse_args()
     params = LundParams(*options.point) if options.point else None
     showers = datasets.load(f"pythia-showers-{options.energy:.0f}")
-    ours = pythia.hadronize(showers, params, options.seed)
+    ours = pythia.hadronize(showers, params, seed=options.seed)
     theirs = direct(options.events, options.energy, params, options.seed + 1)
     x, y = (observables.compute(h, options.energy, threads=2, names=NAMES) for h in (ours, theirs))
     print(f"{len(ours)} packaged showers and {len(theirs)} direct events of {options.energy:g} GeV")

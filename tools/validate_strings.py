@@ -68,8 +68,9 @@ def compare(ours, theirs):
 def real_pythia(n_events, params, energy, seed, quark):
     """Real events in batches, which keeps the memory of the read-out down."""
     batches = [min(50_000, n_events - i) for i in range(0, n_events, 50_000)]
+    settings = {"quark": quark, "histories": False}
     return Sample.concatenate(
-        [pythia.hadronize_strings(n, params, energy, seed + i, quark, histories=False) for i, n in enumerate(batches)]
+        [pythia.hadronize_strings(n, params, energy, seed=seed + i, **settings) for i, n in enumerate(batches)]
     )
 
 
@@ -91,13 +92,12 @@ def main():
 
             from hadtutor.strings import tensor as strings_torch
 
-            generator = torch.Generator().manual_seed(args.seed)
             ours = strings_torch.hadronize_strings(
-                args.events, params, args.energy, generator, args.quark, dtype=getattr(torch, args.torch)
+                args.events, params, args.energy, rng=args.seed, quark=args.quark, dtype=getattr(torch, args.torch)
             )
         else:
             rng = np.random.default_rng(args.seed)
-            ours = hadronize_strings(args.events, params, args.energy, rng, args.quark, threads=2)
+            ours = hadronize_strings(args.events, params, args.energy, rng=rng, quark=args.quark, threads=2)
         theirs = real_pythia(args.events, params, args.energy, args.seed, args.quark)
         fraction = ours.histories.accepted.mean()
         error = np.sqrt((1 - fraction) / (fraction * ours.histories.n_chains))

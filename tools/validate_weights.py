@@ -15,7 +15,7 @@ import numpy as np
 
 from hadtutor import LundParams, hadronize_strings, observables
 from hadtutor.metrics import chi2_test, histogram_per_event, n_eff
-from hadtutor.weights import chain_log_weights, log_weights, record_trials
+from hadtutor.weights import chain_log_weights, event_weights, record_trials
 
 BASES = {"": LundParams(), "sigma": LundParams(sigma_pt=0.350), "b": LundParams(b=0.58)}
 POINTS = [
@@ -59,14 +59,14 @@ def main():
         base, target = BASES[key], BASES[key]._replace(**changes)
         if key != start:
             start, (sample, columns) = key, generated(base)
-            trials = record_trials(sample.histories, base, rng, args.over_sampling)
+            trials = record_trials(sample, rng=rng, over_sampling=args.over_sampling)
         _, columns_there = generated(target)
         n_effs = {}
-        for method in ("marginal", "accept-reject"):
-            log_w = log_weights(sample.histories, base, target, method, trials)
+        for method, with_trials in (("marginal", None), ("accept-reject", trials)):
+            log_w = event_weights(sample, target, trials=with_trials).log_w
             n_effs[method] = n_eff(log_w)
             # The mean weight of chains is 1 by itself; that of events has been divided by the acceptance found.
-            w = np.exp(chain_log_weights(sample.histories, base, target, trials if method != "marginal" else None))
+            w = np.exp(chain_log_weights(sample, target, trials=with_trials))
             pull = (w.mean() - 1) / (w.std() / len(w) ** 0.5)
             text = f"{method:14s} n_eff/N {n_effs[method] / args.events:.4f}  <w> {w.mean():.3f}, pull {pull:+.1f}"
             if n_effs[method] > 1000:

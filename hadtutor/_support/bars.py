@@ -1,8 +1,7 @@
-"""Progress bars for work that lasts.
+"""Progress bars for work that lasts: nothing is opened before the work has lasted `DELAY` seconds.
 
 A bar of tqdm opens its widgets in a notebook at once, even if it is told to wait before it shows itself. A loop of many
-quick calls would then flood the front end with messages, so that other output is lost. Here nothing is opened before
-the work has lasted `DELAY` seconds.
+quick calls would then flood the front end with messages, so that other output is lost.
 """
 
 from __future__ import annotations
@@ -35,7 +34,9 @@ def progress(show: bool) -> None:
     >>> ht.progress(True)
     """
     global _shown
-    _shown = bool(show)
+    if not isinstance(show, bool):
+        raise TypeError(f"show must be True or False, got {show!r}")
+    _shown = show
 
 
 class Progress:

@@ -7,12 +7,16 @@ TypeError for the wrong kind of thing, ValueError for the wrong value.
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import numbers
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+Rng = np.random.Generator | int
+"""What randomness is given as."""
 
 
 def takes_rng(function: Callable) -> Callable:
@@ -34,7 +38,7 @@ def as_generator(rng: Any) -> np.random.Generator:
     """A NumPy generator from one, or from a whole number that seeds it."""
     if isinstance(rng, np.random.Generator):
         return rng
-    if isinstance(rng, numbers.Integral) and not isinstance(rng, (bool, np.bool_)) and rng >= 0:
+    if isinstance(rng, numbers.Integral) and not isinstance(rng, (bool, np.bool_)) and int(rng) >= 0:
         return np.random.default_rng(int(rng))
     raise TypeError(
         f"rng must be a whole number >= 0 or a NumPy Generator, got {rng!r} of type {type(rng).__name__}; "
@@ -54,7 +58,7 @@ def whole(value: Any, name: str, least: int = 1, most: float = math.inf) -> int:
     """A whole number between `least` and `most`."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} must be a whole number, got {value!r} of type {type(value).__name__}")
-    if not least <= value <= most:
+    if not least <= int(value) <= most:
         wanted = f"at least {least}" if most == math.inf else f"between {least} and {most:g}"
         raise ValueError(f"{name} must be {wanted}, got {value}")
     return int(value)
@@ -79,8 +83,8 @@ def energy_gev(value: Any, least: float = 0.0, why: str = "") -> float:
     return number(value, "energy", least, unit=f" GeV{why}", above=True)
 
 
-def column(values: Any, name: str, dtype: Any = float) -> np.ndarray:
-    """Whatever holds one number per event or particle, as a one-dimensional array of `dtype`.
+def column(values: Any, name: str, dtype: Any = float, own: bool = False) -> np.ndarray:
+    """Whatever holds one number per event or particle, as a one-dimensional array of `dtype`, or of its `own` if fit.
 
     Lists, tensors, columns of data frames and of awkward arrays will do. What is missing (masked, None, pandas' NA)
     is NaN in a column of real numbers, and an error in one of whole numbers.
@@ -88,39 +92,39 @@ def column(values: Any, name: str, dtype: Any = float) -> np.ndarray:
     found = plain(values, name)
     if found.ndim != 1:
         raise ValueError(f"{name} must have one dimension, got shape {found.shape}")
-    kind = np.dtype(dtype).kind
-    if kind in "iu" and found.dtype.kind not in "iu" and found.size:
-        raise ValueError(f"{name} must hold whole numbers, got {found.dtype}")
-    if kind == "b" and found.dtype.kind != "b" and found.size:
-        raise ValueError(f"{name} must hold bools, got {found.dtype}")
-    if kind == "f" and found.dtype.kind not in "iuf" and found.size:
-        raise ValueError(f"{name} must hold real numbers, got {found.dtype}")
-    return found.astype(dtype, copy=False)
+    kinds, what = _KINDS[np.dtype(dtype).kind]
+    fits = found.dtype.kind in kinds
+    if found.size and not fits:
+        missing = " with missing values" if found.dtype.kind == "f" and np.isnan(found).any() else ""
+        raise ValueError(f"{name} must hold {what}, got {found.dtype}{missing}")
+    return found.astype(found.dtype.newbyteorder("=") if own and fits else dtype, copy=False)
+
+
+_KINDS = {"f": ("iuf", "real numbers"), "i": ("iu", "whole numbers"), "b": ("b", "bools")}
 
 
 def plain(values: Any, name: str) -> np.ndarray:
     """An ordinary NumPy array of numbers from what may be masked, a tensor, a data frame's or awkward's.
 
-    The dtype stays. Missing values become NaN; where there is no NaN, in whole numbers and bools, they are refused.
+    The dtype stays. Missing values become NaN, of float64 in place of whole numbers; among bools they are refused.
     """
+    to_array: Any = np.asanyarray  # masks stay
     if hasattr(values, "detach"):  # a tensor
         values = values.detach().cpu().numpy()
     elif type(values).__module__.partition(".")[0] == "awkward":
-        values = _of_awkward(values, name)
+        to_array = importlib.import_module("awkward").to_numpy  # masked where None stands
     elif hasattr(values, "to_numpy"):  # pandas, polars, pyarrow
         values = values.to_numpy()
-    if isinstance(values, np.ma.MaskedArray):
-        missing, values = np.ma.getmaskarray(values), values.data
-    else:
-        try:
-            values = np.asarray(values)
-        except ValueError as error:
-            raise ValueError(f"{name} is uneven, no array of numbers: {error}") from error
-        missing = np.zeros(values.shape, bool)
+    elif hasattr(values, "multiplicity") or hasattr(values, "hadrons"):  # NumPy would go through it event by event
+        raise TypeError(f"{name} must hold numbers, got {type(values).__name__}")
+    try:
+        values = to_array(values)
+    except ValueError as error:
+        raise ValueError(f"{name} is uneven, no array of numbers: {error}") from error
+    missing, values = np.ma.getmaskarray(values), np.asarray(np.ma.getdata(values))
     if values.dtype == object:
-        missing = missing | np.array([v is None or v != v or repr(v) == "<NA>" for v in values.flat], bool).reshape(
-            values.shape
-        )
+        unknown = [v is None or v != v or repr(v) == "<NA>" for v in values.flat]
+        missing = missing | np.array(unknown, bool).reshape(values.shape)
         try:
             values = np.where(missing, np.nan, values).astype(float) if missing.any() else np.array(values.tolist())
         except (TypeError, ValueError) as error:
@@ -134,15 +138,6 @@ def plain(values: Any, name: str) -> np.ndarray:
     return np.where(missing, np.nan, values) if missing.any() else values
 
 
-def _of_awkward(values, name):
-    import awkward as ak
-
-    try:
-        return ak.to_numpy(values)  # masked where None stands
-    except ValueError as error:
-        raise ValueError(f"{name} is uneven, no array of numbers: {error}") from error
-
-
 def log_weights(log_w: Any, n_events: int, name: str = "log_w") -> np.ndarray:
     """Log weights, shape (n_events,): zeros for None; an array, or anything with an attribute `log_w` will do."""
     if log_w is None:
@@ -153,8 +148,6 @@ def log_weights(log_w: Any, n_events: int, name: str = "log_w") -> np.ndarray:
     bad = np.flatnonzero(np.isnan(log_w) | (log_w == np.inf))
     if len(bad) > 0:
         why = "; a negative weight has no logarithm, so that samples with such weights cannot be taken"
-        raise ValueError(
-            f"{name} must be finite, or -inf for weight zero, got {log_w[bad[0]]} for event {bad[0]}"
-            f"{why if np.isnan(log_w[bad[0]]) else ''}"
-        )
+        got = f"{log_w[bad[0]]} for event {bad[0]}{why if np.isnan(log_w[bad[0]]) else ''}"
+        raise ValueError(f"{name} must be finite, or -inf for weight zero, got {got}")
     return log_w

@@ -1,29 +1,14 @@
 """What is imported only when it is asked for: optional packages, and the modules that need torch."""
 
+from __future__ import annotations
+
 import importlib
+from collections.abc import Callable
+from types import ModuleType
 
 
-def need(name, extra, what="this"):
-    """Import an optional package, or say which extra brings it.
-
-    Parameters
-    ----------
-    name : str
-        Of the module, such as ``"vector.backends.awkward"``.
-    extra : str
-        Of `hadtutor`, which lists the package.
-    what : str
-        What cannot be done without it.
-
-    Returns
-    -------
-    module
-
-    Raises
-    ------
-    ImportError
-        If the package is missing.
-    """
+def need(name: str, extra: str, what: str = "this") -> ModuleType:
+    """Import the module `name`; if its package is missing, say that `what` needs the `extra` of hadtutor."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -33,10 +18,10 @@ def need(name, extra, what="this"):
         ) from error
 
 
-def submodules(package, *names):
+def submodules(package: str, *names: str) -> Callable[[str], ModuleType]:
     """A ``__getattr__`` for `package` that imports the submodules `names` when they are first used."""
 
-    def __getattr__(name):
+    def __getattr__(name: str) -> ModuleType:
         if name in names:
             return importlib.import_module(f".{name}", package)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -18,23 +20,30 @@ def spawn(rng: np.random.Generator, n: int) -> list[np.random.Generator]:
         raise TypeError(f"rng cannot spawn independent generators ({error}); use np.random.default_rng") from error
 
 
-def in_threads(job: Callable[[int], Any], n: int, threads: int) -> Iterator[Any]:
-    """Results of job(0) to job(n - 1), in order.
+@contextlib.contextmanager
+def in_threads(job: Callable[[int], Any], n: int, threads: int, stop: Event | None = None) -> Iterator[Iterator[Any]]:
+    """Results of job(0) to job(n - 1), in order: ``with in_threads(job, n, threads) as results``.
 
     The first is done alone, in the thread that asks: it compiles what the others need, and numba fails now and then
-    when two threads make it compile the same. Then no more chunks are under way than there are threads, and one: who
-    stops asking, because of Ctrl-C for example, waits for these alone, and results do not pile up.
+    when two threads make it compile the same. Then no more jobs are under way than there are threads, and one, so that
+    results do not pile up. Whoever leaves early, because of Ctrl-C for example, waits for the jobs at work, and no
+    other is begun; jobs that last can look at `stop`, which is set then.
     """
-    if n > 0:
-        yield job(0)
-    if threads == 1:
-        yield from map(job, range(1, n))
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque = deque()
-        for k in range(1, n):
+    waiting: deque = deque()
+    pool = ThreadPoolExecutor(threads)  # makes a thread when there is work for it
+
+    def results():
+        yield from map(job, range(min(n, 1) if threads > 1 else n))
+        for k in range(1, n if threads > 1 else 0):
             waiting.append(pool.submit(job, k))
             if len(waiting) > threads:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+    try:
+        yield results()
+    finally:
+        if stop is not None:
+            stop.set()
+        pool.shutdown(cancel_futures=True)

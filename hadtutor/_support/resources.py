@@ -1,19 +1,22 @@
 """Where the packaged data files lie: in the checkout's ``data``, or in the package once it is installed."""
 
+from __future__ import annotations
+
 import functools
 import pathlib
 
+PACKAGE = pathlib.Path(__file__).resolve().parents[1]
+
 
 @functools.cache
-def data_folder():
+def data_folder() -> pathlib.Path:
     """The folder of the packaged data files."""
-    package = pathlib.Path(__file__).resolve().parents[1]
-    for folder in (package / "data", package.parent / "data"):
+    for folder in (PACKAGE / "data", PACKAGE.parent / "data"):
         if (folder / "particles.csv").is_file():
             return folder
-    raise FileNotFoundError(f"hadtutor's data are neither in {package} nor beside it; install the package anew")
+    raise FileNotFoundError(f"hadtutor's data are neither in {PACKAGE} nor beside it; install the package anew")
 
 
-def in_checkout():
+def in_checkout() -> bool:
     """Whether the package is run from a checkout, where new results belong to the packaged ones."""
-    return data_folder().parent != pathlib.Path(__file__).resolve().parents[1]
+    return data_folder().parent != PACKAGE

@@ -1,19 +1,22 @@
 """Step four: every cluster decays into two hadrons."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from .._support.checks import as_generator, takes_rng
 from ..events.clusters import FISSION, PAIR, SINGLE, WAITING, Clusters
 from ..events.hadrons import Hadrons
-from ..kinematics.decays import isotropic, p_star, smeared, to_lab
-from .light import _single_hadrons
-from .pairs import pair_table, table_row
-from .rows import _checked, _clusters, _flavours, _of_kind, _rows_of
-
-BARYONS, MESONS = 1, 0
+from ..kinematics.decays import isotropic, smeared, two_body
+from ..params import ClusterParams
+from .light import single_hadrons
+from .pairs import flavour_row, pair_table
+from .rows import as_params, check_kind, clusters_of, flavours_of, rows_of
 
 
 @njit(nogil=True)
@@ -68,7 +71,7 @@ def _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs
         for i in range(first, last):
             if fate[i] == FISSION:
                 continue
-            row = table_row(flavour[0, i], flavour[1, i])
+            row = flavour_row(flavour[0, i], flavour[1, i])
             px, py, pz, e = p[0, i], p[1, i], p[2, i], p[3, i]
             if fate[i] == SINGLE:
                 out_p[0, h], out_p[1, h], out_p[2, h], out_p[3, h] = px, py, pz, e
@@ -84,12 +87,7 @@ def _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs
                 x, y, z = directions[0, i], directions[1, i], directions[2, i]
             else:
                 x, y, z = decay_direction(rng, i, rows, flavours)
-            m1 = pairs.mass[0, j]
-            k = p_star(mass[i], m1, pairs.mass[1, j])
-            part = to_lab(px, py, pz, e, mass[i], k * x, k * y, k * z, math.sqrt(k * k + m1 * m1))
-            out_p[0, h], out_p[1, h], out_p[2, h], out_p[3, h] = part
-            out_p[0, h + 1], out_p[1, h + 1] = px - part[0], py - part[1]
-            out_p[2, h + 1], out_p[3, h + 1] = pz - part[2], e - part[3]
+            two_body(px, py, pz, e, mass[i], x, y, z, pairs.mass[0, j], pairs.mass[1, j], out_p, h, h + 1)
             out_pid[h], out_pid[h + 1] = pairs.pid[0, j], pairs.pid[1, j]
             fate[i] = PAIR
             h += 2
@@ -97,10 +95,10 @@ def _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs
     return h
 
 
-def _decay_rows(rng, offsets, rows, flavours, params, pairs, decay=None):
+def decay_rows(rng, offsets, rows, flavours, params, pairs, decay=None):
     """`_decay` with its arrays: offsets, p, pid of the hadrons."""
-    possible = _single_hadrons(offsets, rows, pairs)
-    directions = np.empty((3, 0)) if decay is None else _directions_of(decay, _clusters(offsets, rows), rng)
+    possible = single_hadrons(offsets, rows, pairs)
+    directions = np.empty((3, 0)) if decay is None else _directions_of(decay, clusters_of(offsets, rows), rng)
     room = 2 * len(rows.mass)
     out = np.empty(len(offsets), np.int64), np.empty((4, room)), np.empty(room, np.int32)
     sums = np.empty(len(pairs.weight))
@@ -122,24 +120,35 @@ def _directions_of(decay, clusters, rng):
 
 
 class Decayed(NamedTuple):
-    """What `decay_clusters` returns."""
+    """What `decay_clusters` returns.
+
+    Attributes
+    ----------
+    hadrons : Hadrons
+        In the order of the clusters, `Clusters.n_hadrons` for each.
+    clusters : Clusters
+        With their fates.
+    """
 
     hadrons: Hadrons
-    clusters: Clusters  # with their fates
+    clusters: Clusters
 
 
-def _check_decay(decay):
+def check_law(decay: Callable | None) -> None:
+    """Refuse what cannot be a law for directions."""
     if decay is not None and not callable(decay):
         raise TypeError(f"decay must be a function of clusters and rng, got {type(decay).__name__}")
 
 
-def _pairs(params, pions_only):
-    if not isinstance(pions_only, (bool, np.bool_)):
-        raise TypeError(f"pions_only must be True or False, got {pions_only!r}")
-    return pair_table(params, pions_only)
-
-
-def decay_clusters(clusters, params=None, rng=None, pions_only=False, decay=None):
+@takes_rng
+def decay_clusters(
+    clusters: Clusters,
+    params: ClusterParams | None = None,
+    *,
+    rng: np.random.Generator | int,
+    pions_only: bool = False,
+    decay: Callable[[Clusters, np.random.Generator], np.ndarray] | None = None,
+) -> Decayed:
     r"""Let each cluster decay into two hadrons.
 
     Between quark and antiquark a pair of quarks, or with odds `pwt_diquark` to 1 of diquarks if two baryons fit, is
@@ -156,7 +165,7 @@ def decay_clusters(clusters, params=None, rng=None, pions_only=False, decay=None
     clusters : Clusters
         N events, see `fission`.
     params : ClusterParams, optional
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or int
     pions_only : bool
         Whether all hadrons are pions, as in the first studies of generative networks. Quarks of other flavours then
         count as u or d, whichever has their charge.
@@ -168,8 +177,7 @@ def decay_clusters(clusters, params=None, rng=None, pions_only=False, decay=None
     Returns
     -------
     Decayed
-        `hadrons`, in the order of the clusters (`Clusters.n_hadrons` for each), and `clusters` with their fates. An
-        event whose light cluster has no neighbour with enough energy has no hadrons, and its clusters wait.
+        An event whose light cluster has no neighbour with enough energy has no hadrons, and its clusters wait.
 
     Raises
     ------
@@ -187,11 +195,11 @@ def decay_clusters(clusters, params=None, rng=None, pions_only=False, decay=None
     >>> bool(len(hadrons.px) == clusters.n_hadrons.sum())
     True
     """
-    _of_kind(clusters, Clusters, "decay_clusters")
-    params = _checked(params, rng)
+    check_kind(clusters, Clusters, "decay_clusters")
+    params, rng = as_params(params), as_generator(rng)
     clusters._refuse(clusters.fate > FISSION, "clusters that have decayed already")
-    rows = _rows_of(clusters)
-    pairs = _pairs(params, pions_only)
-    _check_decay(decay)
-    offsets, p, pid = _decay_rows(rng, clusters.offsets, rows, _flavours(params), params, pairs, decay)
-    return Decayed(Hadrons(offsets, *p, pid), _clusters(clusters.offsets, rows))
+    pairs, rows = pair_table(params, pions_only), rows_of(clusters)
+    check_law(decay)
+    offsets, p, pid = decay_rows(rng, clusters.offsets, rows, flavours_of(params), params, pairs, decay)
+    columns = *p, pid
+    return Decayed(Hadrons(offsets, *columns), clusters_of(clusters.offsets, rows))

@@ -1,17 +1,20 @@
 """Step two: a quark and its colour neighbour, an antiquark, make a cluster."""
 
+from __future__ import annotations
+
 import math
 
-import numpy as np
 from numba import njit
 
+from ..events.clusters import Clusters
 from ..events.showers import Constituents
 from ..kinematics.decays import direction_at_rest
-from .rows import _clusters, _make_rows, _of_kind
+from .rows import check_kind, clusters_of, make_rows, momenta
 
 
 @njit(nogil=True)
-def _form(p, pid, perturbative, quarks, antiquarks, out):
+def form(p, pid, perturbative, quarks, antiquarks, out):
+    """Fill `out` with the clusters of the rows `quarks` and their `antiquarks`."""
     for n in range(len(quarks)):
         q, a = quarks[n], antiquarks[n]
         for i in range(4):
@@ -28,7 +31,7 @@ def _form(p, pid, perturbative, quarks, antiquarks, out):
         out.perturbative[0, n], out.perturbative[1, n] = perturbative[q], perturbative[a]
 
 
-def form_clusters(constituents):
+def form_clusters(constituents: Constituents) -> Clusters:
     """Join each quark and the antiquark with the same colour to a cluster.
 
     Parameters
@@ -53,11 +56,10 @@ def form_clusters(constituents):
     >>> form_clusters(ht.cluster.split_gluons(showers, rng=np.random.default_rng(1)))
     Clusters(100 events, 967 clusters, 967 primary)
     """
-    _of_kind(constituents, Constituents, "form_clusters")
-    c = constituents
+    check_kind(constituents, Constituents, "form_clusters")
     # Each string is a pair now: a quark, then the antiquark that its colour leads to.
-    order, _ = c.colour_order()
+    order, _ = constituents.colour_order()
     quarks, antiquarks = order[::2], order[1::2]
-    rows = _make_rows(len(quarks))
-    _form(np.stack([c.px, c.py, c.pz, c.e]).astype(float), c.pid, c.perturbative, quarks, antiquarks, rows)
-    return _clusters(c.offsets // 2, rows)
+    rows = make_rows(len(quarks))
+    form(momenta(constituents), constituents.pid, constituents.perturbative, quarks, antiquarks, rows)
+    return clusters_of(constituents.offsets // 2, rows)

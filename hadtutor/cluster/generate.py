@@ -1,25 +1,41 @@
 """All four steps in one call, in chunks, on threads."""
 
-import warnings
+from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from .._support.bars import Progress
-from .._support.checks import whole
+from .._support.cautions import warn
+from .._support.checks import as_generator, takes_rng, whole
 from .._support.parallel import in_threads, spawn
+from ..events.clusters import Clusters
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..events.showers import GLUON, Showers
-from .decay import _check_decay, _decay_rows, _pairs
-from .formation import _form
-from .gluons import _split_gluons
-from .heavy import _fission_rows
-from .rows import Rows, _checked, _checked_momenta, _clusters, _flavours, _make_rows, _of_kind
+from ..params import ClusterParams
+from .decay import check_law, decay_rows
+from .formation import form
+from .gluons import split_rows
+from .heavy import fission_rows
+from .pairs import pair_table
+from .rows import Rows, as_params, check_kind, clusters_of, flavours_of, make_rows, momenta_at_rest
 
 CHUNK = 1024  # events per chunk: each has a generator of its own, so the number of threads changes nothing
 
 
-def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=False, progress=True, decay=None):
+@takes_rng
+def hadronize_clusters(
+    showers: Showers,
+    params: ClusterParams | None = None,
+    *,
+    rng: np.random.Generator | int,
+    threads: int = 1,
+    pions_only: bool = False,
+    decay: Callable[[Clusters, np.random.Generator], np.ndarray] | None = None,
+    progress: bool = True,
+) -> Sample:
     """Hadronize showers with the cluster model: split gluons, form clusters, break them, let them decay.
 
     Parameters
@@ -28,17 +44,17 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
         N events at rest.
     params : ClusterParams, optional
         By default published values, see `ClusterParams`.
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or int
         Source of randomness; it is advanced by spawning, so two calls in a row give two samples.
     threads : int
         Threads to work on; the events are the same for any number.
     pions_only : bool
         Whether all hadrons are pions, see `decay_clusters`.
-    progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
     decay : callable, optional
         Another law for the directions of decays, see `decay_clusters`. It is called once for every 1024 events, with
         `threads` above 1 from several threads at a time.
+    progress : bool
+        Whether to show a progress bar when the work takes more than a few seconds.
 
     Returns
     -------
@@ -63,13 +79,13 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
     >>> bool(abs(sample.hadrons.e.sum() - 100 * 91.2) < 1e-6)
     True
     """
-    _of_kind(showers, Showers, "hadronize_clusters")
-    params = _checked(params, rng)
+    check_kind(showers, Showers, "hadronize_clusters")
+    params, rng = as_params(params), as_generator(rng)
     whole(threads, "threads")
-    _check_decay(decay)
-    p, following = _checked_momenta(showers), showers._following()
+    check_law(decay)
+    p, following = momenta_at_rest(showers), showers._following()
     order, _ = showers.colour_order()
-    flavours, pairs = _flavours(params), _pairs(params, pions_only)
+    flavours, pairs = flavours_of(params), pair_table(params, pions_only)
     starts = range(0, max(len(showers), 1), CHUNK)
     rngs = spawn(rng, len(starts))
 
@@ -82,48 +98,42 @@ def hadronize_clusters(showers, params=None, rng=None, threads=1, pions_only=Fal
         )
 
     pieces = []
-    with Progress(len(showers), "event", progress) as bar:
-        for k, piece in enumerate(in_threads(job, len(starts), threads)):
+    with Progress(len(showers), "event", progress) as bar, in_threads(job, len(starts), threads) as results:
+        for piece in results:
             pieces.append(piece)
-            bar.update(min(CHUNK, len(showers) - starts[k]))
-    sample = Sample(*_joined(pieces), params, float(showers.energy), quark=None)
-    unfinished = sample.histories.unfinished
+            bar.update(len(piece[0]) - 1)
+    hadrons, clusters = _joined(pieces)
+    unfinished = clusters.unfinished
     if len(unfinished):
-        warnings.warn(
+        warn(
             f"{len(unfinished)} of {len(showers)} events could not be hadronized and have no hadrons "
-            f"(the first is event {unfinished[0]}); sample.histories.unfinished lists them",
-            RuntimeWarning,
-            stacklevel=2,
+            f"(the first is event {unfinished[0]}); sample.histories.unfinished lists them"
         )
-    return sample
+    return Sample(hadrons, clusters, params, float(showers.energy), quark=None)
 
 
 def _hadronize_chunk(rng, offsets, order, following, p, pid, params, flavours, pairs, decay):
-    """Hadrons (offsets, p, pid) and clusters (offsets, rows) of one chunk."""
+    """Offsets, momenta and codes of the hadrons of one chunk, offsets and rows of its clusters."""
     parton = pid
-    offsets, p, pid, source = _split_gluons(rng, offsets, order, p, parton, flavours)
+    offsets, p, pid, source = split_rows(rng, offsets, order, p, parton, flavours)
     quarks, antiquarks = np.flatnonzero(pid > 0), np.flatnonzero(pid < 0)
     # The antiquark whose parton has the anticolour of the quark's.
     antiquark_of = np.zeros(len(following), np.int64)
     antiquark_of[source[antiquarks]] = antiquarks
-    rows = _make_rows(len(quarks))
-    _form(p, pid, parton[source] != GLUON, quarks, antiquark_of[following[source[quarks]]], rows)
-    offsets, rows = _fission_rows(rng, offsets // 2, rows, flavours)
-    hadrons = _decay_rows(rng, offsets, rows, flavours, params, pairs, decay)
-    return hadrons, (offsets, rows)
+    rows = make_rows(len(quarks))
+    form(p, pid, parton[source] != GLUON, quarks, antiquark_of[following[source[quarks]]], rows)
+    offsets, rows = fission_rows(rng, offsets // 2, rows, flavours)
+    return *decay_rows(rng, offsets, rows, flavours, params, pairs, decay), offsets, rows
 
 
 def _joined(pieces):
-    """Hadrons and clusters of all chunks."""
-    hadrons, clusters = zip(*pieces, strict=True)
-
-    def join_offsets(parts):
-        starts = np.cumsum([0] + [part[-1] for part in parts])
-        return np.concatenate([[0], *(part[1:] + start for part, start in zip(parts, starts))]).astype(np.int64)
-
-    p, pid = (np.concatenate([h[i] for h in hadrons], axis=-1) for i in (1, 2))
-    rows = Rows(*(np.concatenate(columns, axis=-1) for columns in zip(*(rows for _, rows in clusters), strict=True)))
-    return (
-        Hadrons(join_offsets([h[0] for h in hadrons]), *p, pid),
-        _clusters(join_offsets([offsets for offsets, _ in clusters]), rows),
-    )
+    """Hadrons and clusters of all chunks; columns are checked once, when they are whole."""
+    hadron_offsets, p, pid, cluster_offsets, rows = zip(*pieces, strict=True)
+    offsets = []
+    for parts in (hadron_offsets, cluster_offsets):
+        starts = np.cumsum([0] + [part[-1] for part in parts[:-1]])
+        joined = [part[1:] + start for part, start in zip(parts, starts, strict=True)]
+        offsets.append(np.concatenate([[0], *joined]).astype(np.int64))
+    hadrons = Hadrons(offsets[0], *np.concatenate(p, axis=-1), np.concatenate(pid))
+    columns = zip(*rows, strict=True)
+    return hadrons, clusters_of(offsets[1], Rows(*(np.concatenate(column, axis=-1) for column in columns)))

@@ -1,13 +1,17 @@
 """Step one: partons get constituent masses, and every gluon splits into a quark and an antiquark."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 from numba import njit
 
+from .._support.checks import as_generator, takes_rng
 from ..events.showers import GLUON, Constituents, Showers
-from ..kinematics.decays import isotropic, p_star, to_lab
-from .rows import _checked, _checked_momenta, _flavours, _of_kind, new_flavour
+from ..kinematics.decays import from_rest_frame, isotropic, p_star
+from ..params import ClusterParams
+from .rows import as_params, check_kind, flavours_of, momenta_at_rest, new_flavour
 
 
 @njit(nogil=True)
@@ -56,7 +60,7 @@ def _split(rng, offsets, order, p, pid, flavours, out_offsets, out_p, out_pid, o
             f = new_flavour(rng, flavours, 0.5 * mass[i])
             size = p_star(mass[i], flavours.mass[f], flavours.mass[f])
             x, y, z = isotropic(rng)
-            qx, qy, qz, qe = to_lab(px, py, pz, e, mass[i], size * x, size * y, size * z, 0.5 * mass[i])
+            qx, qy, qz, qe = from_rest_frame(px, py, pz, e, mass[i], size * x, size * y, size * z, 0.5 * mass[i])
             out_p[0, n], out_p[1, n], out_p[2, n], out_p[3, n] = px - qx, py - qy, pz - qz, e - qe
             out_pid[n] = -f
             out_p[0, n + 1], out_p[1, n + 1], out_p[2, n + 1], out_p[3, n + 1] = qx, qy, qz, qe
@@ -67,7 +71,7 @@ def _split(rng, offsets, order, p, pid, flavours, out_offsets, out_p, out_pid, o
     return n
 
 
-def _split_gluons(rng, offsets, order, p, pid, flavours):
+def split_rows(rng, offsets, order, p, pid, flavours):
     """`_split` with its arrays: offsets, p, pid, source."""
     n = len(pid) + np.count_nonzero(pid == GLUON)
     out = np.empty(len(offsets), np.int64), np.empty((4, n)), np.empty(n, np.int32), np.empty(n, np.int64)
@@ -76,7 +80,10 @@ def _split_gluons(rng, offsets, order, p, pid, flavours):
     return out_offsets, out_p[:, :n], out_pid[:n], source[:n]
 
 
-def split_gluons(showers, params=None, rng=None):
+@takes_rng
+def split_gluons(
+    showers: Showers, params: ClusterParams | None = None, *, rng: np.random.Generator | int
+) -> Constituents:
     """Give partons their constituent masses, and let every gluon split into a quark and an antiquark.
 
     All momenta of an event are scaled by one factor, in its rest frame, such that its energy stays what it is. A gluon
@@ -87,7 +94,7 @@ def split_gluons(showers, params=None, rng=None):
     showers : Showers
         N events at rest.
     params : ClusterParams, optional
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or int
 
     Returns
     -------
@@ -110,11 +117,11 @@ def split_gluons(showers, params=None, rng=None):
     >>> split_gluons(showers, rng=np.random.default_rng(1))
     Constituents(100 events, 1934 quarks and antiquarks, 91.2 GeV)
     """
-    _of_kind(showers, Showers, "split_gluons")
-    params = _checked(params, rng)
-    p = _checked_momenta(showers)
+    check_kind(showers, Showers, "split_gluons")
+    params, rng = as_params(params), as_generator(rng)
+    p = momenta_at_rest(showers)
     order, _ = showers.colour_order()
-    offsets, p, pid, source = _split_gluons(rng, showers.offsets, order, p, showers.pid, _flavours(params))
+    offsets, p, pid, source = split_rows(rng, showers.offsets, order, p, showers.pid, flavours_of(params))
     empty = (np.diff(offsets) == 0) & (showers.multiplicity > 0)
     if empty.any():
         event = np.argmax(empty)
@@ -123,4 +130,5 @@ def split_gluons(showers, params=None, rng=None):
             f"{showers.energy:g} GeV; leave it out, or lower gluon_mass"
         )
     colours = np.where(pid > 0, showers.col[source], 0), np.where(pid < 0, showers.acol[source], 0)
-    return Constituents(offsets, *p, pid, *colours, showers.energy, showers.pid[source] != GLUON)
+    columns = *p, pid, *colours, showers.energy, showers.pid[source] != GLUON
+    return Constituents(offsets, *columns)

@@ -1,14 +1,17 @@
 """Step three, fission: clusters that are too heavy break in two along the direction of their quarks."""
 
+from __future__ import annotations
+
 import copy
-import math
 
 import numpy as np
 from numba import njit
 
+from .._support.checks import as_generator, takes_rng
 from ..events.clusters import FISSION, WAITING, Clusters
-from ..kinematics.decays import direction_at_rest, p_star, to_lab
-from .rows import MAX_TRIES, Rows, _checked, _clusters, _flavours, _make_rows, _of_kind, _rows_of, new_flavour
+from ..kinematics.decays import direction_at_rest, from_rest_frame, two_body
+from ..params import ClusterParams
+from .rows import MAX_TRIES, Rows, as_params, check_kind, clusters_of, flavours_of, make_rows, new_flavour, rows_of
 
 
 @njit(nogil=True, inline="always")
@@ -79,18 +82,13 @@ def _fission(rng, offsets, rows, flavours, out_offsets, out):
                     fate[i] = FISSION
                     x, y, z = axis[0, i], axis[1, i], axis[2, i]
                     px, py, pz, e = p[0, i], p[1, i], p[2, i], p[3, i]
-                    k = p_star(mass[i], mass_1, mass_2)
-                    part = to_lab(px, py, pz, e, mass[i], k * x, k * y, k * z, math.sqrt(k * k + mass_1 * mass_1))
-                    p[0, n], p[1, n], p[2, n], p[3, n] = part
-                    p[0, n + 1], p[1, n + 1], p[2, n + 1], p[3, n + 1] = (
-                        px - part[0], py - part[1], pz - part[2], e - part[3],
-                    )  # fmt: skip
+                    two_body(px, py, pz, e, mass[i], x, y, z, mass_1, mass_2, p, n, n + 1)
                     mass[n], mass[n + 1] = mass_1, mass_2
                     flavour[0, n], flavour[1, n], flavour[0, n + 1], flavour[1, n + 1] = q, -f, f, a
                     perturbative[0, n], perturbative[1, n] = perturbative[0, i], False
                     perturbative[0, n + 1], perturbative[1, n + 1] = False, perturbative[1, i]
                     # In both parts the quarks move along the old axis: the light ray along it says where that is.
-                    rx, ry, rz, re = to_lab(px, py, pz, e, mass[i], x, y, z, 1.0)
+                    rx, ry, rz, re = from_rest_frame(px, py, pz, e, mass[i], x, y, z, 1.0)
                     for j in (n, n + 1):
                         ax, ay, az = direction_at_rest(p[0, j], p[1, j], p[2, j], p[3, j], mass[j], rx, ry, rz, re)
                         axis[0, j], axis[1, j], axis[2, j] = ax, ay, az
@@ -101,11 +99,11 @@ def _fission(rng, offsets, rows, flavours, out_offsets, out):
     return n
 
 
-def _fission_rows(rng, offsets, rows, flavours):
+def fission_rows(rng, offsets, rows, flavours):
     """`_fission` with its arrays, made larger until they hold everything."""
     room = 2 * len(rows.mass) + 64
     while True:
-        out_offsets, out = np.empty(len(offsets), np.int64), _make_rows(room)
+        out_offsets, out = np.empty(len(offsets), np.int64), make_rows(room)
         attempt = copy.deepcopy(rng)  # the same numbers again if there was no room
         n = _fission(attempt, offsets, rows, flavours, out_offsets, out)
         if n >= 0:
@@ -114,7 +112,8 @@ def _fission_rows(rng, offsets, rows, flavours):
         room *= 2
 
 
-def fission(clusters, params=None, rng=None):
+@takes_rng
+def fission(clusters: Clusters, params: ClusterParams | None = None, *, rng: np.random.Generator | int) -> Clusters:
     r"""Break heavy clusters in two, and their parts again, until all are light.
 
     A cluster of mass M breaks while :math:`M^p > Cl_{max}^p + (m_1 + m_2)^p`, with the masses of its constituents. A
@@ -128,7 +127,7 @@ def fission(clusters, params=None, rng=None):
     clusters : Clusters
         N events, see `form_clusters`.
     params : ClusterParams, optional
-    rng : numpy.random.Generator
+    rng : numpy.random.Generator or int
 
     Returns
     -------
@@ -147,9 +146,9 @@ def fission(clusters, params=None, rng=None):
     >>> constituents = ht.cluster.split_gluons(ht.datasets.load("pythia-showers-91")[:100], rng=rng)
     >>> clusters = ht.cluster.form_clusters(constituents)
     >>> broken = fission(clusters, rng=rng)
-    >>> int(broken.primary.sum()), bool((broken.fate == 1).sum() == (~broken.primary).sum() / 2)
+    >>> int(broken.primary.sum()), bool((broken.fate == ht.events.Fate.FISSION).sum() == (~broken.primary).sum() / 2)
     (967, True)
     """
-    _of_kind(clusters, Clusters, "fission")
-    params = _checked(params, rng)
-    return _clusters(*_fission_rows(rng, clusters.offsets, _rows_of(clusters), _flavours(params)))
+    check_kind(clusters, Clusters, "fission")
+    params, rng = as_params(params), as_generator(rng)
+    return clusters_of(*fission_rows(rng, clusters.offsets, rows_of(clusters), flavours_of(params)))

@@ -6,8 +6,8 @@ import numpy as np
 from numba import njit
 
 from ..events.clusters import FISSION, SINGLE, WAITING
-from ..kinematics.decays import direction_at_rest, p_star, to_lab
-from .pairs import table_row
+from ..kinematics.decays import direction_at_rest, two_body
+from .pairs import flavour_row
 
 
 @njit(nogil=True)
@@ -31,10 +31,7 @@ def to_single_hadron(i, first, last, rows, hadron_mass):
     j = nearest
     e, px, py, pz = p[3, i] + p[3, j], p[0, i] + p[0, j], p[1, i] + p[1, j], p[2, i] + p[2, j]
     x, y, z = direction_at_rest(px, py, pz, e, smallest, p[0, i], p[1, i], p[2, i], p[3, i])
-    k = p_star(smallest, hadron_mass, mass[j])
-    part = to_lab(px, py, pz, e, smallest, k * x, k * y, k * z, math.sqrt(k * k + hadron_mass * hadron_mass))
-    p[0, i], p[1, i], p[2, i], p[3, i] = part
-    p[0, j], p[1, j], p[2, j], p[3, j] = px - part[0], py - part[1], pz - part[2], e - part[3]
+    two_body(px, py, pz, e, smallest, x, y, z, hadron_mass, mass[j], p, i, j)
     mass[i] = hadron_mass
     rows.fate[i] = SINGLE
     return True
@@ -45,14 +42,14 @@ def _make_single_hadrons(first, last, rows, pairs):
     """Turn the light clusters of an event into single hadrons; if one finds no neighbour all stay as they were."""
     light = np.zeros(last - first, np.bool_)
     for i in range(first, last):
-        row = table_row(rows.flavour[0, i], rows.flavour[1, i])
+        row = flavour_row(rows.flavour[0, i], rows.flavour[1, i])
         light[i - first] = rows.fate[i] == WAITING and rows.mass[i] ** 2 <= pairs.sum2[pairs.meson_offsets[row]]
     if not light.any():
         return True
     p, mass = rows.p[:, first:last].copy(), rows.mass[first:last].copy()
     for i in range(first, last):
         if light[i - first]:
-            row = table_row(rows.flavour[0, i], rows.flavour[1, i])
+            row = flavour_row(rows.flavour[0, i], rows.flavour[1, i])
             if not to_single_hadron(i, first, last, rows, pairs.lightest_mass[row]):
                 rows.p[:, first:last], rows.mass[first:last] = p, mass
                 for j in range(first, last):
@@ -63,7 +60,7 @@ def _make_single_hadrons(first, last, rows, pairs):
 
 
 @njit(nogil=True)
-def _single_hadrons(offsets, rows, pairs):
+def single_hadrons(offsets, rows, pairs):
     """Turn the light clusters of all events into single hadrons; False for events where that is not possible."""
     possible = np.empty(len(offsets) - 1, np.bool_)
     for event in range(len(possible)):

@@ -4,14 +4,20 @@ The lowest multiplets: pseudoscalar and vector mesons of all five flavours, bary
 with one heavy quark, their counterparts. Masses are those of `hadtutor.particles`. `hadtutor.cluster` adds phase space.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from .._support.checks import whole
+from ..params import ClusterParams
 from ..particles import PARTICLES
+from .rows import as_params, check_kind
 
 D, U, S, C, B = 1, 2, 3, 4, 5
 POPPED = (D, U, S)
@@ -31,7 +37,7 @@ class Hadron(NamedTuple):
     weight: float  # spin states times share of the flavour times weight of the multiplet
 
 
-def mesons(quark, anti, vector_wt=1.0):
+def mesons(quark: int, anti: int, vector_wt: float = 1.0) -> list[Hadron]:
     """Pseudoscalar and vector mesons of a quark and an antiquark.
 
     Parameters
@@ -50,6 +56,7 @@ def mesons(quark, anti, vector_wt=1.0):
     >>> [meson.pid for meson in mesons(2, 1)]
     [211, 213]
     """
+    quark, anti = whole(quark, "quark", D, B), whole(anti, "anti", D, B)
     if quark != anti:
         high, low = max(quark, anti), min(quark, anti)
         # A positive code has an up-type quark or a down-type antiquark as the heavier one.
@@ -65,7 +72,7 @@ def mesons(quark, anti, vector_wt=1.0):
     return [Hadron(pid, PARTICLES[pid].mass, share * weights[abs(pid) % 10]) for pid, share in shares.items()]
 
 
-def baryons(quark, diquark, dec_wt=1.0):
+def baryons(quark: int, diquark: tuple[int, int], dec_wt: float = 1.0) -> list[Hadron]:
     """Octet and decuplet baryons of a quark and a diquark; with heavy quarks their counterparts.
 
     Parameters
@@ -86,7 +93,9 @@ def baryons(quark, diquark, dec_wt=1.0):
     >>> [PARTICLES[baryon.pid].name for baryon in baryons(3, (1, 2))]
     ['Sigma(1385)0', 'Sigma0', 'Lambda']
     """
-    a, b, c = sorted((quark, *diquark), reverse=True)
+    one, two = diquark
+    light = whole(one, "diquark", D, S), whole(two, "diquark", D, S)
+    a, b, c = sorted((whole(quark, "quark", D, B), *light), reverse=True)
     codes = [(a, b, c, 4)]  # spin 3/2
     if not a == b == c:
         codes.append((a, b, c, 2))  # spin 1/2
@@ -97,7 +106,9 @@ def baryons(quark, diquark, dec_wt=1.0):
     return [Hadron(pid, PARTICLES[pid].mass, weights[pid % 10]) for pid in pids]
 
 
-def meson_pairs(quark, anti, params, pions_only=False):
+def meson_pairs(
+    quark: int, anti: int, params: ClusterParams, pions_only: bool = False
+) -> Iterator[tuple[Hadron, Hadron, float]]:
     """Pairs of mesons that a cluster can decay to: a new quark and antiquark between its own.
 
     Parameters
@@ -113,6 +124,7 @@ def meson_pairs(quark, anti, params, pions_only=False):
     tuple of (Hadron, Hadron, float)
         The hadron with the quark, the one with the antiquark, and the weight of the pair without phase space.
     """
+    check_kind(params, ClusterParams, "meson_pairs")
     if pions_only:
         quark, anti = PIONS_FOR[quark], PIONS_FOR[anti]
     for new in POPPED[:2] if pions_only else POPPED:
@@ -123,7 +135,7 @@ def meson_pairs(quark, anti, params, pions_only=False):
                 yield one, two, weight * one.weight * two.weight
 
 
-def baryon_pairs(quark, anti, params):
+def baryon_pairs(quark: int, anti: int, params: ClusterParams) -> Iterator[tuple[Hadron, Hadron, float]]:
     """Pairs of a baryon and an antibaryon that a cluster can decay to: a new diquark pair between its quarks.
 
     Parameters
@@ -138,6 +150,7 @@ def baryon_pairs(quark, anti, params):
         The baryon with the quark, the antibaryon with the antiquark, and the weight of the pair without phase space.
         The weight of a diquark is the product of those of its quarks.
     """
+    check_kind(params, ClusterParams, "baryon_pairs")
     for diquark in itertools.combinations_with_replacement(POPPED, 2):
         weight = params.pwt_s ** diquark.count(S)
         for one, two in itertools.product(
@@ -164,7 +177,7 @@ class PairTable(NamedTuple):
     lightest_mass: np.ndarray  # (25,) GeV
 
 
-def pair_table(params, pions_only=False):
+def pair_table(params: ClusterParams, pions_only: bool = False) -> PairTable:
     """All pairs for all clusters, sorted by threshold.
 
     Parameters
@@ -176,11 +189,20 @@ def pair_table(params, pions_only=False):
     Returns
     -------
     PairTable
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong kind or a parameter out of range.
     """
+    params = as_params(params)
+    if not isinstance(pions_only, (bool, np.bool_)):
+        raise TypeError(f"pions_only must be True or False, got {pions_only!r}")
     flavours = list(itertools.product(range(D, B + 1), repeat=2))
     of_mesons = [meson_pairs(q, a, params, pions_only) for q, a in flavours]
     of_baryons = [() if pions_only else baryon_pairs(q, a, params) for q, a in flavours]
-    rows, offsets = [], []
+    rows: list[tuple[Hadron, Hadron, float]] = []
+    offsets = []
     for lists in (of_mesons, of_baryons):
         ends = [len(rows)]
         for pairs in lists:
@@ -194,7 +216,8 @@ def pair_table(params, pions_only=False):
     singles = [mesons(PIONS_FOR[q], PIONS_FOR[a]) if pions_only else mesons(q, a) for q, a in flavours]
     lightest = [min(hadrons, key=lambda h: h.mass) for hadrons in singles]
     return PairTable(
-        *offsets,
+        offsets[0],
+        offsets[1],
         pid,
         mass,
         mass.sum(axis=0) ** 2,
@@ -206,5 +229,6 @@ def pair_table(params, pions_only=False):
 
 
 @njit(nogil=True, inline="always")
-def table_row(quark, antiquark):
+def flavour_row(quark, antiquark):
+    """Row of a `PairTable`; the antiquark has its sign."""
     return 5 * (quark - 1) - antiquark - 1

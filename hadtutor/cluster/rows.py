@@ -1,11 +1,12 @@
 """Clusters as the kernels take them, new flavours, and the checks all four steps share."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from .._support.checks import as_generator
 from ..events.clusters import WAITING, Clusters
 from ..events.showers import Constituents, Showers
 from ..params import ClusterParams
@@ -25,7 +26,8 @@ class Flavours(NamedTuple):
     pwt: np.ndarray  # weights of new quarks: only u, d and s are made
 
 
-def _flavours(p):
+def flavours_of(p: ClusterParams) -> Flavours:
+    """Parameters by flavour."""
     by_flavour = {
         name: np.array([getattr(p, name)] * 4 + [getattr(p, f"{name}_charm"), getattr(p, f"{name}_bottom")])
         for name in ("cl_max", "cl_pow", "p_split", "cl_smr")
@@ -46,7 +48,8 @@ class Rows(NamedTuple):
     fate: np.ndarray
 
 
-def _make_rows(n):
+def make_rows(n: int) -> Rows:
+    """Room for n clusters that wait and have no parents."""
     return Rows(
         np.empty((4, n)),
         np.empty(n),
@@ -58,10 +61,15 @@ def _make_rows(n):
     )
 
 
-def _rows_of(clusters):
-    c = clusters
+def momenta(events: Any) -> np.ndarray:
+    """px, py, pz, e of particles or clusters in double precision, shape (4, rows)."""
+    return np.stack([events.px, events.py, events.pz, events.e]).astype(float)
+
+
+def rows_of(c: Clusters) -> Rows:
+    """Columns of clusters, copied."""
     return Rows(
-        np.stack([c.px, c.py, c.pz, c.e]).astype(float),
+        momenta(c),
         c.mass.astype(float),
         np.stack([c.quark, c.antiquark]).astype(np.int32),
         np.stack([c.quark_perturbative, c.antiquark_perturbative]),
@@ -71,8 +79,10 @@ def _rows_of(clusters):
     )
 
 
-def _clusters(offsets, rows):
-    return Clusters(offsets, *rows.p, rows.mass, *rows.flavour, *rows.perturbative, *rows.axis, rows.parent, rows.fate)
+def clusters_of(offsets: np.ndarray, rows: Rows) -> Clusters:
+    """The inverse of `rows_of`."""
+    columns = *rows.p, rows.mass, *rows.flavour, *rows.perturbative, *rows.axis, rows.parent, rows.fate
+    return Clusters(offsets, *columns)
 
 
 @njit(nogil=True)
@@ -92,23 +102,24 @@ def new_flavour(rng, flavours, heaviest):
     return found
 
 
-def _checked(params, rng):
+def as_params(params: ClusterParams | None) -> ClusterParams:
+    """The parameters, or the published ones for None."""
     params = ClusterParams() if params is None else params
     if not isinstance(params, ClusterParams):
         raise TypeError(f"params must be ClusterParams, got {type(params).__name__}; write ClusterParams(cl_max=3.5)")
-    rng = as_generator(rng)
-    return params.validate()
+    return params
 
 
-def _of_kind(value, kind, where):
+def check_kind(value: Any, kind: type, where: str) -> None:
+    """Refuse what the step named `where` does not take."""
     # Constituents are Showers too, but have no gluons left to split.
     if not isinstance(value, kind) or (kind is Showers and isinstance(value, Constituents)):
         raise TypeError(f"{where} takes {kind.__name__}, got {type(value).__name__}")
 
 
-def _checked_momenta(showers):
-    """Momenta (4, rows) of showers at rest whose energies add up to √s."""
-    p = np.stack([showers.px, showers.py, showers.pz, showers.e]).astype(float)
+def momenta_at_rest(showers: Showers) -> np.ndarray:
+    """Momenta (4, rows) of showers, refused if they do not add up to √s at rest."""
+    p = momenta(showers)
     showers._refuse(p[3] < 0, "a parton of negative energy")
     total = np.stack([np.bincount(showers.event, weights=x, minlength=len(showers)) for x in p], axis=1)
     missing = abs(total - [0, 0, 0, showers.energy]).max(axis=1, initial=0)

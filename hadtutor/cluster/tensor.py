@@ -1,11 +1,14 @@
 """The odds of the hadrons that a cluster decays to, as a function of parameters with gradients (torch)."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ..params import ClusterParams
 from .pairs import pair_table
 
 NEVER = -1e9  # logit of a pair that does not fit
@@ -24,7 +27,16 @@ class PairOdds(nn.Module):
         PDG codes of all hadrons there are, sorted.
     """
 
-    def __init__(self, params):
+    log_weight: Tensor
+    sum2: Tensor
+    difference2: Tensor
+    mass: Tensor
+    pair: Tensor
+    fits: Tensor
+    baryons: Tensor
+    number: Tensor
+
+    def __init__(self, params: ClusterParams) -> None:
         super().__init__()
         table = pair_table(params)
         self.species = np.unique(np.concatenate([table.pid.ravel(), table.lightest_pid]))
@@ -48,7 +60,7 @@ class PairOdds(nn.Module):
         ):
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
 
-    def forward(self, flavour, mass):
+    def forward(self, flavour: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Logarithm of the probability of each pair.
 
         Parameters
@@ -72,7 +84,10 @@ class PairOdds(nn.Module):
         log_p = self.log_weight[pair] + 0.5 * square.clamp(min=1e-12).log()
         log_p = log_p.masked_fill(~fits, NEVER)
         two = (fits & baryons).any(1, keepdim=True)
-        share = torch.where(baryons, math.log1p(-self.quark_odds), torch.where(two, math.log(self.quark_odds), 0.0))
+        # Without diquarks there are no pairs of baryons.
+        of_baryons = math.log1p(-self.quark_odds) if self.quark_odds < 1.0 else NEVER
+        none = log_p.new_zeros(())
+        share = torch.where(baryons, none + of_baryons, torch.where(two, none + math.log(self.quark_odds), none))
         total = torch.where(
             baryons,
             log_p.masked_fill(~baryons, NEVER).logsumexp(1, keepdim=True),

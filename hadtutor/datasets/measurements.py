@@ -1,47 +1,67 @@
 """Measurements of LEP as columns, and what each figure is."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
 
-from .registry import _rows
+from .registry import DATASETS, rows
 
 
 class LepFigure(NamedTuple):
-    """One measurement at LEP with B bins, ready to be drawn beside a histogram."""
+    """One measurement at LEP with B bins, ready to be drawn beside a histogram.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"density", "probability", "mean"}
+        What the values are, see `lep`.
+    edges : ndarray, shape (B + 1,)
+        Increasing; of a mean (B = 1) both are the energy, 91.2 GeV.
+    values, errors : ndarray, shape (B,)
+        One standard deviation, statistical and systematic in quadrature; both are NaN where nothing was measured.
+    xlabel, ylabel : str
+        For axes.
+    unit : {"1", "1/GeV"}
+        Of values and errors.
+    particles : {"all", "charged", "charged pions"}
+        Which ones count.
+    hepdata, table : str
+        Record in HEPData, "ins" and the Inspire number; its table and column, as Rivet counts them.
+    citation, bibkey : str
+        The paper, and its key in the book's references.bib.
+    note : str
+    """
 
     name: str
-    kind: str  # "density", "probability" or "mean", see `lep`
-    edges: np.ndarray  # (B + 1,) increasing; of a mean (B = 1) both are the energy, 91.2 GeV
-    values: np.ndarray  # (B,) NaN where nothing was measured
-    errors: np.ndarray  # (B,) one standard deviation, statistical and systematic in quadrature; NaN as `values`
+    kind: str
+    edges: np.ndarray
+    values: np.ndarray
+    errors: np.ndarray
     xlabel: str
     ylabel: str
-    unit: str  # of values and errors: "1" or "1/GeV"
-    particles: str  # which ones count: "all", "charged" or "charged pions"
-    hepdata: str  # record in HEPData, "ins" and the Inspire number
-    table: str  # its table and column, as Rivet counts them
+    unit: str
+    particles: str
+    hepdata: str
+    table: str
     citation: str
-    bibkey: str  # of the book's references.bib
+    bibkey: str
     note: str
 
 
-def lep_names():
+def lep_names() -> tuple[str, ...]:
     """Names of the figures that `lep` knows.
-
-    Returns
-    -------
-    tuple of str
 
     Examples
     --------
     >>> lep_names()[:4]
     ('thrust', 'C', 'BT', 'BW')
     """
-    return tuple(row["name"] for row in _rows("lep-figures"))
+    return tuple(row["name"] for row in rows("lep-figures"))
 
 
-def lep(name):
+def lep(name: str) -> LepFigure:
     """A published measurement of hadronic Z decays at LEP, √s = 91.2 GeV, as HEPData has it.
 
     A histogram with these ``edges`` is comparable after the division that the ``kind`` asks for:
@@ -78,29 +98,25 @@ def lep(name):
 
     Raises
     ------
-    ValueError
-        If the name is unknown.
-    DataFileError
-        If a file is damaged: its checksum is not the listed one.
+    ValueError, DataFileError
+        If the name is unknown, or a file is damaged: its checksum is not the listed one.
 
     Examples
     --------
-    >>> thrust = lep("thrust")
-    >>> print(thrust.citation)
-    ALEPH, Eur. Phys. J. C 35 (2004) 457
-    >>> round(float(thrust.values @ np.diff(thrust.edges)), 5)
-    1.0
     >>> nch = lep("nch")
-    >>> centres = (nch.edges[1:] + nch.edges[:-1]) / 2
-    >>> print(f"{centres @ nch.values / nch.values.sum():.2f} charged particles")
-    20.91 charged particles
+    >>> print(nch.citation)
+    ALEPH, Phys. Rept. 294 (1998) 1
+    >>> round(float((nch.edges[1:] + nch.edges[:-1]) / 2 @ nch.values / nch.values.sum()), 2)
+    20.91
     """
-    figures = {figure["name"]: figure for figure in _rows("lep-figures")}
-    if name not in figures:
-        raise ValueError(f"unknown LEP figure {name!r}; known: {', '.join(figures)}")
-    rows = [row for row in _rows("lep") if row["name"] == name]
-    low, high, values, errors = (np.array([float(row[c]) for row in rows]) for c in ("low", "high", "value", "error"))
+    figures = {figure["name"]: figure for figure in rows("lep-figures")}
+    if not isinstance(name, str) or name not in figures:
+        is_file = isinstance(name, str) and name in DATASETS
+        hint = f", but a file: read it with datasets.{DATASETS[name].reader}({name!r})" if is_file else ""
+        raise ValueError(f"unknown LEP figure {name!r}{hint}; known: {', '.join(figures)}")
+    bins = [row for row in rows("lep") if row["name"] == name]
+    low, high, values, errors = (np.array([float(row[c]) for row in bins]) for c in ("low", "high", "value", "error"))
     arrays = {"edges": np.append(low, high[-1]), "values": values, "errors": errors}
     for array in arrays.values():
         array.flags.writeable = False
-    return LepFigure(**figures[name], **arrays)
+    return LepFigure(**figures[name], **arrays)  # type: ignore[arg-type]

@@ -1,14 +1,21 @@
 """Packed samples of strings and showers, unpacked to events."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from .registry import _intact, path
+from .registry import DATASETS, intact, path
+
+if TYPE_CHECKING:
+    from ..events import Sample, Showers
 
 PT_UNIT = 2.0**-12
 """Unit of the transverse momenta in the packaged files [GeV]: 0.24 MeV."""
 
 
-def load(name):
+def load(name: str) -> Sample | Showers:
     """Load packaged strings or showers.
 
     Parameters
@@ -24,10 +31,8 @@ def load(name):
 
     Raises
     ------
-    ValueError
-        If the name is unknown or not a sample.
-    DataFileError
-        If the file is damaged: its checksum is not the listed one.
+    ValueError, DataFileError
+        If the name is unknown or not a sample, or the file is damaged: its checksum is not the listed one.
 
     Examples
     --------
@@ -38,11 +43,11 @@ def load(name):
     """
     from ..files import read_arrays
 
-    file = path(name)
-    if file.suffix != ".npz":
-        raise ValueError(f"{name!r} is not a sample of events; read the file {file.name} at datasets.path({name!r})")
-    unpack = _showers if name.startswith("pythia-showers") else _strings
-    return unpack(*read_arrays(_intact(name)))
+    path(name)
+    kind = DATASETS[name].kind
+    if kind == "table":
+        raise ValueError(f"{name!r} is not a sample of events but a table; read it with datasets.table({name!r})")
+    return {"strings": _strings, "showers": _showers}[kind](*read_arrays(intact(name)))
 
 
 # The imports stand in the functions, because these modules read their masses through `path` above.
@@ -53,12 +58,12 @@ def _strings(arrays, header):
     from ..params import LundParams
     from ..strings.from_history import break_mt2, replay
 
-    arrays |= {"chain_offsets": np.concatenate([[0], np.cumsum(arrays["chain_offsets"], dtype=np.int64)])}
-    arrays |= {"event_of_chain": np.cumsum(arrays["event_of_chain"], dtype=np.int64)}
+    arrays["chain_offsets"] = np.concatenate([[0], np.cumsum(arrays["chain_offsets"], dtype=np.int64)])
+    arrays["event_of_chain"] = np.cumsum(arrays["event_of_chain"], dtype=np.int64)
     arrays |= {n: arrays[n].astype(np.int32) for n in ("pid", "final_pid", "final_pid_other")}
     arrays |= {n: arrays[n] * np.float32(PT_UNIT) for n in ("px", "py")}
-    arrays["mt2"] = break_mt2(*(arrays[n] for n in ("chain_offsets", "px", "py", "from_positive", "pid")))
-    arrays["mt2"] = arrays["mt2"].astype(np.float32)
+    mt2 = break_mt2(*(arrays[n] for n in ("chain_offsets", "px", "py", "from_positive", "pid")))
+    arrays["mt2"] = mt2.astype(np.float32)
     arrays["final_lambda"] = np.full(len(arrays["status"]), np.nan, np.float32)
     histories = Histories(**arrays)
     hadrons = replay(histories, header["energy"])

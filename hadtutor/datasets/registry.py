@@ -1,7 +1,10 @@
 """The packaged data files: what they are, where they lie, and whether they are intact."""
 
+from __future__ import annotations
+
 import csv
 import hashlib
+import pathlib
 from typing import NamedTuple
 
 import numpy as np
@@ -10,103 +13,85 @@ from .._support.resources import data_folder
 
 
 class Dataset(NamedTuple):
-    """One data file and its papers."""
+    """One data file and its papers.
 
+    Attributes
+    ----------
+    kind : str
+        ``"table"``, ``"strings"`` or ``"showers"``: what `table` or `load` make of it.
+    file, sha256 : str
+        Its name and its checksum.
+    size : int
+        Bytes.
+    licence : str
+    provenance : str
+        What it is; the script and the seed that made it, or the HEPData records that published it.
+    """
+
+    kind: str
     file: str
     sha256: str
-    size: int  # bytes
+    size: int
     licence: str
-    provenance: str  # what it is; the script and the seed that made it, or the HEPData records that published it
+    provenance: str
+
+    @property
+    def reader(self) -> str:
+        """Name of the function that reads it."""
+        return "table" if self.kind == "table" else "load"
 
 
+_HEPDATA = "HEPData ins372772, ins424112, ins428072, ins472637, ins636645, ins652683"
+_PIONS = (
+    "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, (a, b, σ) = {}, stopMass 1.0, "
+    "enhancedFraction 0; tools/make_pythia_data.py, seed {}"
+)
+_SHOWERS = (
+    "{} showers of real Pythia 8.317, e+e- to Z/gamma* to q-qbar of five flavours, {} GeV, partons with colours, no "
+    "photons; tools/make_shower_data.py, seed {}"
+)
+_CLUSTERS = "tools/make_cluster_data.py, seed 20240631"
+# fmt: off
 DATASETS = {
     "particles": Dataset(
-        "particles.csv",
-        "859452bcf3c5ae84ec081731aefdcad6bcf26003a8a4be8f5a0380683a529991",
-        21326,
-        "CC0-1.0",
-        "PDG codes, masses and charges of hadrons, leptons and the photon; tools/make_particles.py",
-    ),
+        "table", "particles.csv", "859452bcf3c5ae84ec081731aefdcad6bcf26003a8a4be8f5a0380683a529991",
+        21326, "CC0-1.0", "PDG codes, masses and charges of hadrons, leptons and the photon; tools/make_particles.py"),
     "lep": Dataset(
-        "lep.csv",
-        "ad3c93d29e061a0eb8582a52a68710b970a69f2c97ec03cd27d12846780e1aef",
-        13252,
-        "CC0-1.0",
-        "event shapes, multiplicities and spectra of hadronic Z decays at 91.2 GeV, measured at LEP; "
-        "HEPData ins372772, ins424112, ins428072, ins472637, ins636645, ins652683",
-    ),
+        "table", "lep.csv", "ad3c93d29e061a0eb8582a52a68710b970a69f2c97ec03cd27d12846780e1aef",
+        13252, "CC0-1.0",
+        "event shapes, multiplicities and spectra of hadronic Z decays at 91.2 GeV, measured at LEP; " + _HEPDATA),
     "lep-figures": Dataset(
-        "lep-figures.csv",
-        "55dbd04130f147fb30e8de4caf830ab5e275146a3b3bd02ee07e377e928258fa",
-        3982,
-        "CC0-1.0",
-        "what each figure of lep.csv is: labels, units, definitions, papers; "
-        "HEPData ins372772, ins424112, ins428072, ins472637, ins636645, ins652683",
-    ),
+        "table", "lep-figures.csv", "55dbd04130f147fb30e8de4caf830ab5e275146a3b3bd02ee07e377e928258fa",
+        3982, "CC0-1.0", "what each figure of lep.csv is: labels, units, definitions, papers; " + _HEPDATA),
     "pythia-pions-base": Dataset(
-        "pythia-pions-base.npz",
-        "9f670a1b85874c0dcdca5573887fc4ca6c23287c21751b95845ebd1e827ec502",
-        5429783,
-        "CC-BY-4.0",
-        "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, "
-        "(a, b, σ) = (0.68, 0.98, 0.335), stopMass 1.0, "
-        "enhancedFraction 0; tools/make_pythia_data.py, seed 20240611",
-    ),
+        "strings", "pythia-pions-base.npz", "9f670a1b85874c0dcdca5573887fc4ca6c23287c21751b95845ebd1e827ec502",
+        5429783, "CC-BY-4.0", _PIONS.format("(0.68, 0.98, 0.335)", 20240611)),
     "pythia-pions-a030": Dataset(
-        "pythia-pions-a030.npz",
-        "92cac10e229f8b721eece8990350146cf54840d8ab7639051464ac01f3cb6dcd",
-        4817157,
-        "CC-BY-4.0",
-        "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, "
-        "(a, b, σ) = (0.30, 0.98, 0.335), stopMass 1.0, "
-        "enhancedFraction 0; tools/make_pythia_data.py, seed 20240612",
-    ),
+        "strings", "pythia-pions-a030.npz", "92cac10e229f8b721eece8990350146cf54840d8ab7639051464ac01f3cb6dcd",
+        4817157, "CC-BY-4.0", _PIONS.format("(0.30, 0.98, 0.335)", 20240612)),
     "pythia-pions-b058": Dataset(
-        "pythia-pions-b058.npz",
-        "60b4d65afff20dcfd5d1d0b2a389498fc328fd80ab922015be6b8dbde48523ee",
-        6384860,
-        "CC-BY-4.0",
-        "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, "
-        "(a, b, σ) = (0.68, 0.58, 0.335), stopMass 1.0, "
-        "enhancedFraction 0; tools/make_pythia_data.py, seed 20240613",
-    ),
+        "strings", "pythia-pions-b058.npz", "60b4d65afff20dcfd5d1d0b2a389498fc328fd80ab922015be6b8dbde48523ee",
+        6384860, "CC-BY-4.0", _PIONS.format("(0.68, 0.58, 0.335)", 20240613)),
     "pythia-showers-91": Dataset(
-        "pythia-showers-91.npz",
-        "330caad47ca0dbc8d9d430a72fa5be5c1ea25cf3cef85b96e19a2952a37fd3f3",
-        1888458,
-        "CC-BY-4.0",
-        "20 000 showers of real Pythia 8.317, e+e- to Z/gamma* to q-qbar of five flavours, 91.2 GeV, partons with "
-        "colours, no photons; tools/make_shower_data.py, seed 20240621",
-    ),
+        "showers", "pythia-showers-91.npz", "330caad47ca0dbc8d9d430a72fa5be5c1ea25cf3cef85b96e19a2952a37fd3f3",
+        1888458, "CC-BY-4.0", _SHOWERS.format("20 000", "91.2", 20240621)),
     "pythia-showers-200": Dataset(
-        "pythia-showers-200.npz",
-        "bf24f4d73f4561949e869ef42fd2fd16719dc046dab6558ec586a415b9d2f737",
-        1359126,
-        "CC-BY-4.0",
-        "10 000 showers of real Pythia 8.317, e+e- to Z/gamma* to q-qbar of five flavours, 200 GeV, partons with "
-        "colours, no photons; tools/make_shower_data.py, seed 20240622",
-    ),
+        "showers", "pythia-showers-200.npz", "bf24f4d73f4561949e869ef42fd2fd16719dc046dab6558ec586a415b9d2f737",
+        1359126, "CC-BY-4.0", _SHOWERS.format("10 000", "200", 20240622)),
     "cluster-scan": Dataset(
-        "cluster-scan.csv",
-        "5a3f8283a6e097294a6515fb506d71b27f0ad9ea2f190423649b07dad32a9290",
-        1382,
-        "CC-BY-4.0",
-        "mean numbers of charged particles, pions, kaons and protons at 15 points of three cluster parameters, "
-        "20 000 events of 91.2 GeV each, decays by real Pythia 8.317; tools/make_cluster_data.py, seed 20240631",
-    ),
+        "table", "cluster-scan.csv", "5a3f8283a6e097294a6515fb506d71b27f0ad9ea2f190423649b07dad32a9290",
+        1382, "CC-BY-4.0", "mean numbers of charged particles, pions, kaons and protons at 15 points of three cluster "
+        "parameters, 20 000 events of 91.2 GeV each, decays by real Pythia 8.317; " + _CLUSTERS),
     "cluster-lep": Dataset(
-        "cluster-lep.csv",
-        "5b4b26e8ac9dde3c4a98946d69f26b7a798069ee0b8c7a14d423c89b492292e6",
-        27354,
-        "CC-BY-4.0",
-        "means and histograms of strings and of clusters from the packaged showers, decays by real Pythia 8.317; "
-        "tools/make_cluster_data.py, seed 20240631",
-    ),
+        "table", "cluster-lep.csv", "5b4b26e8ac9dde3c4a98946d69f26b7a798069ee0b8c7a14d423c89b492292e6",
+        27354, "CC-BY-4.0", "means and histograms of strings and of clusters from the packaged showers, decays by "
+        "real Pythia 8.317; " + _CLUSTERS),
 }
+# fmt: on
 """Name to `Dataset`."""
 
 
-def path(name):
+def path(name: str) -> pathlib.Path:
     """Path of a packaged data file.
 
     Parameters
@@ -114,26 +99,22 @@ def path(name):
     name : str
         A key of `DATASETS`.
 
-    Returns
-    -------
-    pathlib.Path
-
     Raises
     ------
-    ValueError
-        If the name is unknown.
-    FileNotFoundError
-        If the file is missing from the installation.
+    ValueError, FileNotFoundError
+        If the name is unknown, or the file is missing from the installation.
     """
-    if name not in DATASETS:
-        raise ValueError(f"unknown data set {name!r}; known: {', '.join(sorted(DATASETS))}")
+    if not isinstance(name, str) or name not in DATASETS:
+        is_figure = name in [row["name"] for row in rows("lep-figures")]
+        hint = f", but a figure of LEP: read it with datasets.lep({name!r})" if is_figure else ""
+        raise ValueError(f"unknown data set {name!r}{hint}; known: {', '.join(sorted(DATASETS))}")
     file = data_folder() / DATASETS[name].file
     if not file.is_file():
         raise FileNotFoundError(f"data file {file.name} is missing from this installation; install it again")
     return file
 
 
-def _intact(name):
+def intact(name: str) -> pathlib.Path:
     """Path of a packaged data file whose checksum is the listed one."""
     from ..files import DataFileError
 
@@ -143,13 +124,13 @@ def _intact(name):
     return file
 
 
-def _rows(name):
+def rows(name: str) -> list[dict[str, str]]:
     """Rows of a packaged table, as dictionaries of strings."""
-    lines = _intact(name).read_text(encoding="utf-8").splitlines()
+    lines = intact(name).read_text(encoding="utf-8").splitlines()
     return list(csv.DictReader(line for line in lines if not line.startswith("#")))
 
 
-def table(name):
+def table(name: str) -> dict[str, np.ndarray]:
     """Columns of a packaged table.
 
     Parameters
@@ -164,22 +145,21 @@ def table(name):
 
     Raises
     ------
-    ValueError
-        If the name is unknown or not a table.
-    DataFileError
-        If the file is damaged: its checksum is not the listed one.
+    ValueError, DataFileError
+        If the name is unknown or not a table, or the file is damaged: its checksum is not the listed one.
 
     Examples
     --------
     >>> table("particles")["mass_gev"][:2]
     array([0.000511, 0.000511])
     """
-    if path(name).suffix != ".csv":
-        raise ValueError(f"{name!r} is not a table; read it with datasets.load({name!r})")
-    rows = _rows(name)
+    path(name)
+    if DATASETS[name].kind != "table":
+        raise ValueError(f"{name!r} is not a table but {DATASETS[name].kind}; read it with datasets.load({name!r})")
+    found = rows(name)
     columns = {}
-    for column in rows[0]:
-        entries = np.array([row[column] for row in rows])
+    for column in found[0]:
+        entries = np.array([row[column] for row in found])
         try:
             columns[column] = entries.astype(float)
         except ValueError:

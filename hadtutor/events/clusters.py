@@ -1,16 +1,27 @@
 """Histories of clusters: how they formed, broke up and decayed."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from .ragged import Events, row
-
-# What became of a cluster (`Clusters.fate`).
-WAITING, FISSION, PAIR, SINGLE = 0, 1, 2, 3
+from .ragged import FLAG, REAL, WHOLE, Code, Events
 
 
-@dataclass(frozen=True, eq=False)
+class Fate(Code):
+    """What became of a cluster (`Clusters.fate`): a whole number, with ``words`` that say what it means."""
+
+    WAITING = 0, "not hadronized"
+    FISSION = 1, "broke into two clusters"
+    PAIR = 2, "decayed into two hadrons"
+    SINGLE = 3, "turned into one hadron"
+
+
+WAITING, FISSION, PAIR, SINGLE = map(int, Fate)  # for kernels: numba freezes plain numbers
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Clusters(Events):
     """The clusters of N events: those formed after the shower first, then what they broke into.
 
@@ -33,35 +44,28 @@ class Clusters(Events):
     parent : ndarray of int32, shape (rows,)
         Number, within the event, of the cluster that this one is a part of; -1 for those formed after the shower.
     fate : ndarray of int8, shape (rows,)
-        0 not hadronized, 1 fission into two clusters, 2 decay into two hadrons, 3 turned into one hadron.
+        A `Fate`: WAITING (0), FISSION (1), PAIR (2) or SINGLE (3).
 
     Raises
     ------
     ValueError
-        If the arrays do not fit together, a number is not finite, or a code, a parent or a fate is none that can be;
-        the message names the event.
+        If the arrays do not fit together, a number is not finite, or a code, a parent or a fate is none that can be.
     """
 
-    offsets: np.ndarray
-    px: np.ndarray = row()
-    py: np.ndarray = row()
-    pz: np.ndarray = row()
-    e: np.ndarray = row()
-    mass: np.ndarray = row()
-    quark: np.ndarray = row()
-    antiquark: np.ndarray = row()
-    quark_perturbative: np.ndarray = row()
-    antiquark_perturbative: np.ndarray = row()
-    axis_x: np.ndarray = row()
-    axis_y: np.ndarray = row()
-    axis_z: np.ndarray = row()
-    parent: np.ndarray = row()
-    fate: np.ndarray = row()
+    mass: np.ndarray = field(metadata=REAL)
+    quark: np.ndarray = field(metadata=WHOLE)
+    antiquark: np.ndarray = field(metadata=WHOLE)
+    quark_perturbative: np.ndarray = field(metadata=FLAG)
+    antiquark_perturbative: np.ndarray = field(metadata=FLAG)
+    axis_x: np.ndarray = field(metadata=REAL)
+    axis_y: np.ndarray = field(metadata=REAL)
+    axis_z: np.ndarray = field(metadata=REAL)
+    parent: np.ndarray = field(metadata=WHOLE)
+    fate: np.ndarray = field(metadata=WHOLE)
+    _unit = "clusters"
 
-    def __post_init__(self):
-        self._check_offsets(self.offsets, len(self.px), "clusters")
-        flags = ("quark_perturbative", "antiquark_perturbative")
-        self._check_kinds(whole=("quark", "antiquark", "parent", "fate"), flags=flags)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._refuse(~np.isfinite(self.px + self.py + self.pz + self.e + self.mass), "a cluster that is not finite")
         self._refuse((self.fate < WAITING) | (self.fate > SINGLE), "a cluster whose fate is not one of 0 to 3")
         n_clusters = np.repeat(self.multiplicity, self.multiplicity)
@@ -69,21 +73,21 @@ class Clusters(Events):
         self._refuse((self.quark < 1) | (self.quark > 5), "a cluster whose quark is not one of 1 to 5")
         self._refuse((self.antiquark < -5) | (self.antiquark > -1), "a cluster whose antiquark is not one of -1 to -5")
 
-    def __repr__(self):
-        return f"Clusters({len(self)} events, {len(self.px)} clusters, {(self.parent < 0).sum()} primary)"
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, {self.primary.sum()} primary)"
 
     @property
-    def primary(self):
+    def primary(self) -> np.ndarray:
         """Whether each cluster was formed after the shower and not by fission, bool of shape (rows,)."""
         return self.parent < 0
 
     @property
-    def n_hadrons(self):
+    def n_hadrons(self) -> np.ndarray:
         """Hadrons of each cluster, shape (rows,): the first belong to the first cluster, and so on."""
         return np.array([0, 0, 2, 1])[self.fate]
 
     @property
-    def unfinished(self):
+    def unfinished(self) -> np.ndarray:
         """Numbers of the events that could not be hadronized: with clusters that wait, or without any."""
         waiting = np.bincount(self.event[self.fate == WAITING], minlength=len(self)) > 0
         return np.flatnonzero(waiting | (self.multiplicity == 0))

@@ -2,26 +2,30 @@
 
 Strings have `Histories`, with all their breaks, clusters have `Clusters`, with their parents.
 
-Ragged data is flat with offsets: event i owns the rows ``offsets[i]:offsets[i + 1]``, a chain owns
-its breaks the same way. Nothing is padded; `to_padded` makes a rectangle with an explicit mask where
-a network wants one.
+Ragged data is flat with offsets: event i owns the rows ``offsets[i]:offsets[i + 1]``, a chain owns its breaks the same
+way. Nothing is padded; `to_padded` makes a rectangle with an explicit mask where a network wants one.
 """
 
-from dataclasses import dataclass, fields, replace
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .._support.checks import energy_gev
-from ..files import DataFileError, read_arrays, write_arrays
 from ..params import ClusterParams, LundMixture, LundParams
+from ..particles import QUARKS
 from .clusters import Clusters
 from .hadrons import Hadrons
 from .histories import Histories
-from .ragged import as_index
+from .ragged import Saved, as_index
 
 
 @dataclass(frozen=True, eq=False)
-class Sample:
+class Sample(Saved):
     """Events with their histories, and the settings that made them.
 
     Attributes
@@ -35,147 +39,118 @@ class Sample:
     energy : float
         Mass of the string, or centre-of-mass energy of the showers [GeV].
     quark : str or None
-        Flavour at the +z end of a string, ``"u"`` or ``"d"``; the other end carries its antiquark. None for clusters.
+        Flavour at the +z end of a string, ``"u"`` (if it is left out) or ``"d"``; the other end carries its antiquark.
+        None for clusters.
+    law : str or None
+        Name of the fragmentation function from which z was drawn in place of that of `params`; None where it was not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If these are of another kind, out of range, or do not belong together: histories of strings with parameters of
+        clusters, or histories of more or fewer events than there are.
     """
 
     hadrons: Hadrons
     histories: Histories | Clusters | None
     params: LundParams | LundMixture | ClusterParams
     energy: float
-    quark: str | None = "u"
+    quark: str | None = None
+    law: str | None = None
 
-    def __len__(self):
+    def __post_init__(self) -> None:
+        if not isinstance(self.hadrons, Hadrons):
+            raise TypeError(f"hadrons must be Hadrons, got {type(self.hadrons).__name__}")
+        if not isinstance(self.params, (LundParams, LundMixture, ClusterParams)):
+            raise TypeError(f"params must be LundParams or ClusterParams, got {type(self.params).__name__}")
+        of_clusters, model = isinstance(self.params, ClusterParams), type(self.params).__name__
+        wanted = Clusters if of_clusters else Histories
+        if self.histories is not None and not isinstance(self.histories, wanted):
+            raise TypeError(f"{model} go with {wanted.__name__} or None, got {type(self.histories).__name__}")
+        if self.histories is not None and len(self.histories) != len(self):
+            raise ValueError(f"the hadrons are of {len(self)} events, the histories of {len(self.histories)}")
+        quark = self.quark if of_clusters or self.quark else "u"
+        if quark not in ({None} if of_clusters else QUARKS):
+            known = "none" if of_clusters else " or ".join(sorted(QUARKS))
+            raise ValueError(f"quark must be {known} for {model}, got {quark!r}")
+        self.__dict__.update(energy=energy_gev(self.energy), quark=quark)
+
+    def __len__(self) -> int:
         return len(self.hadrons)
 
-    def __repr__(self):
-        p = self.params
+    def __repr__(self) -> str:
+        p, what = self.params, f"a {self.quark} string"
         if isinstance(p, ClusterParams):
-            return (
-                f"Sample({len(self)} events of clusters, {self.energy:g} GeV, "
-                f"cl_max={p.cl_max:g}, cl_pow={p.cl_pow:g}, p_split={p.p_split:g})"
-            )
-        if isinstance(p, LundMixture):
-            mixed = " + ".join(f"{share:g} × (a={c.a:g}, b={c.b:g})" for c, share in zip(*p, strict=True))
-            return f"Sample({len(self)} events of a {self.quark} string, {self.energy:g} GeV, {mixed})"
-        return (
-            f"Sample({len(self)} events of a {self.quark} string, {self.energy:g} GeV, "
-            f"a={p.a:g}, b={p.b:g}, sigma_pt={p.sigma_pt:g})"
-        )
+            what, shape = "clusters", f"cl_max={p.cl_max:g}, cl_pow={p.cl_pow:g}, p_split={p.p_split:g}"
+        elif isinstance(p, LundMixture):
+            shape = " + ".join(f"{share:g} × (a={c.a:g}, b={c.b:g})" for c, share in zip(*p, strict=True))
+        else:
+            shape = f"a={p.a:g}, b={p.b:g}, sigma_pt={p.sigma_pt:g}"
+        by = "" if self.law is None else f", z by {self.law}"
+        return f"Sample({len(self)} events of {what}, {self.energy:g} GeV, {shape}{by})"
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: int | slice | Sequence | np.ndarray) -> Sample:
         index = as_index(key, len(self))
         histories = None if self.histories is None else self.histories[index]
-        return replace(self, hadrons=self.hadrons[index], histories=histories)
+        return self._changed(hadrons=self.hadrons[index], histories=histories)
+
+    def _settings(self):
+        return {"params": self.params, "energy": self.energy, "quark": self.quark, "law": self.law}
+
+    def _packed(self):
+        parts = {name: part for name in ("hadrons", "histories") if (part := getattr(self, name)) is not None}
+        arrays = {f"{of}.{name}": array for of, part in parts.items() for name, array in part._packed()[0].items()}
+        return arrays, self._settings() | {"params": self.params._asdict()}
 
     @classmethod
-    def concatenate(cls, samples):
-        """Join samples made with the same settings, in order.
+    def _unpacked(cls, arrays, header):
+        part = lambda of: {k.removeprefix(of): v for k, v in arrays.items() if k.startswith(of)}
+        of_clusters, values = header["quark"] is None, header["params"]
+        if "components" in values:
+            params = LundMixture(tuple(LundParams(*v) for v in values["components"]), tuple(values["fractions"]))
+        else:
+            params = (ClusterParams if of_clusters else LundParams)(**values)
+        histories = (Clusters if of_clusters else Histories)(**part("histories.")) if part("histories.") else None
+        return cls(Hadrons(**part("hadrons.")), histories, params, header["energy"], header["quark"], header.get("law"))
 
-        Parameters
-        ----------
-        samples : sequence of Sample
-
-        Returns
-        -------
-        Sample
-
-        Raises
-        ------
-        ValueError
-            If there is none, or the settings differ.
-        """
-        samples = list(samples)
-        if not samples:
-            raise ValueError("concatenate needs at least one sample")
-        first = samples[0]
-        for other in samples[1:]:
-            for name in ("params", "energy", "quark"):
-                if getattr(other, name) != getattr(first, name):
-                    raise ValueError(
-                        f"samples differ in {name}: {getattr(first, name)} and {getattr(other, name)}; "
-                        "keep them apart, or weight one to the other"
-                    )
-        has_histories = {s.histories is not None for s in samples}
-        if len(has_histories) > 1:
+    @classmethod
+    def _joined(cls, parts):
+        histories = [part.histories for part in parts]
+        if any(h is None for h in histories) and any(h is not None for h in histories):
             raise ValueError("some samples have histories and some do not; drop them with replace(histories=None)")
-        hadrons = _join([s.hadrons for s in samples], {"offsets": "px"})
-        histories = None
-        if has_histories == {True}:
-            histories = _join_histories(samples)
-        return replace(first, hadrons=hadrons, histories=histories)
+        joined = None if histories[0] is None else type(histories[0]).concatenate(histories)
+        return parts[0]._changed(hadrons=Hadrons.concatenate(p.hadrons for p in parts), histories=joined)
 
-    def save(self, path):
-        """Write the sample to one compressed file (NumPy's npz with a header).
+    def to_hepmc(self, path: str | os.PathLike, *, log_w: Any = None, progress: bool = True) -> None:
+        """`Hadrons.to_hepmc` with the energy of the sample.
 
         Parameters
         ----------
-        path : str or Path
-            Replaced only once the new file is complete.
+        path, log_w, progress
+            As there; `log_w` may be what `weights.event_weights` gives.
         """
-        arrays = {f"hadrons.{k}": v for k, v in self.hadrons._columns().items()}
-        if self.histories is not None:
-            arrays |= {f"histories.{k}": v for k, v in self.histories._columns().items()}
-        write_arrays(path, arrays, {"params": self.params._asdict(), "energy": self.energy, "quark": self.quark})
+        self.hadrons.to_hepmc(path, self.energy, log_w=log_w, progress=progress)
 
-    @classmethod
-    def load(cls, path):
-        """Read a sample written by `save`.
+    def to_parquet(self, path: str | os.PathLike, *, log_w: Any = None) -> None:
+        """`Hadrons.to_parquet` of the hadrons.
 
         Parameters
         ----------
-        path : str or Path
-
-        Returns
-        -------
-        Sample
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        DataFileError
-            If it is damaged, truncated, of another kind, or from a newer hadtutor.
+        path, log_w : as there
         """
-        arrays, header = read_arrays(path)
-        try:
-            hadrons = Hadrons(*(arrays[f"hadrons.{f.name}"] for f in fields(Hadrons)))
-            histories = None
-            of_clusters = header["quark"] is None
-            kind = Clusters if of_clusters else Histories
-            if any(name.startswith("histories.") for name in arrays):
-                histories = kind(*(arrays[f"histories.{f.name}"] for f in fields(kind)))
-            if "components" in header["params"]:
-                params = LundMixture(
-                    tuple(LundParams(*values) for values in header["params"]["components"]),
-                    tuple(header["params"]["fractions"]),
-                ).validate()
-            else:
-                params = (ClusterParams if of_clusters else LundParams)(**header["params"]).validate()
-            return cls(hadrons, histories, params, float(header["energy"]), header["quark"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataFileError(f"{path} is not a sample of events: {error}") from error
+        self.hadrons.to_parquet(path, log_w=log_w)
+
+    def to_awkward(self, *, log_w: Any = None) -> Any:
+        """`Hadrons.to_awkward` of the hadrons.
+
+        Parameters
+        ----------
+        log_w : as there
+        """
+        return self.hadrons.to_awkward(log_w=log_w)
 
 
-def _join_histories(samples):
-    if isinstance(samples[0].histories, Clusters):
-        return _join([s.histories for s in samples], {"offsets": "px"})
-    histories = _join([s.histories for s in samples], {"chain_offsets": "z"})
-    starts = np.repeat(np.cumsum([0] + [len(s) for s in samples[:-1]]), [s.histories.n_chains for s in samples])
-    return replace(histories, event_of_chain=histories.event_of_chain + starts)
-
-
-def _join(parts, offsets_of):
-    columns = {}
-    for name in parts[0]._columns():
-        arrays = [getattr(p, name) for p in parts]
-        if name in offsets_of:
-            starts = np.cumsum([0] + [len(getattr(p, offsets_of[name])) for p in parts[:-1]])
-            arrays = [arrays[0][:1]] + [a[1:] + s for a, s in zip(arrays, starts, strict=True)]
-        columns[name] = np.concatenate(arrays)
-    return type(parts[0])(**columns)
-
-
-def hadrons_and_energy(events, energy=None):
+def hadrons_and_energy(events: Sample | Hadrons, energy: float | None = None) -> tuple[Hadrons, float]:
     """What is measured, from a `Sample` alone, or from `Hadrons` and their energy.
 
     Parameters
@@ -186,15 +161,13 @@ def hadrons_and_energy(events, energy=None):
 
     Returns
     -------
-    hadrons : Hadrons
-    energy : float
+    hadrons, energy : Hadrons, float
 
     Raises
     ------
-    TypeError
-        If `events` is something else, or hadrons come without an energy.
-    ValueError
-        If the energy is not positive and finite, or not that of the sample.
+    TypeError, ValueError
+        If `events` is something else, hadrons come without an energy, or it is not positive and finite, or not that of
+        the sample.
     """
     if isinstance(events, Sample):
         if energy is not None and energy_gev(energy) != events.energy:

@@ -5,25 +5,30 @@ exactly one anticolour, so the partons of an event fall into strings: from a qua
 `Showers.colour_order` finds them; a string model stretches its strings, a cluster model forms its clusters, between
 neighbours in that order.
 
-Bring your own: make a `Showers` from arrays in any order, with colour tags as in the Les Houches accord
-:cite:p:`boos2001generic`, and `Showers.save` it. `hadtutor.pythia.shower` makes them with real Pythia.
+Bring your own: read an LHE file with `Showers.from_lhe`, or make a `Showers` from arrays in any order, with colour tags
+as in the Les Houches accord :cite:p:`boos2001generic`. `hadtutor.pythia.shower` makes them with real Pythia.
 """
 
-import numbers
-from dataclasses import dataclass
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numba import njit
 
-from ..files import DataFileError, read_arrays, write_arrays
-from .ragged import Events, row
+from .._support.checks import energy_gev
+from ..files import reading
+from .formats import from_lhe
+from .ragged import FLAG, WHOLE, Events
 
 GLUON = 21
 PARTON_MASSES = {1: 0.33, 2: 0.33, 3: 0.5, 4: 1.5, 5: 4.8, GLUON: 0.0}
 """PDG code of a parton to the mass that Pythia gives it [GeV]; antiquarks weigh what quarks do."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Showers(Events):
     """The partons of N events after the shower.
 
@@ -55,21 +60,15 @@ class Showers(Events):
     Showers(1 events, 2 partons, 100 GeV)
     """
 
-    offsets: np.ndarray
-    px: np.ndarray = row()
-    py: np.ndarray = row()
-    pz: np.ndarray = row()
-    e: np.ndarray = row()
-    pid: np.ndarray = row()
-    col: np.ndarray = row()
-    acol: np.ndarray = row()
+    pid: np.ndarray = field(metadata=WHOLE)
+    col: np.ndarray = field(metadata=WHOLE)
+    acol: np.ndarray = field(metadata=WHOLE)
     energy: float
+    _unit = "partons"
 
-    def __post_init__(self):
-        self._check_offsets(self.offsets, len(self.px), "partons")
-        self._check_kinds(whole=("pid", "col", "acol"), flags=("perturbative",))
-        if not isinstance(self.energy, numbers.Real) or not (np.isfinite(self.energy) and self.energy > 0):
-            raise ValueError(f"energy must be positive and finite (GeV), got {self.energy!r}")
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.__dict__["energy"] = energy_gev(self.energy)
         self._refuse(~np.isin(abs(self.pid), list(PARTON_MASSES)) | (self.pid == -GLUON), "a code that is no parton's")
         self._refuse(~np.isfinite(self.px + self.py + self.pz + self.e), "a momentum that is not finite")
         self._refuse((self.col < 0) | (self.acol < 0), "a negative colour tag; 0 means none")
@@ -87,10 +86,10 @@ class Showers(Events):
             raise ValueError(f"event {wrong}: each colour tag must stand once as a colour and once as an anticolour")
         return following
 
-    def __repr__(self):
-        return f"Showers({len(self)} events, {len(self.px)} partons, {self.energy:g} GeV)"
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, {self.energy:g} GeV)"
 
-    def colour_order(self):
+    def colour_order(self) -> tuple[np.ndarray, np.ndarray]:
         """Partons along the strings they form, event by event.
 
         Returns
@@ -109,56 +108,60 @@ class Showers(Events):
         >>> bool((showers.pid[rows[string_offsets[:-1]]] < 6).all())  # every string begins with a quark
         True
         """
-        rows = np.empty(len(self.pid), np.int64)
-        starts = np.empty(len(self.pid) + 1, np.int64)
+        rows, starts = np.empty(len(self.pid), np.int64), np.empty(len(self.pid) + 1, np.int64)
         n_strings = _follow_colours(self._following(), self.acol > 0, self.offsets, rows, starts)
         return rows, np.append(starts[:n_strings], len(rows))
 
-    def save(self, path):
-        """Write the partons to one compressed file (NumPy's npz with a header), without rounding.
-
-        Parameters
-        ----------
-        path : str or Path
-            Replaced only once the new file is complete.
-        """
-        columns = {name: column for name, column in self._columns().items() if name != "energy"}
-        write_arrays(path, columns, {"energy": float(self.energy)})
-
     @classmethod
-    def load(cls, path):
-        """Read what `save` wrote.
+    def from_lhe(cls, path: str | os.PathLike, energy: float | None = None, *, weights: bool = False) -> Any:
+        """Read the final partons (status 1) of a Les Houches event file, by whatever generator.
 
         Parameters
         ----------
         path : str or Path
+            Compressed with gzip, bz2 or xz, or not.
+        energy : float, optional
+            Centre-of-mass energy √s [GeV]; that of the file's beams if these are leptons.
+        weights : bool
+            Whether to give the weights of the events, too.
 
         Returns
         -------
-        Showers
+        showers : Showers
+        log_w : dict of str to ndarray, shape (N,)
+            Only with `weights`: the log of each weight by its name, ``"Default"`` (XWGTUP) first.
 
         Raises
         ------
-        FileNotFoundError
-            If there is no such file.
+        ImportError, FileNotFoundError
+            If pylhe is not installed, or there is no such file.
         DataFileError
-            If it is damaged, truncated, of another kind, or from a newer hadtutor.
+            If it is damaged, truncated, of another kind, or an event has other final particles than partons or colours
+            that do not close; also if a weight that was asked for has no logarithm.
+        ValueError
+            If the beams are no leptons and no energy is given.
         """
-        columns, header = read_arrays(path)
-        try:
-            return cls(**columns, energy=header["energy"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataFileError(f"{path} does not hold parton showers: {error}") from error
+        kind = "LHE file of whole showers"
+        with reading(path, kind) as place:
+            (offsets, columns, log_w), beams = from_lhe(place, weights)
+        energy = beams if energy is None else energy
+        if energy is None:
+            raise ValueError(f"{path} has no beams of leptons, so that its partons have another energy: give it in GeV")
+        with reading(path, f"{kind}, all colours of an event tied to each other", whole=True):
+            showers = cls(offsets, **columns, energy=energy)
+        return (showers, log_w) if weights else showers
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Constituents(Showers):
     """Quarks and antiquarks on their constituent mass shell, ready to form clusters; no gluons are left.
 
     Attributes
     ----------
     perturbative : ndarray of bool, shape (rows,)
-        True for quarks of the shower, False for those that a gluon split into. The other columns are as in `Showers`.
+        True for quarks of the shower, False for those that a gluon split into.
+    offsets, px, py, pz, e, pid, col, acol, energy
+        As in `Showers`.
 
     Raises
     ------
@@ -166,14 +169,12 @@ class Constituents(Showers):
         As `Showers`; also if there is a gluon.
     """
 
-    perturbative: np.ndarray = row()
+    perturbative: np.ndarray = field(metadata=FLAG)
+    _unit = "quarks and antiquarks"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         self._refuse(self.pid == GLUON, "a gluon among its constituents")
-
-    def __repr__(self):
-        return f"Constituents({len(self)} events, {len(self.px)} quarks and antiquarks, {self.energy:g} GeV)"
 
 
 @njit(nogil=True)

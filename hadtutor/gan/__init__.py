@@ -2,7 +2,7 @@ r"""Generative adversarial networks for the decays of clusters :cite:p:`goodfell
 
 A decay in two hadrons is one direction in the rest frame of the cluster. A generator G turns random numbers, and what
 is known of the cluster, into such directions; a discriminator D tells them from true ones; each learns from the other.
-Here every decay is seen. Where only hadrons are seen, see `hadtutor.gan`; for which hadrons, `flavour_gan`.
+`DecayGAN` sees every decay, `EventGAN` the hadrons of events only, and `FlavourGAN` learns which hadrons there are.
 
 Directions are those of the *leading* hadron, the one with the perturbative constituent (of two such, or none, the one
 with the quark), in the helicity frame of the cluster, see `hadtutor.kinematics.tensor`.
@@ -14,8 +14,8 @@ from .event_clusters import EventClusters, hadrons_of
 from .events import EventDiscriminator, EventGAN, clouds
 from .flavour import FlavourDiscriminator, FlavourGAN, FlavourGenerator, flavour_clouds, fractions
 from .in_generator import as_decay, load_onnx
-from .losses import DecayGAN, adversarial
-from .networks import DecayDiscriminator, DecayGenerator
+from .losses import adversarial
+from .networks import DecayDiscriminator, DecayGAN, DecayGenerator
 from .onnx import export_onnx, run_onnx
 
 __all__ = [

@@ -1,6 +1,8 @@
 """Decays of clusters as a network sees them: conditions and directions."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from ..events.clusters import PAIR, Clusters
+from ..events.hadrons import Hadrons
 from ..kinematics.tensor import helicity_axes, to_rest_frame
 
 
@@ -26,11 +29,11 @@ class Decays(NamedTuple):
     direction: Tensor
 
     @property
-    def perturbative(self):
+    def perturbative(self) -> Tensor:
         """Whether each cluster has a perturbative constituent, bool of shape (rows,)."""
         return self.condition[:, 2] > 0.5
 
-    def where(self, keep):
+    def where(self, keep: Any) -> Decays:
         """Some of the decays.
 
         Parameters
@@ -45,7 +48,7 @@ class Decays(NamedTuple):
         return Decays(self.condition[keep], self.direction[keep])
 
 
-def conditions(clusters):
+def conditions(clusters: Clusters) -> Tensor:
     """What the networks know of a cluster: ln of its mass [GeV], its rapidity, whether a constituent is perturbative.
 
     Parameters
@@ -63,7 +66,7 @@ def conditions(clusters):
     return torch.as_tensor(np.stack(columns, 1), dtype=torch.float32)
 
 
-def leading(clusters):
+def leading(clusters: Clusters) -> Tensor:
     """Which hadron leads: +1 that with the quark, -1 that with the antiquark.
 
     Parameters
@@ -78,7 +81,7 @@ def leading(clusters):
     return torch.as_tensor(np.where(of_antiquark, -1.0, 1.0))
 
 
-def momenta(columns):
+def momenta(columns: Hadrons | Clusters) -> Tensor:
     """Four-momenta of hadrons or clusters.
 
     Parameters
@@ -90,10 +93,10 @@ def momenta(columns):
     Tensor of float64, shape (rows, 4)
         px, py, pz, E [GeV].
     """
-    return torch.as_tensor(np.stack([columns.px, columns.py, columns.pz, columns.e], 1), dtype=torch.float64)
+    return torch.as_tensor(columns.p4, dtype=torch.float64)
 
 
-def pair_rows(sample):
+def pair_rows(sample: Any) -> tuple[np.ndarray, np.ndarray]:
     """Where the decays in two hadrons are.
 
     Parameters
@@ -121,7 +124,7 @@ def pair_rows(sample):
     return rows, first[rows]
 
 
-def decays(sample):
+def decays(sample: Any) -> Decays:
     """All decays in two hadrons of a sample.
 
     Parameters

@@ -1,14 +1,21 @@
 """How far two laws of directions are from each other."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
+from .._support.checks import as_seed, takes_rng, whole
 from ..kinematics.tensor import angles
 from ..metrics.distances import wasserstein
+from .directions import Decays
 
 
-def angle_distance(one, other):
+def angle_distance(one: Tensor, other: Tensor) -> float:
     """Mean of two Wasserstein distances, of azimuth and polar angle, both scaled to ±1.
 
     Parameters
@@ -31,7 +38,10 @@ def angle_distance(one, other):
     return 0.5 * sum(float(wasserstein(a[:, k], b[:, k])) for k in (0, 1))
 
 
-def sampling_floor(direction, n=None, repeats=10, seed=1):
+@takes_rng
+def sampling_floor(
+    direction: Tensor, n: int | None = None, *, repeats: int = 10, rng: np.random.Generator | int = 1
+) -> float:
     r"""What `angle_distance` is between two samples of n true directions each.
 
     Measured on random disjoint parts. Where there are fewer than 2n directions, the parts are halves, and their
@@ -44,7 +54,7 @@ def sampling_floor(direction, n=None, repeats=10, seed=1):
         By default as many as there are.
     repeats : int
         The result is the mean over so many divisions.
-    seed : int
+    rng : numpy.random.Generator or int
 
     Returns
     -------
@@ -62,11 +72,11 @@ def sampling_floor(direction, n=None, repeats=10, seed=1):
     >>> bool(0.005 < sampling_floor(directions, 1000) < 0.04)
     True
     """
-    n = len(direction) if n is None else n
+    n, repeats = len(direction) if n is None else whole(n, "n"), whole(repeats, "repeats")
     part = min(n, len(direction) // 2)
     if part < 2:
         raise ValueError(f"sampling_floor needs at least four directions, got {len(direction)} and n = {n}")
-    source = torch.Generator().manual_seed(seed)
+    source = torch.Generator().manual_seed(as_seed(rng))
     total = 0.0
     for _ in range(repeats):
         order = torch.randperm(len(direction), generator=source).to(direction.device)
@@ -81,7 +91,7 @@ class AngleScore:
     ----------
     truth : Decays
         The generator decays the same clusters, every time with the same random numbers.
-    seed : int
+    rng : numpy.random.Generator or int
 
     Attributes
     ----------
@@ -89,11 +99,12 @@ class AngleScore:
         The `sampling_floor` for so many decays; below it no generator is better than another.
     """
 
-    def __init__(self, truth, seed=1):
-        self.truth, self.seed = truth, seed
+    @takes_rng
+    def __init__(self, truth: Decays, *, rng: np.random.Generator | int = 1) -> None:
+        self.truth, self.start = truth, as_seed(rng)
         self.floor = sampling_floor(truth.direction)
 
-    def __call__(self, gan):
+    def __call__(self, gan: Any) -> float:
         """Distance of a GAN from the truth.
 
         Parameters
@@ -105,8 +116,8 @@ class AngleScore:
         -------
         float
         """
-        source = torch.Generator().manual_seed(self.seed)
-        noise = torch.randn(len(self.truth.condition), gan.generator.n_noise, generator=source)
+        source = torch.Generator().manual_seed(self.start)
+        noise = torch.randn(len(self.truth.condition), gan.generator.n_noise, generator=source, dtype=torch.float32)
         condition = self.truth.condition
         with torch.no_grad():
             return angle_distance(gan.generator(condition, noise.to(condition)), self.truth.direction)

@@ -1,6 +1,8 @@
 """Events of clusters in batches, and the hadrons that a generator makes of them."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -56,7 +58,7 @@ class EventClusters:
     2
     """
 
-    def __init__(self, sample, dtype=torch.float32, device="cpu"):
+    def __init__(self, sample: Any, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> None:
         rows, first = pair_rows(sample)
         hadrons, clusters = sample.hadrons, sample.histories
         of_hadrons = momenta(hadrons)
@@ -88,10 +90,10 @@ class EventClusters:
         self._pair_offsets = put(np.searchsorted(clusters.event[rows], edges), torch.int64)
         self._single_offsets = put(np.searchsorted(clusters.event[singles], edges), torch.int64)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._pair_offsets) - 1
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Tensor) -> ClusterBatch:
         rows, event = rows_of(self._pair_offsets, index)
         singles, single_event = rows_of(self._single_offsets, index)
         columns = {name: x[rows] for name, x in self._pairs.items()}
@@ -99,7 +101,7 @@ class EventClusters:
         return ClusterBatch(**columns, event=event, single_event=single_event, n_events=len(index))
 
 
-def hadrons_of(clusters, direction):
+def hadrons_of(clusters: ClusterBatch, direction: Tensor) -> tuple[Tensor, Tensor]:
     """Momenta of all hadrons in the lab, for given decays; differentiable.
 
     Parameters
@@ -115,5 +117,10 @@ def hadrons_of(clusters, direction):
     event : Tensor of int64, shape (hadrons,)
     """
     of_quark = rotate(direction, clusters.axes) * clusters.leading.unsqueeze(1)
-    one, two = two_body(clusters.p, clusters.mass, of_quark, clusters.m1, clusters.m2)
-    return torch.cat([one, two, clusters.single]), torch.cat([clusters.event, clusters.event, clusters.single_event])
+    return in_the_lab(clusters, of_quark, clusters.m1, clusters.m2)
+
+
+def in_the_lab(clusters: ClusterBatch, of_quark: Tensor, m1: Tensor, m2: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for directions of the hadrons with the quarks, in the axes of the lab, and masses of both hadrons."""
+    pairs = two_body(clusters.p, clusters.mass, of_quark, m1, m2)
+    return torch.cat([*pairs, clusters.single]), torch.cat([clusters.event, clusters.event, clusters.single_event])

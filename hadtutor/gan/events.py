@@ -1,25 +1,37 @@
 """A GAN that sees hadrons of whole events only."""
 
-import torch
-from torch import nn
+from __future__ import annotations
 
+import torch
+from torch import Tensor, nn
+
+from .._support.checks import energy_gev
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample, hadrons_and_energy
 from ..nets.features import axis_features
 from ..nets.layers import Standardise
 from ..nets.sets import Cloud, DeepSets
 from ..training.batches import Clouds
 from .directions import momenta
 from .event_clusters import hadrons_of
+from .networks import Players
 
 
-def clouds(hadrons, energy, dtype=torch.float32, device="cpu"):
+def clouds(
+    events: Sample | Hadrons,
+    energy: float | None = None,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str = "cpu",
+) -> Clouds:
     """The hadrons of events as the discriminator sees them.
 
     Parameters
     ----------
-    hadrons : Hadrons
+    events : Sample or Hadrons
         N events.
-    energy : float
-        Centre-of-mass energy [GeV].
+    energy : float, optional
+        Centre-of-mass energy [GeV]; a sample knows it.
     dtype : torch.dtype
     device : torch.device or str
 
@@ -32,10 +44,10 @@ def clouds(hadrons, energy, dtype=torch.float32, device="cpu"):
     --------
     >>> import numpy as np, hadtutor as ht
     >>> showers = ht.datasets.load("pythia-showers-91")[:10]
-    >>> sample = ht.hadronize_clusters(showers, rng=np.random.default_rng(1))
-    >>> len(clouds(sample.hadrons, sample.energy))
+    >>> len(clouds(ht.hadronize_clusters(showers, rng=np.random.default_rng(1))))
     10
     """
+    hadrons, energy = hadrons_and_energy(events, energy)
     x = axis_features(momenta(hadrons), torch.as_tensor(hadrons.event), len(hadrons), energy)
     return Clouds(x.to(device=device, dtype=dtype), hadrons.offsets)
 
@@ -50,19 +62,29 @@ class EventDiscriminator(nn.Module):
     phi, rho : tuple of int
         Hidden neurons, see `hadtutor.nets.DeepSets`.
     pooling : {"mean", "sum"}
+    n_species : int
+        Columns with one 1 for the species, which follow the features.
     """
 
-    def __init__(self, x, phi=(64, 64), rho=(64,), pooling="mean"):
+    def __init__(
+        self,
+        x: Tensor,
+        *,
+        phi: tuple[int, ...] = (64, 64),
+        rho: tuple[int, ...] = (64,),
+        pooling: str = "mean",
+        n_species: int = 0,
+    ) -> None:
         super().__init__()
         self.scale = Standardise(x)
-        self.net = DeepSets(x.shape[1], phi=phi, rho=rho, pooling=pooling)
+        self.net = DeepSets(x.shape[1] + n_species, phi=phi, rho=rho, pooling=pooling, dtype=x.dtype)
 
-    def forward(self, x, event, n_events):
+    def forward(self, x: Tensor, event: Tensor, n_events: int) -> Tensor:
         """Logits.
 
         Parameters
         ----------
-        x : Tensor, shape (rows, F)
+        x : Tensor, shape (rows, F + n_species)
         event : Tensor of int64, shape (rows,)
         n_events : int
 
@@ -70,10 +92,12 @@ class EventDiscriminator(nn.Module):
         -------
         Tensor, shape (n_events,)
         """
-        return self.net(Cloud(self.scale(x), event, n_events))
+        n = len(self.scale.mean)
+        # Each species is rare: the 3 gives it the weight of a standardised feature.
+        return self.net(Cloud(torch.cat([self.scale(x[:, :n]), 3.0 * x[:, n:]], 1), event, n_events))
 
 
-class EventGAN(nn.Module):
+class EventGAN(Players):
     """Both players of the game for whole events; a batch is of `training.Paired` `EventClusters` and `clouds`.
 
     Parameters
@@ -86,39 +110,15 @@ class EventGAN(nn.Module):
         Centre-of-mass energy [GeV].
     """
 
-    def __init__(self, generator, discriminator, energy):
-        super().__init__()
-        self.generator, self.discriminator, self.energy = generator, discriminator, energy
+    def __init__(self, generator: nn.Module, discriminator: nn.Module, energy: float) -> None:
+        super().__init__(generator, discriminator)
+        self.energy = energy_gev(energy)
 
-    def real(self, batch):
-        """Hadrons of the data.
-
-        Parameters
-        ----------
-        batch : tuple
-
-        Returns
-        -------
-        x : Tensor, shape (rows, F)
-        event : Tensor of int64, shape (rows,)
-        n_events : int
-        """
+    def real(self, batch: tuple) -> tuple[Tensor, Tensor, int]:
         _, (cloud,) = batch
         return cloud.x, cloud.index, cloud.n_sets
 
-    def fake(self, batch):
-        """Hadrons of simulated clusters, decayed by the generator.
-
-        Parameters
-        ----------
-        batch : tuple
-
-        Returns
-        -------
-        x : Tensor, shape (rows, F)
-        event : Tensor of int64, shape (rows,)
-        n_events : int
-        """
+    def fake(self, batch: tuple) -> tuple[Tensor, Tensor, int]:
         clusters, _ = batch
         p, event = hadrons_of(clusters, self.generator.sample(clusters.condition))
         return axis_features(p, event, clusters.n_events, self.energy), event, clusters.n_events

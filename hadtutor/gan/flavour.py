@@ -1,17 +1,24 @@
 """A GAN that learns which hadrons clusters decay to."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import gumbel_softmax, one_hot
 
+from .._support.checks import number, whole
 from ..cluster.tensor import PairOdds
-from ..kinematics.tensor import two_body
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample, hadrons_and_energy
 from ..nets.features import axis_features
-from ..nets.layers import MLP, Standardise
-from ..nets.sets import Cloud, DeepSets
+from ..nets.layers import MLP
+from ..params import ClusterParams
 from ..training.batches import Clouds
-from .directions import momenta
+from .event_clusters import EventClusters, in_the_lab
+from .events import EventDiscriminator, EventGAN, clouds
 
 
 class FlavourGenerator(nn.Module):
@@ -32,15 +39,15 @@ class FlavourGenerator(nn.Module):
     odds : PairOdds
     """
 
-    def __init__(self, params, hidden=(64,)):
+    def __init__(self, params: ClusterParams, *, hidden: tuple[int, ...] = (64,)) -> None:
         super().__init__()
         self.odds = PairOdds(params)
-        self.net = MLP(11, *hidden, 2 * len(self.odds.species))
+        self.net = MLP(11, *hidden, 2 * len(self.odds.species), dtype=torch.float32)
         with torch.no_grad():
-            self.net[-1].weight.zero_()
-            self.net[-1].bias.zero_()
+            for weight in self.net[-1].parameters():
+                weight.zero_()
 
-    def forward(self, flavour, mass):
+    def forward(self, flavour: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
         """Logits of each pair.
 
         Parameters
@@ -60,7 +67,7 @@ class FlavourGenerator(nn.Module):
         one, two = self.odds.number[:, pair]
         return log_p + of_quark.gather(1, one) + of_antiquark.gather(1, two), pair
 
-    def sample(self, flavour, mass, temperature=1.0):
+    def sample(self, flavour: Tensor, mass: Tensor, *, temperature: float = 1.0) -> tuple[Tensor, Tensor]:
         """Draw a pair for each cluster, with slopes by the straight-through Gumbel-softmax.
 
         Parameters
@@ -80,21 +87,23 @@ class FlavourGenerator(nn.Module):
         logit, pair = self(flavour, mass)
         choice = gumbel_softmax(logit, temperature, hard=True)
         empty = choice.new_zeros((len(mass), len(self.odds.species)))
-        species = torch.stack([empty.scatter_add(1, number, choice) for number in self.odds.number[:, pair]])
+        species = torch.stack([empty.scatter_add(1, of, choice) for of in self.odds.number[:, pair]])
         return species, (choice * self.odds.mass[:, pair]).sum(2)
 
 
-def flavour_clouds(hadrons, energy, species, device="cpu"):
+def flavour_clouds(
+    events: Sample | Hadrons, species: np.ndarray, energy: float | None = None, *, device: torch.device | str = "cpu"
+) -> Clouds:
     """The hadrons of events as the discriminator sees them: momentum and species.
 
     Parameters
     ----------
-    hadrons : Hadrons
+    events : Sample or Hadrons
         N events.
-    energy : float
-        Centre-of-mass energy [GeV].
     species : ndarray of int, shape (S,)
         PDG codes, sorted; see `PairOdds`.
+    energy : float, optional
+        Centre-of-mass energy [GeV]; a sample knows it.
     device : torch.device or str
 
     Returns
@@ -107,16 +116,16 @@ def flavour_clouds(hadrons, energy, species, device="cpu"):
     ValueError
         If there is a hadron of another species.
     """
-    number = np.searchsorted(species, hadrons.pid).clip(max=len(species) - 1)
-    if not np.array_equal(species[number], hadrons.pid):
-        strange = hadrons.pid[species[number] != hadrons.pid][0]
+    hadrons, energy = hadrons_and_energy(events, energy)
+    row = np.searchsorted(species, hadrons.pid).clip(max=len(species) - 1)
+    if not np.array_equal(species[row], hadrons.pid):
+        strange = hadrons.pid[species[row] != hadrons.pid][0]
         raise ValueError(f"there is a hadron of species {strange}, which clusters do not decay to; decay less")
-    x = axis_features(momenta(hadrons), torch.as_tensor(hadrons.event), len(hadrons), energy)
-    x = torch.cat([x, torch.as_tensor(number).unsqueeze(1)], 1)
-    return Clouds(x.to(device=device, dtype=torch.float32), hadrons.offsets)
+    x = clouds(hadrons, energy, device=device).x
+    return Clouds(torch.cat([x, torch.as_tensor(row).unsqueeze(1).to(x)], 1), hadrons.offsets)
 
 
-class FlavourDiscriminator(nn.Module):
+class FlavourDiscriminator(EventDiscriminator):
     """Logit that an event is of the data, by the momenta and species of the hadrons in it.
 
     Parameters
@@ -124,35 +133,17 @@ class FlavourDiscriminator(nn.Module):
     x : Tensor, shape (rows, 3)
         Features of a sample of hadrons, to standardise with, see `hadtutor.nets.axis_features`.
     n_species : int
-    phi, rho : tuple of int
-        Hidden neurons, see `hadtutor.nets.DeepSets`.
     pooling : {"sum", "mean"}
+    **sizes : tuple of int
+        Hidden neurons `phi` and `rho`, see `hadtutor.nets.DeepSets`.
     """
 
-    def __init__(self, x, n_species, phi=(64, 64), rho=(64,), pooling="sum"):
-        super().__init__()
-        self.scale = Standardise(x)
-        self.net = DeepSets(3 + n_species, phi=phi, rho=rho, pooling=pooling)
-
-    def forward(self, x, event, n_events):
-        """Logits.
-
-        Parameters
-        ----------
-        x : Tensor, shape (rows, 3 + n_species)
-        event : Tensor of int64, shape (rows,)
-        n_events : int
-
-        Returns
-        -------
-        Tensor, shape (n_events,)
-        """
-        # Each species is rare: the 3 gives it the weight of a standardised feature.
-        return self.net(Cloud(torch.cat([self.scale(x[:, :3]), 3.0 * x[:, 3:]], 1), event, n_events))
+    def __init__(self, x: Tensor, n_species: int, *, pooling: str = "sum", **sizes: Any) -> None:
+        super().__init__(x, n_species=n_species, pooling=pooling, **sizes)
 
 
-class FlavourGAN(nn.Module):
-    """Both players; a batch is of `training.Paired` `event_gan.EventClusters` and `clouds`.
+class FlavourGAN(EventGAN):
+    """Both players; a batch is of `training.Paired` `EventClusters` and `flavour_clouds`.
 
     Directions of decays stay as they were simulated; momenta follow from the masses that were chosen.
 
@@ -166,45 +157,21 @@ class FlavourGAN(nn.Module):
         See `FlavourGenerator.sample`.
     """
 
-    def __init__(self, generator, discriminator, energy, temperature=1.0):
-        super().__init__()
-        self.generator, self.discriminator = generator, discriminator
-        self.energy, self.temperature = energy, temperature
+    def __init__(
+        self, generator: nn.Module, discriminator: nn.Module, energy: float, *, temperature: float = 1.0
+    ) -> None:
+        super().__init__(generator, discriminator, energy)
+        self.temperature = number(temperature, "temperature", 0.0, above=True)
 
-    def real(self, batch):
-        """Hadrons of the data.
+    def real(self, batch: tuple) -> tuple[Tensor, Tensor, int]:
+        x, event, n_events = super().real(batch)
+        species = one_hot(x[:, 3].long(), len(self.generator.odds.species))
+        return torch.cat([x[:, :3], species.to(x)], 1), event, n_events
 
-        Parameters
-        ----------
-        batch : tuple
-
-        Returns
-        -------
-        x : Tensor, shape (rows, 3 + S)
-        event : Tensor of int64, shape (rows,)
-        n_events : int
-        """
-        _, (cloud,) = batch
-        species = one_hot(cloud.x[:, 3].long(), len(self.generator.odds.species))
-        return torch.cat([cloud.x[:, :3], species.to(cloud.x)], 1), cloud.index, cloud.n_sets
-
-    def fake(self, batch):
-        """Hadrons of simulated clusters, of the species that the generator draws.
-
-        Parameters
-        ----------
-        batch : tuple
-
-        Returns
-        -------
-        x : Tensor, shape (rows, 3 + S)
-        event : Tensor of int64, shape (rows,)
-        n_events : int
-        """
+    def fake(self, batch: tuple) -> tuple[Tensor, Tensor, int]:
         c, _ = batch
-        species, (m1, m2) = self.generator.sample(c.flavour, c.mass, self.temperature)
-        one, two = two_body(c.p, c.mass, c.direction, m1, m2)
-        p, event = torch.cat([one, two, c.single]), torch.cat([c.event, c.event, c.single_event])
+        species, masses = self.generator.sample(c.flavour, c.mass, temperature=self.temperature)
+        p, event = in_the_lab(c, c.direction, *masses)
         single = one_hot(_numbers(c.single_pid, self.generator.odds.species), species.shape[2])
         x = axis_features(p, event, c.n_events, self.energy)
         return torch.cat([x, torch.cat([*species, single.to(x)])], 1), event, c.n_events
@@ -214,7 +181,7 @@ def _numbers(pid, species):
     return torch.searchsorted(torch.as_tensor(species, dtype=torch.int64, device=pid.device), pid)
 
 
-def fractions(generator, events, batch_size=4096):
+def fractions(generator: FlavourGenerator, events: EventClusters, *, batch_size: int = 4096) -> np.ndarray:
     """Expected share of each species among all hadrons.
 
     Parameters
@@ -232,11 +199,11 @@ def fractions(generator, events, batch_size=4096):
     species = generator.odds.species
     total = torch.zeros(len(species), dtype=torch.float64)
     with torch.no_grad():
-        for index in torch.arange(len(events)).split(batch_size):
+        for index in torch.arange(len(events)).split(whole(batch_size, "batch_size")):
             c = events[index]
             logit, pair = generator(c.flavour, c.mass)
             p = logit.softmax(1).double().cpu()
-            for number in generator.odds.number[:, pair].cpu():
-                total.index_add_(0, number.flatten(), p.flatten())
+            for of in generator.odds.number[:, pair].cpu():
+                total.index_add_(0, of.flatten(), p.flatten())
             total += torch.bincount(_numbers(c.single_pid.cpu(), species), minlength=len(species))
     return (total / total.sum()).numpy()

@@ -1,5 +1,11 @@
 """A trained network inside the cluster model."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -9,7 +15,7 @@ from .directions import conditions, leading, momenta
 from .onnx import run_onnx
 
 
-def as_decay(generator):
+def as_decay(generator: Any) -> Callable:
     """A trained generator as the law of decays of `hadtutor.hadronize_clusters`.
 
     Parameters
@@ -31,41 +37,31 @@ def as_decay(generator):
     >>> bool(abs(sample.hadrons.e.sum() - 9120) < 1e-6)
     True
     """
-    weights = next(generator.parameters())
+    weights = next(generator.parameters(), torch.zeros((), dtype=torch.float32))
 
     def run(condition, noise):
         with torch.inference_mode():
             return generator(condition.to(weights), torch.as_tensor(noise).to(weights)).cpu().double()
 
-    return _decay_by(run, generator.n_noise)
+    return _decay_by(run, int(generator.n_noise))
 
 
-def load_onnx(path, threads=1):
+def load_onnx(path: str | os.PathLike, *, threads: int = 1) -> Callable:
     """A generator written by `export_onnx` as the law of decays of `hadtutor.hadronize_clusters`.
 
     Runs in onnxruntime, without torch's networks: so a generator of events in any language can run it.
 
     Parameters
     ----------
-    path : str or Path
-    threads : int
-        Threads of onnxruntime for each call.
+    path, threads
+        As for `run_onnx`, with the same errors.
 
     Returns
     -------
     callable
         For its argument `decay`.
-
-    Raises
-    ------
-    ImportError
-        If onnxruntime is not installed.
-    FileNotFoundError
-        If there is no such file.
-    DataFileError
-        If it is damaged, or no generator of decays.
     """
-    run, n_noise = run_onnx(path, threads)
+    run, n_noise = run_onnx(path, threads=threads)
     return _decay_by(lambda condition, noise: torch.as_tensor(run(condition.numpy(), noise)).double(), n_noise)
 
 

@@ -1,9 +1,14 @@
-"""The generator of directions and its discriminator."""
+"""The generator of directions and its discriminator, and both as players of one game."""
+
+from __future__ import annotations
+
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from .._support.checks import whole
 from ..nets.layers import MLP, Standardise
 
 
@@ -36,16 +41,19 @@ class DecayGenerator(nn.Module):
     torch.Size([2, 3])
     """
 
-    def __init__(self, condition, hidden=(64, 64), n_noise=6, symmetric=True):
+    def __init__(
+        self, condition: Tensor, *, hidden: tuple[int, ...] = (64, 64), n_noise: int = 6, symmetric: bool = True
+    ) -> None:
         super().__init__()
+        n_noise = whole(n_noise, "n_noise", 0)
         if n_noise < 3:
             raise ValueError(f"n_noise must be at least 3, for a direction, got {n_noise}")
         self.symmetric = symmetric
         self.n_noise = n_noise + 2 * symmetric
         self.scale = Standardise(condition)
-        self.net = MLP(condition.shape[1] + n_noise, *hidden, 3)
+        self.net = MLP(condition.shape[1] + n_noise, *hidden, 3, dtype=condition.dtype)
 
-    def forward(self, condition, noise):
+    def forward(self, condition: Tensor, noise: Tensor) -> Tensor:
         """Directions for given noise.
 
         Parameters
@@ -68,7 +76,7 @@ class DecayGenerator(nn.Module):
         x, y, z = direction.unbind(1)
         return torch.stack([cosine * x - sine * y, sine * x + cosine * y, z], 1)
 
-    def sample(self, condition):
+    def sample(self, condition: Tensor) -> Tensor:
         """Directions with noise from torch's global generator.
 
         Parameters
@@ -79,9 +87,8 @@ class DecayGenerator(nn.Module):
         -------
         Tensor, shape (rows, 3)
         """
-        return self(
-            condition, torch.randn(len(condition), self.n_noise, dtype=condition.dtype, device=condition.device)
-        )
+        noise = torch.randn((len(condition), self.n_noise), dtype=condition.dtype, device=condition.device)
+        return self(condition, noise)
 
 
 class DecayDiscriminator(nn.Module):
@@ -98,13 +105,13 @@ class DecayDiscriminator(nn.Module):
         judge the mixture of all clusters.
     """
 
-    def __init__(self, condition, hidden=(64, 64), conditional=True):
+    def __init__(self, condition: Tensor, *, hidden: tuple[int, ...] = (64, 64), conditional: bool = True) -> None:
         super().__init__()
         self.conditional = conditional
         self.scale = Standardise(condition)
-        self.net = MLP(3 + (condition.shape[1] if conditional else 0), *hidden, 1)
+        self.net = MLP(3 + (condition.shape[1] if conditional else 0), *hidden, 1, dtype=condition.dtype)
 
-    def forward(self, direction, condition):
+    def forward(self, direction: Tensor, condition: Tensor) -> Tensor:
         """Logits.
 
         Parameters
@@ -118,3 +125,73 @@ class DecayDiscriminator(nn.Module):
         """
         x = torch.cat([direction, self.scale(condition)], 1) if self.conditional else direction
         return self.net(x).squeeze(1)
+
+
+class Players(nn.Module):
+    """A generator and a discriminator, which `adversarial` lets play; each game says what the latter is shown.
+
+    Parameters
+    ----------
+    generator, discriminator : torch.nn.Module
+    """
+
+    generator: Any
+    discriminator: Any
+
+    def __init__(self, generator: nn.Module, discriminator: nn.Module) -> None:
+        super().__init__()
+        self.generator, self.discriminator = generator, discriminator
+
+    def real(self, batch: tuple) -> tuple:
+        """What the discriminator is shown as true.
+
+        Parameters
+        ----------
+        batch : tuple
+
+        Returns
+        -------
+        tuple
+            The arguments of the discriminator.
+        """
+        raise NotImplementedError
+
+    def fake(self, batch: tuple) -> tuple:
+        """The same of the generator's making.
+
+        Parameters
+        ----------
+        batch : tuple
+
+        Returns
+        -------
+        tuple
+        """
+        raise NotImplementedError
+
+
+class DecayGAN(Players):
+    """Both players of the game for single decays; a batch is (condition, direction).
+
+    Parameters
+    ----------
+    generator : DecayGenerator
+    discriminator : DecayDiscriminator
+
+    Examples
+    --------
+    >>> from hadtutor.gan import Decays, adversarial
+    >>> from hadtutor.training import Table, train
+    >>> truth = Decays(torch.zeros(64, 3), torch.tensor([[0.0, 0.0, 1.0]]).expand(64, 3))
+    >>> gan = DecayGAN(DecayGenerator(truth.condition), DecayDiscriminator(truth.condition))
+    >>> train(gan, Table(*truth), adversarial(penalty=1.0), epochs=2, batch_size=32, betas=(0.0, 0.9)).n_epochs
+    2
+    """
+
+    def real(self, batch: tuple) -> tuple[Tensor, Tensor]:
+        condition, direction = batch
+        return direction, condition
+
+    def fake(self, batch: tuple) -> tuple[Tensor, Tensor]:
+        condition, _ = batch
+        return self.generator.sample(condition), condition

@@ -1,17 +1,23 @@
 """Generators of decays as ONNX files, which event generators in any language can run; reading needs no torch."""
 
+from __future__ import annotations
+
 import os
 import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ..files import DataFileError
+from .._support.checks import whole
+from .._support.optional import need
+from ..files import DataFileError, reading, replacing
 
 KIND = "hadtutor decay generator 1"
 OPSET = 18
 
 
-def export_onnx(generator, path):
+def export_onnx(generator: Any, path: str | os.PathLike) -> None:
     """Write a generator of decays to an ONNX file.
 
     Inputs are ``condition`` and ``noise``, standard normal numbers, output is ``direction``, all float32 and of any
@@ -31,11 +37,12 @@ def export_onnx(generator, path):
     TypeError
         If a layer is neither linear nor a ReLU.
     """
-    import onnx
+    onnx = need("onnx", "ml", "writing ONNX files")
     from onnx import TensorProto, helper, numpy_helper
     from torch import nn
 
-    nodes, constants = [], []
+    nodes: list = []
+    constants: list = []
 
     def constant(value, name):
         value = np.asarray(value)
@@ -88,16 +95,11 @@ def export_onnx(generator, path):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     helper.set_model_props(model, {"kind": KIND})
     onnx.checker.check_model(model, full_check=True)
-    path = pathlib.Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as part:
         part.write_bytes(model.SerializeToString())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
-def run_onnx(path, threads=1):
+def run_onnx(path: str | os.PathLike, *, threads: int = 1) -> tuple[Callable, int]:
     """A function that runs a generator written by `export_onnx`.
 
     Parameters
@@ -122,24 +124,19 @@ def run_onnx(path, threads=1):
     DataFileError
         If it is damaged, or no generator of decays.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError('running ONNX files needs onnxruntime: pip install "hadtutor[ml]"') from error
-
-    raw = pathlib.Path(path).read_bytes()
+    onnxruntime = need("onnxruntime", "ml", "running ONNX files")
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = whole(threads, "threads")
     options.log_severity_level = 3
-    try:
+    with reading(path, "ONNX file"):  # onnxruntime has a dozen errors of its own, without a common base
+        raw = pathlib.Path(path).expanduser().read_bytes()
         session = onnxruntime.InferenceSession(raw, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime has a dozen of its own, without a common base
-        raise DataFileError(f"{path} is not an ONNX file, or damaged: {error}") from error
     if session.get_modelmeta().custom_metadata_map.get("kind") != KIND:
         raise DataFileError(f"{path} is an ONNX file, but no generator of decays written by export_onnx")
     width = {entry.name: entry.shape[1] for entry in session.get_inputs()}
 
     def run(condition, noise):
-        return session.run(["direction"], {"condition": condition, "noise": noise})[0]
+        known = {"condition": np.asarray(condition, np.float32), "noise": np.asarray(noise, np.float32)}
+        return session.run(["direction"], known)[0]
 
     return run, width["noise"]

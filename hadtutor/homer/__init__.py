@@ -18,7 +18,9 @@ from ..metrics.pulls import Coverage, coverage, event_pulls
 from .basis import BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
-from .inputs import METHODS, ClassWeights, Histograms, HomerError, step_one, step_one_histograms
+from .checks import HomerError
+from .classify import METHODS, ClassWeights, step_one
+from .histograms import Histograms, step_one_histograms
 from .iterate import fit
 from .likelihood import maximise, most_likely
 from .lund_fit import ParametricFit, fit_lund, fit_mixture
@@ -26,8 +28,8 @@ from .moments import CloudMoments, HistogramMoments, Moments
 from .network import BreakNetwork, regress
 from .nodes import break_features
 from .posterior import Measurement, Posterior, event_sigma, infer, measure
-from .result import HomerResult, Iteration
-from .steps import prepare, step_three, step_two
+from .result import HomerResult
+from .steps import Iteration, prepare, step_three, step_two
 
 __all__ = [
     "BreakBasis", "BreakNetwork", "BreakWeights", "Chains", "ClassWeights", "CloudMoments", "Coverage",

@@ -1,13 +1,17 @@
 """Splines for ln w, normalised at every transverse mass, and their prior."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.interpolate import BSpline
 
 from .. import lund
 from ..params import LundParams
-from .nodes import CONDITIONS, _spread, break_features
+from .nodes import checked_conditions, spread
 
 FINE_NODES = 1000  # in logit z, for the normalisation
 
@@ -21,7 +25,7 @@ class Axis(NamedTuple):
     length: float  # over which the weight changes, for `BreakBasis.prior`
 
     @classmethod
-    def of(cls, name, values, n_nodes, n_knots, length):
+    def of(cls, name: str, values: np.ndarray, n_nodes: int, n_knots: int, length: float) -> Axis:
         """Cubic splines with knots at quantiles; nodes from almost the smallest value to almost the largest."""
         low, high = np.quantile(values, [1e-5, 1 - 1e-5])
         nodes = np.linspace(low, high, n_nodes)
@@ -31,13 +35,13 @@ class Axis(NamedTuple):
         knots = np.concatenate([[low] * 4, knots, [high] * 4])
         return cls(name, nodes, BSpline.design_matrix(nodes, knots, 3).toarray(), length)
 
-    def place(self, values):
+    def place(self, values: ArrayLike) -> np.ndarray:
         """Position in units of the distance of nodes, at the border for values outside."""
         n = len(self.nodes)
         place = (np.asarray(values, float) - self.nodes[0]) / (self.nodes[1] - self.nodes[0])
         return np.clip(place, 0.0, n - 1.0 - 1e-4).astype(np.float32)
 
-    def covariance(self, length):
+    def covariance(self, length: float) -> np.ndarray:
         """Of the coefficients, for a function whose values are correlated over `length`."""
         back = np.linalg.pinv(self.functions)
         return back @ np.exp(-0.5 * ((self.nodes[:, None] - self.nodes) / length) ** 2) @ back.T
@@ -48,8 +52,10 @@ class BreakBasis:
 
     Parameters
     ----------
-    histories : Histories
-        Nodes and knots follow its breaks.
+    axes : sequence of Axis
+        The nodes of logit z come first.
+    reference : ndarray, shape (nodes,)
+        Breaks of the simulation at each node, those of rejected chains too.
     params : LundParams
         Of the simulation; gives :math:`f_\mathrm{ref}`.
     conditions : sequence of {"end", "string_pt"}
@@ -57,11 +63,8 @@ class BreakBasis:
 
     Attributes
     ----------
-    axes : tuple of Axis
     matrix : ndarray, shape (nodes, K)
-        Value of each of the K functions at each node; the nodes of logit z come first.
-    reference : ndarray, shape (nodes,)
-        Breaks of the simulation at each node, those of rejected chains too.
+        Value of each of the K functions at each node.
 
     Raises
     ------
@@ -71,31 +74,13 @@ class BreakBasis:
         If a condition is not known.
     """
 
-    def __init__(self, histories, params, conditions=()):
-        conditions = (conditions,) if isinstance(conditions, str) else tuple(conditions)
-        unknown = [name for name in conditions if name not in CONDITIONS]
-        if unknown or len(set(conditions)) < len(conditions):
-            raise ValueError(f"conditions are some of {', '.join(CONDITIONS)}, each once, got {conditions}")
+    def __init__(
+        self, axes: Sequence[Axis], reference: np.ndarray, params: LundParams, conditions: str | Iterable[str] = ()
+    ) -> None:
         if not isinstance(params, LundParams):
             raise TypeError(f"the simulation must be made with LundParams, got {type(params).__name__}")
-        self.conditions, self.params = conditions, params.validate()
-        logit_z, log_mt2, *more = break_features(histories, conditions)
-        axes = [Axis.of("logit z", logit_z, 64, 8, 6.0), Axis.of("ln mT2", log_mt2, 24, 3, 6.0)]
-        for name, values in zip(conditions, more, strict=True):
-            if name == "end":
-                axes.append(Axis(name, np.array([0.0, 1.0]), np.eye(2), 2.0))
-            else:
-                axes.append(Axis.of(name, values, 8, 0, 1.0))
-        features = (logit_z, log_mt2, *more)
-        place = np.stack([axis.place(values) for axis, values in zip(axes, features, strict=True)])
-        shape = tuple(len(axis.nodes) for axis in axes)
-        reference = np.zeros(int(np.prod(shape)))
-        _spread(place, shape, np.ones(place.shape[1]), reference)
-        self._set_axes(axes, reference)
-
-    def _set_axes(self, axes, reference):
-        self.reference = reference
-        self.axes = tuple(axes)
+        self.conditions, self.params = checked_conditions(conditions), params
+        self.axes, self.reference = tuple(axes), reference
         self.shape = tuple(len(axis.nodes) for axis in axes)
         self.matrix = axes[0].functions
         for axis in axes[1:]:
@@ -113,7 +98,39 @@ class BreakBasis:
         self._to_fine[rows, k + 1] = fraction
         self._lund = np.stack([self.project(values) for values in self._lund_directions()], axis=1)
 
-    def normalise(self, table):
+    @classmethod
+    def of(cls, features: np.ndarray, params: LundParams, conditions: str | Iterable[str] = ()) -> BreakBasis:
+        """A basis whose nodes and knots follow the breaks of a simulation.
+
+        Parameters
+        ----------
+        features : ndarray, shape (2 + conditions, breaks)
+            See `break_features`.
+        params, conditions
+            As for the class.
+
+        Returns
+        -------
+        BreakBasis
+        """
+        conditions = checked_conditions(conditions)
+        logit_z, log_mt2, *more = features
+        axes = [Axis.of("logit z", logit_z, 64, 8, 6.0), Axis.of("ln mT2", log_mt2, 24, 3, 6.0)]
+        for name, values in zip(conditions, more, strict=True):
+            if name == "end":
+                axes.append(Axis(name, np.array([0.0, 1.0]), np.eye(2), 2.0))
+            else:
+                axes.append(Axis.of(name, values, 8, 0, 1.0))
+        shape = tuple(len(axis.nodes) for axis in axes)
+        reference = np.zeros(int(np.prod(shape)))
+        spread(_place(axes, features), shape, np.ones(features.shape[1]), reference)
+        return cls(axes, reference, params, conditions)
+
+    def place(self, features: np.ndarray) -> np.ndarray:
+        """Position of breaks with `features` between the nodes, shape (D, breaks), in units of their distance."""
+        return _place(self.axes, features)
+
+    def normalise(self, table: np.ndarray) -> np.ndarray:
         """Add to a table of ln w, at each mT² and condition, what makes f integrate to one.
 
         Parameters
@@ -131,7 +148,7 @@ class BreakBasis:
         reference = np.repeat(self._reference, int(np.prod(self.shape[2:])), axis=1)
         return reference * np.exp(self._to_fine @ table.reshape(self.shape[0], -1))
 
-    def derivative(self, table):
+    def derivative(self, table: np.ndarray) -> np.ndarray:
         """Derivative of the normalised ln w with respect to the coefficients, at the nodes.
 
         Parameters
@@ -149,7 +166,7 @@ class BreakBasis:
         functions = self.matrix.reshape(self.shape[0], -1, self.matrix.shape[1])
         return (functions - np.einsum("tr,trk->rk", share, functions)).reshape(self.matrix.shape)
 
-    def z_and_mt2(self):
+    def z_and_mt2(self) -> tuple[np.ndarray, np.ndarray]:
         """The variables of f at each node.
 
         Returns
@@ -159,7 +176,7 @@ class BreakBasis:
         logit_z, log_mt2 = np.meshgrid(*(axis.nodes for axis in self.axes), indexing="ij")[:2]
         return 1.0 / (1.0 + np.exp(-logit_z.ravel())), np.exp(log_mt2.ravel())
 
-    def project(self, table):
+    def project(self, table: np.ndarray) -> np.ndarray:
         """Coefficients that come closest to a table of ln w, where there are breaks.
 
         Parameters
@@ -174,7 +191,7 @@ class BreakBasis:
         ridge = 1e-9 * np.trace(weighted @ self.matrix) / len(weighted)
         return np.linalg.solve(weighted @ self.matrix + ridge * np.eye(len(weighted)), weighted @ table)
 
-    def _lund_directions(self):
+    def _lund_directions(self) -> Iterator[np.ndarray]:
         """Derivatives of ln f with respect to a and b at the nodes, bounded where no break ever is."""
         z, mt2 = self.z_and_mt2()
         for values in (np.log1p(-z), -np.minimum(mt2 / z, 15.0 / self.params.b)):
@@ -182,7 +199,9 @@ class BreakBasis:
             counts = self.reference.reshape(self.shape[0], -1)
             yield (at_mt2 - (counts * at_mt2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)).ravel()
 
-    def prior(self, amplitude=0.5, stretch=(1.0, 1.0), lund_scale=(1.0, 1.0)):
+    def prior(
+        self, amplitude: float = 0.5, stretch: ArrayLike = (1.0, 1.0), lund_scale: ArrayLike = (1.0, 1.0)
+    ) -> np.ndarray:
         r"""Covariance of the coefficients before any data: another Lund function, and a smooth departure from it.
 
         ln w is :math:`\Delta a \ln(1-z) - \Delta b\, m_T^2/z` plus a Gaussian process in logit z and
@@ -201,8 +220,13 @@ class BreakBasis:
         -------
         ndarray, shape (K, K)
         """
-        covariance = np.ones((1, 1))
-        for axis, factor in zip(self.axes, (*stretch, *[1.0] * len(self.conditions)), strict=True):
+        covariance: Any = np.ones((1, 1))
+        factors = [*np.asarray(stretch, float).tolist(), *[1.0] * len(self.conditions)]
+        for axis, factor in zip(self.axes, factors, strict=True):
             covariance = np.kron(covariance, axis.covariance(axis.length * factor))
         lund_part = self._lund * np.asarray(lund_scale)
         return amplitude**2 * (covariance + 1e-4 * np.eye(len(covariance))) + lund_part @ lund_part.T
+
+
+def _place(axes, features):
+    return np.stack([axis.place(values) for axis, values in zip(axes, features, strict=True)])

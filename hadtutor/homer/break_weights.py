@@ -1,9 +1,13 @@
 """Weights of breaks as a function, with errors: f(z|mT²)."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import lund
-from .chains import _sum_over_chains
+from .basis import BreakBasis
+from .chains import sum_over_chains
 
 
 class BreakWeights:
@@ -25,13 +29,16 @@ class BreakWeights:
         Normalised ln w at the nodes.
     """
 
-    def __init__(self, basis, theta, covariance=None, sigma_table=None):
+    def __init__(
+        self, basis: BreakBasis, theta: np.ndarray, covariance: np.ndarray | None = None,
+        sigma_table: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         self.basis, self.theta, self.covariance = basis, theta, covariance
         self.table = basis.normalise(basis.matrix @ theta)
         self._sigma = sigma_table
 
     @property
-    def sigma_table(self):
+    def sigma_table(self) -> np.ndarray:
         """Standard deviation of ln w at the nodes; NaN without a covariance."""
         if self._sigma is None:
             if self.covariance is None:
@@ -55,17 +62,16 @@ class BreakWeights:
             raise ValueError("z must lie between 0 and 1, and mt2 be positive and finite (GeV²)")
         more = [np.asarray(conditions[name], dtype=float) for name in self.basis.conditions]
         values = np.broadcast_arrays(np.log(z) - np.log1p(-z), np.log(mt2), *more)
-        axes = self.basis.axes
-        place = np.stack([axis.place(v.ravel()) for axis, v in zip(axes, values, strict=True)])
+        place = self.basis.place([v.ravel() for v in values])
         offsets = np.arange(place.shape[1] + 1)
         found = []
         for table in tables:
             total = np.zeros(place.shape[1])
-            _sum_over_chains(place, self.basis.shape, offsets, table, total)
+            sum_over_chains(place, self.basis.shape, offsets, table, total)
             found.append(total.reshape(values[0].shape)[()])
         return found
 
-    def __call__(self, z, mt2, **conditions):
+    def __call__(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         r"""Logarithm of break weights and its standard deviation.
 
         Parameters
@@ -87,9 +93,10 @@ class BreakWeights:
         ValueError
             If an argument is out of range, or a condition is missing or not one of the basis.
         """
-        return tuple(self._look_up(z, mt2, conditions, self.table, self.sigma_table))
+        log_w, sigma = self._look_up(z, mt2, conditions, self.table, self.sigma_table)
+        return log_w, sigma
 
-    def f(self, z, mt2, **conditions):
+    def f(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         r"""Fragmentation function :math:`f(z|m_T^2) = w\,f_\mathrm{ref}` and its standard deviation.
 
         Parameters
@@ -105,3 +112,17 @@ class BreakWeights:
         log_w, sigma = self(z, mt2, **conditions)
         f = np.exp(log_w + lund.log_density(z, mt2, self.basis.params))
         return f, f * sigma
+
+    def density(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> np.ndarray:
+        """The fragmentation function alone, as `hadronize_strings` takes a law; `z`, `mt2`, `conditions` as for `f`.
+
+        Returns
+        -------
+        ndarray
+            Zero where z is 0 or 1.
+        """
+        z = np.asarray(z, dtype=float)
+        inside = (z != 0) & (z != 1)
+        safe = np.where(inside, z, 0.5)
+        (log_w,) = self._look_up(safe, mt2, conditions, self.table)
+        return np.where(inside, np.exp(log_w + lund.log_density(safe, mt2, self.basis.params)), 0.0)[()]

@@ -1,17 +1,21 @@
 """Breaks summed over chains: weights of events from weights of breaks."""
 
+from __future__ import annotations
+
 import numpy as np
 from numba import njit
 
-from .nodes import _corner, _spread, break_features
+from ..events.histories import Histories
+from .basis import BreakBasis
+from .nodes import break_features, corner_of, spread
 
 
 @njit(nogil=True)
-def _sum_over_chains(place, shape, offsets, table, total):
+def sum_over_chains(place, shape, offsets, table, total):
     for c in range(len(offsets) - 1):
         for j in range(offsets[c], offsets[c + 1]):
             for corner in range(1 << len(shape)):
-                node, share = _corner(place, shape, j, corner)
+                node, share = corner_of(place, shape, j, corner)
                 total[c] += share * table[node]
 
 
@@ -20,7 +24,7 @@ def _rows_of_chains(place, shape, offsets, chains, table, rows):
     for i in range(len(chains)):
         for j in range(offsets[chains[i]], offsets[chains[i] + 1]):
             for corner in range(1 << len(shape)):
-                node, share = _corner(place, shape, j, corner)
+                node, share = corner_of(place, shape, j, corner)
                 for k in range(table.shape[1]):
                     rows[i, k] += share * table[node, k]
 
@@ -33,16 +37,17 @@ class Chains:
     histories : Histories
         N events with their C chains.
     basis : BreakBasis
+    features : ndarray, shape (D, breaks), optional
+        Those of `break_features`, if they are at hand.
     """
 
-    def __init__(self, histories, basis):
+    def __init__(self, histories: Histories, basis: BreakBasis, features: np.ndarray | None = None) -> None:
         self.basis = basis
-        features = break_features(histories, basis.conditions)
-        self.place = np.stack([axis.place(values) for axis, values in zip(basis.axes, features, strict=True)])
+        self.place = basis.place(break_features(histories, basis.conditions) if features is None else features)
         self.offsets, self.accepted = histories.chain_offsets, histories.accepted
         self.accepted_chains = np.flatnonzero(self.accepted)
 
-    def histogram(self, weight):
+    def histogram(self, weight: np.ndarray) -> np.ndarray:
         """Breaks per node, those of each chain with its weight.
 
         Parameters
@@ -54,10 +59,10 @@ class Chains:
         ndarray, shape (nodes,)
         """
         nodes = np.zeros(int(np.prod(self.basis.shape)))
-        _spread(self.place, self.basis.shape, np.repeat(weight, np.diff(self.offsets)), nodes)
+        spread(self.place, self.basis.shape, np.repeat(weight, np.diff(self.offsets)), nodes)
         return nodes
 
-    def log_weights(self, table):
+    def log_weights(self, table: np.ndarray) -> np.ndarray:
         """Logarithm of the weight of each chain: the sum over its breaks.
 
         Parameters
@@ -70,10 +75,10 @@ class Chains:
         ndarray, shape (C,)
         """
         total = np.zeros(len(self.accepted))
-        _sum_over_chains(self.place, self.basis.shape, self.offsets, table, total)
+        sum_over_chains(self.place, self.basis.shape, self.offsets, table, total)
         return total
 
-    def log_acceptance_ratio(self, log_w):
+    def log_acceptance_ratio(self, log_w: np.ndarray) -> float:
         r"""ln(α/α_ref), from the log weights of all chains.
 
         Parameters
@@ -88,7 +93,7 @@ class Chains:
         w = np.exp(log_w - log_w.max())
         return float(np.log(w[self.accepted].sum() / w.sum() / self.accepted.mean()))
 
-    def event_log_weights(self, table, acceptance=True):
+    def event_log_weights(self, table: np.ndarray, acceptance: bool = True) -> tuple[np.ndarray, float]:
         """Step three: logarithm of the weight of each event.
 
         Parameters
@@ -107,7 +112,7 @@ class Chains:
         ratio = self.log_acceptance_ratio(chains) if acceptance else 0.0
         return chains[self.accepted] - ratio, ratio
 
-    def rows(self, derivative, events):
+    def rows(self, derivative: np.ndarray, events: slice) -> np.ndarray:
         """Derivative of each accepted chain's log weight with respect to the coefficients.
 
         Parameters

@@ -1,47 +1,54 @@
 """The whole of HOMER: steps repeated until a classifier cannot tell simulation from data."""
 
-import hashlib
-import json
-import pathlib
-from collections.abc import Mapping
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import torch
 
-from .. import observables as obs
 from .._support.bars import Progress
+from .._support.checks import as_seed, takes_rng, whole
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
-from ..files import DataFileError, read_arrays, write_arrays
 from ..metrics.weighted import n_eff
 from .break_weights import BreakWeights
-from .inputs import METHODS, Histograms, HomerError, step_one, step_one_histograms
-from .moments import CloudMoments, HistogramMoments, Moments
+from .chains import Chains
+from .checkpoint import Checkpoint
+from .checks import HomerError, check_simulation, check_size
+from .classify import ClassWeights
+from .histograms import Histograms
+from .inputs import side_by_side
 from .network import regress
-from .nodes import break_features
+from .nodes import break_features, checked_conditions
 from .posterior import event_sigma, infer, measure
-from .result import HomerResult, Iteration, _columns, _iterations
-from .steps import _trace_back, prepare
+from .result import HomerResult
+from .steps import Iteration, prepare, step_two
 
-FEWEST = 1000  # events, below which networks learn nothing
 ROUNDS = 5  # of step two in each iteration, until the weights of rejected chains do not change
-OUTSIDE = 0.02  # of the data may lie outside the range of the simulation
 
 
+@takes_rng
 def fit(
-    sim, data, iterations=6, *, method="mlp", bayesian=False, ensemble=1, step_two="splines", acceptance=True,
-    conditions=(), observables=obs.NAMES, epochs=None, posterior=True, stop_early=True, seed=1, device=None, threads=1,
-    checkpoint=None, progress=True,
-):  # fmt: skip
+    sim: Sample, data: Sample | Hadrons | Mapping[str, Any] | Histograms, *, iterations: int = 6, method: str = "mlp",
+    bayesian: bool = False, ensemble: int = 1, learner: str = "splines", acceptance: bool = True,
+    conditions: str | Iterable[str] = (), observables: str | Iterable[str] | None = None, epochs: int | None = None,
+    posterior: bool = True, stop_early: bool = True, rng: np.random.Generator | int = 1,
+    device: torch.device | str | None = None, threads: int = 1, checkpoint: str | os.PathLike | None = None,
+    progress: bool = True,
+) -> HomerResult:  # fmt: skip
     r"""Learn the fragmentation function of data, by weighting a simulation.
 
     Parameters
     ----------
     sim : Sample
         String events with their histories, rejected chains too.
-    data : Sample, Hadrons, dict of str to ndarray, or Histograms
+    data : Sample, Hadrons, mapping of str to array_like, DataFrame, or Histograms
         Events as measured: their hadrons, or only their observables, or only histograms of these. Histories in them are
-        not looked at.
+        not looked at. What is masked or missing counts as NaN.
     iterations : int
         At most so many passages of the three steps. One is HOMER, more are iHOMER.
     method : {"mlp", "trees", "deepsets"}
@@ -50,27 +57,28 @@ def fit(
         Whether the network of step one has a distribution of weights.
     ensemble : int
         Number of networks of step one.
-    step_two : {"splines", "network"}
-        The likelihood of `step_two`, or the regression of `hadtutor.homer`.
+    learner : {"splines", "network"}
+        What learns the weights of breaks: the likelihood of `step_two`, or the regression of `regress`, which takes the
+        scatter of the classifiers, if there are several, into its own.
     acceptance : bool
         Whether rejected chains are accounted for.
     conditions : sequence of {"end", "string_pt"}
         What break weights may depend on besides z and mT², see `prepare`.
-    observables : sequence of str
-        Which ones step one and the posterior look at, see `hadtutor.observables`.
+    observables : str or sequence of str, optional
+        Which ones step one and the posterior look at, see `hadtutor.observables`; by default the thirteen there.
     epochs : int, optional
         Passes of step one, see `step_one`.
     posterior : bool
         Whether the last estimate is the mean of the posterior, with errors; else it is that of the last iteration.
     stop_early : bool
         Whether to stop as soon as an area of 0.5 lies within one standard deviation of the classifier's.
-    seed : int
+    rng : numpy.random.Generator or int
     device : torch.device or str, optional
         Where the networks are; by default the CPU.
     threads : int
         Threads for observables.
     checkpoint : str or Path, optional
-        File to write after each iteration, and to go on from if it exists.
+        File to write after each iteration, and to go on from if it exists; `HomerResult.load` can look into it.
     progress : bool
         Whether to show progress bars when the work takes more than a few seconds.
 
@@ -84,9 +92,9 @@ def fit(
         If the simulation has no histories, simulation or data have too few events, observables that are not finite, or
         if data lie outside the support of the simulation; the message says which and what to do.
     TypeError, ValueError
-        If an argument is of the wrong kind or out of range.
+        If an argument is of the wrong kind or out of range, or an option would do nothing.
     DataFileError
-        If the checkpoint is damaged, or belongs to another fit.
+        If the checkpoint is damaged, or belongs to another fit, other events or another version.
 
     Examples
     --------
@@ -98,100 +106,83 @@ def fit(
     >>> bool(abs(f - np.exp(ht.lund.log_density(0.9, 0.1, data.params))) < 4 * sigma)
     True
     """
-    from_histograms = isinstance(data, Histograms)
-    if step_two not in ("splines", "network"):
-        raise ValueError(f'step_two must be "splines" or "network", got {step_two!r}')
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    if iterations < 1:
-        raise ValueError(f"iterations must be at least 1, got {iterations!r}")
-    if method == "deepsets" and not isinstance(data, (Sample, Hadrons)):
-        raise TypeError(f"deepsets looks at hadrons: give data as a Sample or Hadrons, got {type(data).__name__}")
-    chains = prepare(sim, conditions)
-    names = tuple(data.edges) if from_histograms else tuple(observables)
-    columns_sim = obs.compute(sim.hadrons, sim.energy, threads, names)
-    if from_histograms:
-        columns_data, x_data = None, None
-        _check_size(sim=len(sim))
+    if learner not in ("splines", "network"):
+        raise ValueError(f'learner must be "splines" or "network", got {learner!r}')
+    iterations, conditions, seed = whole(iterations, "iterations"), checked_conditions(conditions), as_seed(rng)
+    histories, _ = check_simulation(sim)
+    check_size(sim=len(sim))
+    inputs = side_by_side(
+        sim, data, observables=observables, threads=threads, method=method, bayesian=bayesian, ensemble=ensemble,
+        epochs=epochs, device=device, progress=progress,
+    )  # fmt: skip
+    features = break_features(histories, conditions)
+    chains = prepare(sim, conditions, features)
+    book = Checkpoint(checkpoint, sim, inputs, {
+        "iterations": iterations, "method": method, "bayesian": bayesian, "ensemble": ensemble, "learner": learner,
+        "acceptance": acceptance, "stop_early": stop_early, "conditions": conditions, "observables": inputs.names,
+        "epochs": epochs, "rng": seed,
+    })  # fmt: skip
+    state = book.restore(chains.basis) or _unweighted(chains)
+    if learner == "network":
+        learn = lambda state, found, number: _with_a_network(
+            chains, features, state, found, acceptance, rng=_seed_of(seed, number, 1), device=device, progress=progress
+        )
     else:
-        columns_data = _observed(data, sim.energy, threads, names)
-        x_sim, x_data = _matrices(columns_sim, columns_data)
-    settings = {
-        "iterations": iterations, "method": method, "bayesian": bayesian, "ensemble": ensemble, "step_two": step_two,
-        "acceptance": acceptance, "stop_early": stop_early,
-        "conditions": list(conditions), "observables": list(names), "epochs": epochs,
-        "seed": seed, "events": _digest(columns_sim, data if from_histograms else columns_data),
-    }  # fmt: skip
-    settings = json.loads(json.dumps(settings))
-    basis, stop_reason, done, draws = chains.basis, "", [], np.empty((0, chains.basis.matrix.shape[1]))
-    breaks, log_w, sigma = _unweighted(chains)
-    if checkpoint is not None and pathlib.Path(checkpoint).exists():
-        done, stop_reason, draws = _restore(checkpoint, settings, basis)
-        if done:
-            breaks = BreakWeights(basis, done[-1].theta)
-            log_w = chains.event_log_weights(breaks.table, acceptance)[0]
-    features = break_features(sim.histories, conditions) if step_two == "network" else None
-    precision = np.linalg.inv(basis.prior())
+        features = None
+        learn = lambda state, found, number: _with_splines(chains, state, found, acceptance)
 
-    def classify(log_w, number):
-        """Step one: how well simulation and data agree, the log ratio, and all that the classifiers say."""
-        if from_histograms:
-            log_ratio, chi2, ndf = step_one_histograms(columns_sim, data, log_w)
-            return {"auc": np.nan, "auc_error": np.nan, "chi2_per_ndf": chi2 / ndf}, log_ratio, None
-        pair = (sim.hadrons, getattr(data, "hadrons", data)) if method == "deepsets" else (x_sim, x_data)
-        found = step_one(
-            *pair, log_w, method, energy=sim.energy, bayesian=bayesian, ensemble=ensemble, epochs=epochs,
-            seed=_seed_of(seed, number), device=device, progress=progress,
-        )  # fmt: skip
-        return {"auc": found.auc, "auc_error": found.auc_error, "chi2_per_ndf": np.nan}, found.log_ratio, found
-
-    def wanted(log_ratio, sigma_class, number, start, rounds):
-        if step_two == "network":
-            return regress(
-                chains, features, log_w + log_ratio, sigma_class, acceptance,
-                seed=seed + 1000 * number, device=device, progress=progress,
-            )  # fmt: skip
-        found = _trace_back(chains, log_w + log_ratio, start.theta, precision, acceptance, rounds)
-        return found, np.full(len(log_w), np.nan)
-
-    with Progress(iterations, "iteration", progress) as bar:
-        bar.update(len(done))
-        for number in range(len(done), iterations):
-            if stop_reason:
+    with Progress(iterations, "iteration", progress, len(state.iterations)) as bar:
+        for number in range(len(state.iterations), iterations):
+            if state.stop_reason:
                 break
-            agreement, log_ratio, found = classify(log_w, number)
+            found = inputs.classify(state.log_w, _seed_of(seed, number))
             if number == 0:
-                _check_support(log_ratio, agreement)
-            if number > 0 and stop_early and _agree(**agreement):
-                stop_reason = "simulation and data cannot be told apart any more"
-                done.append(done[-1]._replace(**agreement))
+                _check_support(found)
+            if number > 0 and stop_early and found.agrees:
+                state.stop_reason = "simulation and data cannot be told apart any more"
             else:
-                sigma_class = 0.0 if found is None else found.sigma
-                new_breaks, sigma = wanted(log_ratio, sigma_class, number, breaks, ROUNDS if acceptance else 1)
-                if found is not None and len(found.draws) > 1 and step_two == "splines":
-                    draws = np.stack([wanted(r, 0.0, number, new_breaks, 1)[0].theta for r in found.draws])
-                breaks = new_breaks
-                log_w, ratio = chains.event_log_weights(breaks.table, acceptance)
-                done.append(Iteration(**agreement, n_eff=n_eff(log_w), log_acceptance_ratio=ratio, theta=breaks.theta))
+                state = learn(state, found, number)
+                state.log_w, ratio = chains.event_log_weights(state.breaks.table, acceptance)
+                agreement = found.auc, found.auc_error, found.chi2_per_ndf
+                state.iterations.append(Iteration(*agreement, state.n_eff, ratio, state.breaks.theta))
                 if number == iterations - 1:
-                    stop_reason = f"all {iterations} iterations done"
-            if checkpoint is not None:
-                _store(checkpoint, settings, done, stop_reason, draws)
+                    state.stop_reason = f"all {iterations} iterations done"
+            book.store(state)
             bar.update()
-    result = HomerResult(breaks, log_w, sigma, done, stop_reason, draws, None)
     if posterior:
-        if from_histograms:
-            moments = HistogramMoments(data), columns_sim, data
-        elif method == "deepsets":
-            clouds = (x_sim, sim.hadrons), (x_data, getattr(data, "hadrons", data))
-            moments = CloudMoments(x_sim, sim.hadrons), *clouds
-        else:
-            moments = Moments(x_sim), x_sim, x_data
-        result = _with_posterior(result, chains, moments, acceptance)
-    return replace(result, **classify(result.log_w, iterations)[0])
+        state = _with_posterior(state, chains, inputs.moments(), acceptance)
+    last = inputs.classify(state.log_w, _seed_of(seed, iterations))
+    return replace(state, auc=last.auc, auc_error=last.auc_error, chi2_per_ndf=last.chi2_per_ndf)
 
 
-def _with_posterior(result, chains, moments, acceptance):
+def _unweighted(chains: Chains) -> HomerResult:
+    """Where a fit begins."""
+    k, n = chains.basis.matrix.shape[1], len(chains.accepted_chains)
+    return HomerResult(
+        BreakWeights(chains.basis, np.zeros(k)), np.zeros(n), np.full(n, np.nan), [], "", np.empty((0, k))
+    )
+
+
+def _with_splines(chains: Chains, state: HomerResult, found: ClassWeights, acceptance: bool) -> HomerResult:
+    """Step two by maximum likelihood, for the mean ratio and then for that of each draw."""
+    rounds = ROUNDS if acceptance else 1
+    breaks = step_two(chains, state.log_w + found.log_ratio, state.breaks, acceptance, rounds)
+    draws = state.draws
+    if len(found.draws) > 1:
+        draws = np.stack([step_two(chains, state.log_w + r, breaks, acceptance).theta for r in found.draws])
+    return replace(state, breaks=breaks, draws=draws)
+
+
+def _with_a_network(
+    chains: Chains, features: np.ndarray, state: HomerResult, found: ClassWeights, acceptance: bool, **options: Any
+) -> HomerResult:
+    """Step two by regression."""
+    wanted = state.log_w + found.log_ratio
+    breaks, sigma = regress(chains, features, wanted, found.sigma, acceptance, **options)
+    return replace(state, breaks=breaks, sigma=sigma)
+
+
+def _with_posterior(result: HomerResult, chains: Chains, moments: tuple, acceptance: bool) -> HomerResult:
     """Move to the mean of the posterior, and linearise there again until nothing moves any more."""
     breaks, log_w = result.breaks, result.log_w
     for _ in range(8):
@@ -224,106 +215,16 @@ def _as_far_as_events_reach(chains, breaks, found, acceptance):
     )
 
 
-def _unweighted(chains):
-    basis, n = chains.basis, len(chains.accepted_chains)
-    breaks = BreakWeights(basis, np.zeros(basis.matrix.shape[1]))
-    return breaks, np.zeros(n), np.full(n, np.nan)
+def _seed_of(*numbers: int) -> int:
+    """One seed for each use, from that of the fit, the iteration and, for step two, a one."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0] >> 1)
 
 
-def _seed_of(seed, number):
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
-
-
-def _observed(data, energy, threads, names):
-    if isinstance(data, Sample):
-        if data.energy != energy:
-            raise HomerError(f"simulation and data differ in energy, {energy:g} and {data.energy:g} GeV")
-        data = data.hadrons
-    if isinstance(data, Hadrons):
-        return obs.compute(data, energy, threads, names)
-    if isinstance(data, Mapping):
-        missing = [name for name in names if name not in data]
-        if missing:
-            raise HomerError(f"the data have no {', '.join(missing)}; give them, or fewer names as `observables`")
-        return {name: np.asarray(data[name], dtype=float) for name in names}
-    raise TypeError(f"data must be a Sample, Hadrons, a dict of observables or Histograms, got {type(data).__name__}")
-
-
-def _check_size(**sizes):
-    for name, n in sizes.items():
-        if n < FEWEST:
-            raise HomerError(f"too few events: {name} has {n}, at least {FEWEST} are wanted; 10⁵ are good")
-
-
-def _matrices(sim, data):
-    """Features of both, with what is not defined put at the mean of the simulation."""
-    _check_size(sim=len(next(iter(sim.values()))), data=len(next(iter(data.values()))))
-    x, y = [], []
-    for name in sim:
-        if data[name].shape != (len(next(iter(data.values()))),):
-            raise HomerError(f"the observables of the data differ in shape: {name} has {data[name].shape}")
-        # Moments of ln x are not defined for an event without charged hadrons; everything else must be a number.
-        for which, column in (("simulation", sim[name]), ("data", data[name])):
-            bad = ~np.isfinite(column)
-            allowed = 1e-3 * len(column) if name.startswith("lnx") and not np.isinf(column).any() else 0
-            if bad.sum() > allowed:
-                raise HomerError(
-                    f"{name} of the {which} is NaN or infinite in {bad.sum()} events, first in event {np.argmax(bad)}; "
-                    "leave these events or this observable out"
-                )
-        low, high = np.nanmin(sim[name]), np.nanmax(sim[name])
-        margin = 1e-6 * (high - low)
-        outside = (data[name] < low - margin) | (data[name] > high + margin)
-        if outside.mean() > OUTSIDE:
-            raise HomerError(
-                f"data outside the support of the simulation: {name} is outside its range of {low:.4g} to {high:.4g} "
-                f"in {100 * outside.mean():.1f} % of the data; no weight makes events that were never simulated, take "
-                "parameters or an energy nearer to the data"
-            )
-        middle = np.nanmean(sim[name])
-        x.append(np.where(np.isnan(sim[name]), middle, sim[name]))
-        y.append(np.where(np.isnan(data[name]), middle, data[name]))
-    return np.stack(x, axis=1), np.stack(y, axis=1)
-
-
-def _agree(auc, auc_error, chi2_per_ndf):
-    return chi2_per_ndf < 1.0 if np.isnan(auc) else auc - auc_error <= 0.5
-
-
-def _check_support(log_ratio, agreement):
-    effective = n_eff(log_ratio) / len(log_ratio)
+def _check_support(found: ClassWeights) -> None:
+    effective = n_eff(found.log_ratio) / len(found.log_ratio)
     if effective < 0.005:
         raise HomerError(
-            f"data outside the support of the simulation: they can be told apart (AUC {agreement['auc']:.3f}), and the "
+            f"data outside the support of the simulation: they can be told apart (AUC {found.auc:.3f}), and the "
             f"weighted simulation would be worth {100 * effective:.2g} % of its events; take parameters nearer to the "
             "data, or go there in steps"
         )
-
-
-def _digest(columns_sim, data):
-    """What a checkpoint belongs to: the numbers themselves."""
-    digest = hashlib.sha256()
-    arrays = [data.shares] if isinstance(data, Histograms) else list(data.values())
-    for column in [*columns_sim.values(), *arrays]:
-        digest.update(np.ascontiguousarray(column, dtype=float).tobytes())
-    return digest.hexdigest()
-
-
-def _store(path, settings, done, stop_reason, draws):
-    arrays = {k: np.array(v) for k, v in _columns(done).items()} | {"draws": draws.ravel()}
-    write_arrays(path, arrays, {"checkpoint": settings, "stop_reason": stop_reason})
-
-
-def _restore(path, settings, basis):
-    arrays, header = read_arrays(path)
-    was = header.get("checkpoint")
-    if was is None:
-        raise DataFileError(f"{path} is no checkpoint of homer.fit; give another file, or delete it")
-    differ = [name for name in settings if was.get(name) != settings[name]]
-    if differ:
-        raise DataFileError(
-            f"{path} belongs to another fit, which differs in {', '.join(differ)}; give another file, or delete it"
-        )
-    k = basis.matrix.shape[1]
-    draws = arrays.pop("draws").reshape(-1, k)
-    return _iterations(arrays, k), header["stop_reason"], draws

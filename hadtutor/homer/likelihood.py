@@ -1,10 +1,18 @@
 """The most likely coefficients, given weights of events."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from .basis import BreakBasis
+from .chains import Chains
 
-def most_likely(chains, log_w_events, log_w_chains, start, precision, acceptance=True):
+
+def most_likely(
+    chains: Chains, log_w_events: np.ndarray, log_w_chains: np.ndarray, start: np.ndarray, precision: np.ndarray,
+    acceptance: bool = True,
+) -> np.ndarray:  # fmt: skip
     r"""The coefficients for which f follows the weighted histogram of z: the maximisation step, by Newton's method.
 
     Parameters
@@ -38,7 +46,9 @@ def most_likely(chains, log_w_events, log_w_chains, start, precision, acceptance
     return maximise(chains.basis, len(wanted) * chains.histogram(weight), reference, start, precision)
 
 
-def maximise(basis, histogram, reference, start, precision):
+def maximise(
+    basis: BreakBasis, histogram: np.ndarray, reference: np.ndarray, start: np.ndarray, precision: np.ndarray
+) -> np.ndarray:
     r"""Maximise :math:`\sum h\,g - \sum_{m_T} n \ln\langle e^g \rangle_\mathrm{ref}` less a prior: a concave function.
 
     Parameters

@@ -4,66 +4,55 @@ The fit compares with what the data say, the `Measurement` behind the learned fu
 its error bars: these hold the prior too, which a parametrisation does not need.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy import stats
 
 from .. import lund
 from .._support.bars import track
-from .._support.checks import as_generator
-from ..params import LundMixture
+from .._support.checks import as_generator, takes_rng, whole
+from .._support.optional import need
+from ..estimates import Estimate
+from ..params import LundMixture, LundParams
+from .checks import several
+from .result import HomerResult
 
 
-class ParametricFit(NamedTuple):
-    """Best values of the parameters of a fragmentation function.
+@dataclass
+class ParametricFit(Estimate):
+    """Best values of the parameters of a fragmentation function, with the covariance from second derivatives of the χ².
 
     Attributes
     ----------
-    names : tuple of str
-    values : ndarray, shape (P,)
-    covariance : ndarray, shape (P, P)
-        From the second derivatives of the χ².
-    chi2 : float
-    ndf : int
-    p_value : float
     params : LundParams or LundMixture
         All parameters at the minimum.
     bootstraps : ndarray, shape (n, P)
         Values of fits to measurements with the noise drawn anew; n may be zero.
     """
 
-    names: tuple
-    values: np.ndarray
-    covariance: np.ndarray
-    chi2: float
-    ndf: int
-    p_value: float
-    params: object
-    bootstraps: np.ndarray
-
-    @property
-    def errors(self):
-        """Standard deviations, shape (P,)."""
-        return np.sqrt(np.diag(self.covariance))
-
-    def __str__(self):
-        parts = [f"{n} = {v:.4f} ± {e:.4f}" for n, v, e in zip(self.names, self.values, self.errors, strict=True)]
-        return f"{', '.join(parts)}; χ²/ndf = {self.chi2:.1f}/{self.ndf}, p = {self.p_value:.3g}"
+    params: LundParams | LundMixture = field(kw_only=True)
+    bootstraps: np.ndarray = field(kw_only=True, repr=False)
 
 
-def fit_lund(result, names=("a", "b"), bootstraps=0, rng=None, progress=True):
+@takes_rng
+def fit_lund(
+    result: HomerResult, names: str | Iterable[str] = ("a", "b"), *, bootstraps: int = 0,
+    rng: np.random.Generator | int | None = None, progress: bool = True,
+) -> ParametricFit:  # fmt: skip
     """Fit the parameters of one Lund fragmentation function.
 
     Parameters
     ----------
     result : HomerResult
         With a posterior.
-    names : sequence of {"a", "b"}
+    names : {"a", "b"}, or a sequence of them
         What is free; the rest is that of the simulation.
     bootstraps : int
         Number of fits to measurements with the noise drawn anew.
-    rng : numpy.random.Generator, optional
+    rng : numpy.random.Generator or int, optional
         Needed for bootstraps.
     progress : bool
 
@@ -77,7 +66,7 @@ def fit_lund(result, names=("a", "b"), bootstraps=0, rng=None, progress=True):
     ValueError
         If a name is not known, or the result has no posterior.
     """
-    names = tuple(names)
+    names = several(names, "names")
     if not names or set(names) - {"a", "b"}:
         raise ValueError(f"names must be of a and b, got {names}")
     base = result.breaks.basis.params
@@ -90,7 +79,10 @@ def fit_lund(result, names=("a", "b"), bootstraps=0, rng=None, progress=True):
     return _fit(result, names, [start], [limits[n] for n in names], make, bootstraps, rng, progress)
 
 
-def fit_mixture(result, bootstraps=0, rng=None, progress=True):
+@takes_rng
+def fit_mixture(
+    result: HomerResult, *, bootstraps: int = 0, rng: np.random.Generator | int | None = None, progress: bool = True
+) -> ParametricFit:
     """Fit two Lund fragmentation functions that differ in a, and the fraction of the first.
 
     b is that of the simulation.
@@ -101,7 +93,7 @@ def fit_mixture(result, bootstraps=0, rng=None, progress=True):
         With a posterior.
     bootstraps : int
         Number of fits to measurements with the noise drawn anew.
-    rng : numpy.random.Generator, optional
+    rng : numpy.random.Generator or int, optional
         Needed for bootstraps.
     progress : bool
 
@@ -129,20 +121,20 @@ def fit_mixture(result, bootstraps=0, rng=None, progress=True):
     )  # fmt: skip
     # From (a_2, a_1 - a_2) to (a_1, a_2): the fit needs to know which is larger, the reader does not.
     turn = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    return fit._replace(
-        names=("a_1", "a_2", "fraction"), values=turn @ fit.values, covariance=turn @ fit.covariance @ turn.T,
+    return replace(
+        fit, names=("a_1", "a_2", "fraction"), values=turn @ fit.values, covariance=turn @ fit.covariance @ turn.T,
         bootstraps=fit.bootstraps @ turn.T,
     )  # fmt: skip
 
 
-def _fit(result, names, starts, limits, make, bootstraps, rng, progress):
-    try:
-        from iminuit import Minuit
-    except ImportError as error:
-        raise ImportError("fits of Lund parameters need the extra `hep`: pip install 'hadtutor[hep]'") from error
+def _fit(
+    result: HomerResult, names: tuple[str, ...], starts: Sequence[Sequence[float]],
+    limits: Sequence[tuple[float, float]], make: Callable, bootstraps: int, rng, progress: bool,
+) -> ParametricFit:  # fmt: skip
+    minuit_class = need("iminuit", "hep", "a fit of Lund parameters").Minuit
     if result.measurement is None:
         raise ValueError("the result has no posterior, so no measurement to fit; run fit(..., posterior=True)")
-    if bootstraps:
+    if whole(bootstraps, "bootstraps", 0):
         rng = as_generator(rng)
     y, h = result.measurement
     basis = result.breaks.basis
@@ -155,8 +147,10 @@ def _fit(result, names, starts, limits, make, bootstraps, rng, progress):
         return to_y @ np.clip(lund.log_density(z, mt2, make(values)) - reference, -20.0, 20.0)
 
     def minimise(wanted, start, strategy):
-        minuit = Minuit(lambda values: np.sum((wanted - expected(values)) ** 2), np.asarray(start, float), name=names)
-        minuit.errordef, minuit.strategy = Minuit.LEAST_SQUARES, strategy
+        minuit = minuit_class(
+            lambda values: np.sum((wanted - expected(values)) ** 2), np.asarray(start, float), name=names
+        )
+        minuit.errordef, minuit.strategy = minuit_class.LEAST_SQUARES, strategy
         minuit.limits = limits
         minuit.errors = [0.05] * len(names)
         minuit.migrad()
@@ -169,7 +163,8 @@ def _fit(result, names, starts, limits, make, bootstraps, rng, progress):
     again = np.empty((bootstraps, len(names)))
     for k in track(range(bootstraps), "fit", progress):
         again[k] = minimise(expected(values) + rng.standard_normal(len(y)), values, 0).values
-    ndf = len(y) - len(names)
     return ParametricFit(
-        names, values, covariance, float(best.fval), ndf, float(stats.chi2.sf(best.fval, ndf)), make(values), again
-    )
+        names, values, covariance, chi2=float(best.fval), ndf=len(y) - len(names), n_eff=result.n_eff,
+        message="" if best.valid else "the minimum is not sure: the data say little about these parameters",
+        params=make(values), bootstraps=again,
+    )  # fmt: skip

@@ -1,8 +1,13 @@
 """Means of features of events: what of the data is measured linearly."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 import numpy as np
 
-from .inputs import _places
+from ..events.hadrons import Hadrons
+from .histograms import Histograms
 
 CHUNK = 20_000  # events at a time
 
@@ -16,11 +21,11 @@ class Moments:
         Observables of the simulation, to standardise with; what is five standard deviations away is put there.
     """
 
-    def __init__(self, x):
+    def __init__(self, x: np.ndarray) -> None:
         self.mean, self.spread = x.mean(axis=0), x.std(axis=0)
         self.spread = np.where(self.spread > 0, self.spread, 1.0)
 
-    def __call__(self, x, events):
+    def __call__(self, x: np.ndarray, events: slice) -> np.ndarray:
         """Features of some events.
 
         Parameters
@@ -48,7 +53,7 @@ class CloudMoments:
         Of the simulation.
     """
 
-    def __init__(self, x, hadrons):
+    def __init__(self, x: np.ndarray, hadrons: Hadrons) -> None:
         self.moments = Moments(x)
         p, pt = self._p_and_pt(hadrons)
         self.edges = [np.quantile(np.log(v), np.linspace(0, 1, n + 1)[1:-1]) for v, n in ((p, 8), (pt, 4))]
@@ -57,7 +62,7 @@ class CloudMoments:
         pt2 = hadrons.px.astype(float) ** 2 + hadrons.py.astype(float) ** 2
         return np.sqrt(pt2 + hadrons.pz.astype(float) ** 2), np.sqrt(np.maximum(pt2, 1e-12))
 
-    def __call__(self, x_and_hadrons, events):
+    def __call__(self, x_and_hadrons: tuple[np.ndarray, Hadrons], events: slice) -> np.ndarray:
         """Features of some events, see `Moments`.
 
         Parameters
@@ -86,10 +91,10 @@ class HistogramMoments:
     histograms : Histograms
     """
 
-    def __init__(self, histograms):
+    def __init__(self, histograms: Histograms) -> None:
         self.histograms = histograms
 
-    def __call__(self, columns, events):
+    def __call__(self, columns: Mapping[str, np.ndarray], events: slice) -> np.ndarray:
         """Features of some events, see `Moments`.
 
         Parameters
@@ -101,7 +106,8 @@ class HistogramMoments:
         -------
         ndarray, shape (n, B)
         """
-        places = _places({name: columns[name][events] for name in self.histograms.edges}, self.histograms.edges)
-        inside = np.zeros((places.shape[1], len(self.histograms.shares)))
+        bins = self.histograms.bins
+        places = bins.places({name: columns[name][events] for name in bins.edges}, overflow=True)
+        inside = np.zeros((places.shape[1], len(bins) + 1))
         np.put_along_axis(inside, places.T, 1.0, axis=1)
-        return inside
+        return inside[:, :-1]  # the last is of events in no bin

@@ -11,14 +11,20 @@ Many chains lead to events that look alike, and chains that look alike to differ
 scatter too. The weight is the mean of a log-normal number, :math:`e^{\mu + \sigma^2/2}`.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import torch
-from torch import nn
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
 
+from .._support.checks import as_seed, log_weights, takes_rng
 from ..nets.layers import MLP, Standardise, torch_seed
+from ..nets.sets import Cloud
 from ..training.batches import Clouds
 from ..training.loop import train
 from .break_weights import BreakWeights
+from .chains import Chains
 
 
 class BreakNetwork(nn.Module):
@@ -30,14 +36,15 @@ class BreakNetwork(nn.Module):
         Features, to standardise with.
     """
 
-    def __init__(self, x):
+    def __init__(self, x: Tensor) -> None:
         super().__init__()
         self.scale = Standardise(x)
         self.mean, self.log_variance = (MLP(x.shape[1], 64, 64, 64, 1, activation=nn.SiLU) for _ in range(2))
         with torch.no_grad():
             self.log_variance[-1].bias -= 5.0  # a chain has some 15 breaks: begin with a scatter of 0.3
+        self.to(x.dtype)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Mean and log variance of each break.
 
         Parameters
@@ -51,7 +58,7 @@ class BreakNetwork(nn.Module):
         x = self.scale(x)
         return torch.cat([self.mean(x), self.log_variance(x)], dim=1)
 
-    def of_chains(self, cloud):
+    def of_chains(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
         """Mean and variance of each chain, the sums over its breaks.
 
         Parameters
@@ -67,9 +74,12 @@ class BreakNetwork(nn.Module):
         return zero.index_add(0, cloud.index, mean), zero.index_add(0, cloud.index, log_variance.exp()) + 1e-6
 
 
+@takes_rng
 def regress(
-    chains, features, log_w_class, sigma_class=0.0, acceptance=True, *, epochs=5, seed, device=None, progress=True
-):
+    chains: Chains, features: np.ndarray, log_w_class: ArrayLike, sigma_class: ArrayLike = 0.0,
+    acceptance: bool = True, *, epochs: int = 5, rng: np.random.Generator | int,
+    device: torch.device | str | None = None, progress: bool = True,
+) -> tuple[BreakWeights, np.ndarray]:  # fmt: skip
     """Break weights by Gaussian regression of the log weights of chains.
 
     Parameters
@@ -77,14 +87,14 @@ def regress(
     chains : Chains
     features : ndarray, shape (D, breaks)
         See `hadtutor.homer.break_features`.
-    log_w_class : ndarray, shape (N,)
+    log_w_class : array_like, shape (N,)
         Log weights that step one wants.
     sigma_class : array_like, shape (N,)
         Their uncertainty: in each epoch they are drawn anew.
     acceptance : bool
         Whether chains carry the factor α/α_ref that the events do not have.
     epochs : int
-    seed : int
+    rng : numpy.random.Generator or int
     device : torch.device or str, optional
     progress : bool
         Whether to show a progress bar when the work takes more than a few seconds.
@@ -96,7 +106,8 @@ def regress(
     sigma_chains : ndarray, shape (N,)
         Root of the sum of variances of the breaks of each accepted chain.
     """
-    device = torch.device("cpu" if device is None else device)
+    seed, device = as_seed(rng), torch.device("cpu" if device is None else device)
+    log_w_class = log_weights(log_w_class, len(chains.accepted_chains), "log_w_class")
     basis = chains.basis
     accepted = np.repeat(chains.accepted, np.diff(chains.offsets))
     offsets = np.append(0, np.cumsum(np.diff(chains.offsets)[chains.accepted]))
@@ -124,16 +135,14 @@ def regress(
         wanted = wanted + ratio + sigma * torch.randn_like(wanted)
         return 0.5 * (variance.log() + (wanted - mean) ** 2 / variance).mean()
 
-    def update_acceptance(model):
+    def update_acceptance(_):
         nonlocal ratio
         mean, variance = tables()
-        if acceptance:
-            ratio = chains.log_acceptance_ratio(chains.log_weights(mean + 0.5 * variance))
-        return 0.0
+        ratio = chains.log_acceptance_ratio(chains.log_weights(mean + 0.5 * variance))
 
     train(
-        net, data, negative_log_likelihood, epochs=epochs, batch_size=512, seed=seed, lr=2e-3, lr_end=1e-4,
-        validate=update_acceptance, keep_best=False, progress=progress,
+        net, data, negative_log_likelihood, epochs=epochs, batch_size=512, rng=seed, lr=2e-3, lr_end=1e-4,
+        on_epoch=update_acceptance if acceptance else None, progress=progress,
     )  # fmt: skip
     mean, variance = tables()
     theta = basis.project(basis.normalise(mean + 0.5 * variance))

@@ -1,9 +1,24 @@
 """What a break weight depends on, and the nodes between which it is interpolated."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+
 import numpy as np
 from numba import njit
 
+from ..events.histories import Histories
+from .checks import several
+
 CONDITIONS = ("end", "string_pt")
+
+
+def checked_conditions(conditions: str | Iterable[str]) -> tuple[str, ...]:
+    """Conditions as a tuple, each of them known; a word by itself is one condition."""
+    conditions = several(conditions, "conditions")
+    if set(conditions) - set(CONDITIONS):
+        raise ValueError(f"conditions are some of {', '.join(CONDITIONS)}, got {', '.join(map(str, conditions))}")
+    return conditions
 
 
 @njit(nogil=True)
@@ -17,7 +32,7 @@ def _fill_waiting_pt(offsets, px, py, from_positive, waiting):
             x[side], y[side] = px[j], py[j]
 
 
-def break_features(histories, conditions=()):
+def break_features(histories: Histories, conditions: str | Iterable[str] = ()) -> np.ndarray:
     r"""What a break weight depends on: logit z, :math:`\ln m_T^2` and the conditions.
 
     Parameters
@@ -30,10 +45,15 @@ def break_features(histories, conditions=()):
     Returns
     -------
     ndarray of float32, shape (2 + conditions, breaks)
+
+    Raises
+    ------
+    ValueError
+        If a condition is not known.
     """
     z = histories.z.astype(float)
     columns = [np.log(z) - np.log1p(-z), np.log(histories.mt2)]
-    for name in conditions:
+    for name in checked_conditions(conditions):
         if name == "end":
             columns.append(histories.from_positive)
         else:
@@ -44,7 +64,7 @@ def break_features(histories, conditions=()):
 
 
 @njit(nogil=True, inline="always")
-def _corner(place, shape, j, corner):
+def corner_of(place, shape, j, corner):
     """Node number and share of one of the 2^D nodes around a break."""
     node, share = 0, 1.0
     for d in range(len(shape)):
@@ -57,8 +77,8 @@ def _corner(place, shape, j, corner):
 
 
 @njit(nogil=True)
-def _spread(place, shape, weight, nodes):
+def spread(place, shape, weight, nodes):
     for j in range(place.shape[1]):
         for corner in range(1 << len(shape)):
-            node, share = _corner(place, shape, j, corner)
+            node, share = corner_of(place, shape, j, corner)
             nodes[node] += share * weight[j]

@@ -13,13 +13,20 @@ the one and the other may go, and over which lengths, is what makes the data mos
 :cite:p:`rasmussen2006gaussian`. The posterior has a mean and a covariance.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
-from .inputs import Histograms
+from ..metrics.shares import covariance_of_means, whiten
+from .basis import BreakBasis
+from .break_weights import BreakWeights
+from .chains import Chains
+from .histograms import Histograms
 from .moments import CHUNK
 
 # What the prior itself is before the data: amplitude, two stretches of lengths, widths of Δa and of Δb [GeV⁻²] ...
@@ -40,7 +47,10 @@ class Measurement(NamedTuple):
     h: np.ndarray
 
 
-def measure(chains, breaks, log_w, moments, sim, data):
+def measure(
+    chains: Chains, breaks: BreakWeights, log_w: np.ndarray, moments: Callable[[Any, slice], np.ndarray], sim: Any,
+    data: Any,
+) -> Measurement:  # fmt: skip
     """Compare means of features, and work out what their differences say about the coefficients.
 
     Parameters
@@ -62,8 +72,8 @@ def measure(chains, breaks, log_w, moments, sim, data):
     w = np.exp(log_w - log_w.max())
     w /= w.sum()
     derivative = breaks.basis.derivative(breaks.table)
-    mean_f = mean_r = 0.0
-    ff = fr = 0.0
+    mean_f: Any = 0.0
+    mean_r = ff = fr = mean_f
     for events in _chunks(len(w)):
         f, r, v = moments(sim, events), chains.rows(derivative, events), w[events, None]
         if np.isscalar(mean_f):
@@ -74,9 +84,7 @@ def measure(chains, breaks, log_w, moments, sim, data):
         vf = np.concatenate([f, np.ones((len(f), 1))], axis=1) * v
         ff = ff + vf.T @ vf
     jacobian = fr - np.outer(mean_f, mean_r)
-    # Σ w² (f - μ)(f - μ)ᵀ from Σ w² f fᵀ, Σ w² f and Σ w².
-    square, first, zeroth = ff[:-1, :-1], ff[:-1, -1], ff[-1, -1]
-    variance = square - np.outer(first, mean_f) - np.outer(mean_f, first) + zeroth * np.outer(mean_f, mean_f)
+    variance = covariance_of_means(ff[:-1, :-1], ff[:-1, -1], float(ff[-1, -1]), mean_f)
     mean_sim = mean_f + shift_f
     if isinstance(data, Histograms):
         mean_data, variance_data = data.shares, data.covariance
@@ -88,14 +96,9 @@ def measure(chains, breaks, log_w, moments, sim, data):
             total, square = total + f.sum(axis=0), square + f.T @ f
         mean_data = mean_sim + total / n
         variance_data = (square / n - np.outer(total / n, total / n)) / n
-    # As correlations, so that units do not decide which directions are kept.
-    variance = variance + variance_data
-    scale = np.sqrt(np.maximum(np.diag(variance), 1e-300))
-    values, vectors = np.linalg.eigh(variance / np.outer(scale, scale))
-    kept = values > 1e-9 * values[-1]
-    whiten = (vectors[:, kept] / np.sqrt(values[kept])).T / scale
-    h = whiten @ jacobian
-    return Measurement(whiten @ (mean_data - mean_sim) + h @ breaks.theta, h)
+    root = np.ascontiguousarray(whiten(variance + variance_data).T)
+    h = root @ jacobian
+    return Measurement(root @ (mean_data - mean_sim) + h @ breaks.theta, h)
 
 
 def _chunks(n):
@@ -125,7 +128,7 @@ class Posterior(NamedTuple):
     lund_scale: tuple
 
 
-def infer(measurement, basis):
+def infer(measurement: Measurement, basis: BreakBasis) -> Posterior:
     """Mean and covariance of the coefficients, with the prior under which the data are most likely.
 
     Parameters
@@ -162,7 +165,7 @@ def infer(measurement, basis):
     return Posterior(gain @ solved, 0.5 * (covariance + covariance.T), amplitude, tuple(more[:2]), tuple(more[2:]))
 
 
-def event_sigma(chains, breaks, log_w):
+def event_sigma(chains: Chains, breaks: BreakWeights, log_w: np.ndarray) -> np.ndarray:
     """Standard deviation of the log weight of each event, from the covariance of the coefficients.
 
     Parameters
@@ -178,8 +181,9 @@ def event_sigma(chains, breaks, log_w):
         Breaks of a chain are correlated, and all of it counts.
     """
     w = np.exp(log_w - log_w.max())
+    covariance: Any = breaks.covariance
     derivative = breaks.basis.derivative(breaks.table)
-    root = np.linalg.cholesky(breaks.covariance + 1e-12 * np.trace(breaks.covariance) * np.eye(len(breaks.theta)))
+    root = np.linalg.cholesky(covariance + 1e-12 * np.trace(covariance) * np.eye(len(breaks.theta)))
     sigma = np.empty(len(w))
     columns = derivative @ root  # so that the variance is a sum of squares
     mean = sum(w[e] @ chains.rows(columns, e) for e in _chunks(len(w))) / w.sum()

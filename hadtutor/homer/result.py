@@ -1,51 +1,31 @@
 """What HOMER has found, and its file."""
 
+from __future__ import annotations
+
+import html
+import os
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..files import DataFileError, read_arrays, write_arrays
+from .._support.checks import as_generator, takes_rng, whole
+from ..events.sample import Sample
 from ..metrics.weighted import n_eff
-from ..params import LundParams
-from .basis import Axis, BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
-from .inputs import HomerError
+from .checks import HomerError, check_simulation
 from .posterior import Measurement
-from .steps import _check_simulation, step_three
-
-
-class Iteration(NamedTuple):
-    """One passage of the three steps.
-
-    Attributes
-    ----------
-    auc : float
-        Area under the ROC curve of step one, for the simulation as it came into this iteration; NaN for histograms.
-    auc_error : float
-        One standard deviation.
-    chi2_per_ndf : float
-        For data that are histograms: of them and the simulation as it came; else NaN.
-    n_eff : float
-        Effective number of simulated events, after this iteration.
-    log_acceptance_ratio : float
-        ln(α/α_ref) after this iteration.
-    theta : ndarray, shape (K,)
-        Coefficients of ln w after this iteration.
-    """
-
-    auc: float
-    auc_error: float
-    chi2_per_ndf: float
-    n_eff: float
-    log_acceptance_ratio: float
-    theta: np.ndarray
+from .steps import Iteration, step_three
+from .storage import read, write
 
 
 @dataclass
 class HomerResult:
     """A fragmentation function learned from data, and the simulation weighted with it.
+
+    It may stand wherever log weights of the simulated events are wanted, and, with its method `density`, as a law of
+    `hadronize_strings`.
 
     Attributes
     ----------
@@ -59,7 +39,8 @@ class HomerResult:
     stop_reason : str
     draws : ndarray, shape (J, K)
         Coefficients that each network of the last step one would have led to, in an ensemble or drawn from a Bayesian
-        one: the uncertainty of the classifier alone. J is 0 with a single network.
+        one: the uncertainty of the classifier alone. J is 0 with a single network, and if a network has taken their
+        scatter into its own.
     measurement : Measurement or None
         What the data say about the coefficients, for `fit_lund` and the like.
     amplitude : float
@@ -74,10 +55,10 @@ class HomerResult:
     breaks: BreakWeights
     log_w: np.ndarray = field(repr=False)
     sigma: np.ndarray = field(repr=False)
-    iterations: list = field(repr=False)
+    iterations: list[Iteration] = field(repr=False)
     stop_reason: str
     draws: np.ndarray = field(repr=False)
-    measurement: Measurement | None = field(repr=False)
+    measurement: Measurement | None = field(default=None, repr=False)
     amplitude: float = np.nan
     stretch: tuple = (np.nan, np.nan)
     lund_scale: tuple = (np.nan, np.nan)
@@ -86,34 +67,34 @@ class HomerResult:
     chi2_per_ndf: float = np.nan
 
     @property
-    def n_eff(self):
+    def n_eff(self) -> float:
         """Effective number of simulated events."""
         return n_eff(self.log_w)
 
-    def __str__(self):
-        first = self.iterations[0]
+    def __str__(self) -> str:
+        n, first = len(self.iterations), self.iterations[0]
         if np.isnan(self.auc):
             change = f"χ²/ndf {first.chi2_per_ndf:.3g} at first and {self.chi2_per_ndf:.3g} at last"
         else:
             change = f"AUC {first.auc:.4f} at first and {self.auc:.4f} ± {self.auc_error:.4f} at last"
         share = self.n_eff / len(self.log_w)
-        return f"{len(self.iterations)} iterations ({self.stop_reason}), {change}; n_eff/N = {share:.3f}"
+        return f"{n} iteration{'s' * (n != 1)} ({self.stop_reason}), {change}; n_eff/N = {share:.3f}"
 
-    def of_iteration(self, number):
-        """Break weights as they were after one iteration, without errors.
+    def _repr_html_(self) -> str:
+        rows = [(str(k), i.auc, i.auc_error, i.chi2_per_ndf, i.n_eff) for k, i in enumerate(self.iterations)]
+        rows += [("at last", self.auc, self.auc_error, self.chi2_per_ndf, self.n_eff)]
+        head = "".join(f"<th>{name}</th>" for name in ("before iteration", "AUC", "error", "χ²/ndf", "n_eff after it"))
+        body = "".join(
+            f"<tr><th>{name}</th>" + "".join(f"<td>{v:.4f}</td>" for v in more) + f"<td>{events:.0f}</td></tr>"
+            for name, *more, events in rows
+        )
+        return f"<table><caption>{html.escape(str(self))}</caption><tr>{head}</tr>{body}</table>"
 
-        Parameters
-        ----------
-        number : int
-            The first is 0.
-
-        Returns
-        -------
-        BreakWeights
-        """
+    def of_iteration(self, number: int) -> BreakWeights:
+        """Break weights as they were after iteration `number`, the first is 0, without errors."""
         return BreakWeights(self.breaks.basis, self.iterations[number].theta)
 
-    def of_draws(self):
+    def of_draws(self) -> BreakWeights:
         """Break weights with the scatter of the draws as covariance: the uncertainty of the classifier alone.
 
         Returns
@@ -123,26 +104,27 @@ class HomerResult:
         Raises
         ------
         ValueError
-            If there is only one network.
+            If there are no draws.
         """
         if len(self.draws) < 2:
-            raise ValueError("there is only one network: run fit(..., bayesian=True) or fit(..., ensemble=5)")
+            raise ValueError(
+                "there are no draws: run fit(..., bayesian=True) or fit(..., ensemble=5), with splines; a network in "
+                "step two takes their scatter into its own sigma"
+            )
         return BreakWeights(self.breaks.basis, self.draws.mean(axis=0), np.cov(self.draws.T))
 
-    def f(self, z, mt2, **conditions):
-        """Fragmentation function and its standard deviation, see `BreakWeights.f`.
-
-        Parameters
-        ----------
-        z, mt2, **conditions : array_like
-
-        Returns
-        -------
-        f, sigma : ndarray
-        """
+    def f(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+        """f(`z`, `mt2`) under `conditions` and its standard deviation, see `BreakWeights.f`."""
         return self.breaks.f(z, mt2, **conditions)
 
-    def f_samples(self, z, mt2, n, rng, **conditions):
+    def density(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> np.ndarray:
+        """f(`z`, `mt2`) under `conditions`, without error: ``hadronize_strings(..., law=result)`` draws from it."""
+        return self.breaks.density(z, mt2, **conditions)
+
+    @takes_rng
+    def f_samples(
+        self, z: ArrayLike, mt2: ArrayLike, n: int, *, rng: np.random.Generator | int, **conditions: ArrayLike
+    ) -> np.ndarray:
         """Fragmentation functions drawn from the posterior: for errors of anything that is made of f.
 
         Parameters
@@ -150,20 +132,27 @@ class HomerResult:
         z, mt2 : array_like
             Broadcast against each other.
         n : int
-        rng : numpy.random.Generator
+        rng : numpy.random.Generator or int
         **conditions : array_like
 
         Returns
         -------
         ndarray, shape (n, ...)
+
+        Raises
+        ------
+        ValueError
+            If the result has no posterior.
         """
         if self.breaks.covariance is None:
             raise ValueError("the result has no posterior to draw from; run fit(..., posterior=True)")
-        theta = rng.multivariate_normal(self.breaks.theta, self.breaks.covariance, n, method="svd")
+        theta = as_generator(rng).multivariate_normal(
+            self.breaks.theta, self.breaks.covariance, whole(n, "n"), method="svd"
+        )
         return np.stack([BreakWeights(self.breaks.basis, t).f(z, mt2, **conditions)[0] for t in theta])
 
-    def weight(self, sim):
-        """Weights for another simulation, of the same parameters: step three.
+    def log_weights(self, sim: Sample) -> np.ndarray:
+        """Log weights for another simulation, of the same parameters: step three.
 
         Parameters
         ----------
@@ -172,19 +161,18 @@ class HomerResult:
         Returns
         -------
         ndarray, shape (N,)
-            Log weights.
 
         Raises
         ------
         HomerError
             If it was made with other parameters.
         """
+        histories, _ = check_simulation(sim)
         if sim.params != self.breaks.basis.params:
             raise HomerError(f"the weights are for {self.breaks.basis.params}, the simulation has {sim.params}")
-        _check_simulation(sim)
-        return step_three(Chains(sim.histories, self.breaks.basis), self.breaks)[0]
+        return step_three(Chains(histories, self.breaks.basis), self.breaks)[0]
 
-    def save(self, path):
+    def save(self, path: str | os.PathLike) -> None:
         """Write the result to one compressed file (NumPy's npz with a header).
 
         Parameters
@@ -192,30 +180,11 @@ class HomerResult:
         path : str or Path
             Replaced only once the new file is complete.
         """
-        basis = self.breaks.basis
-        arrays = {"log_w": self.log_w, "sigma": self.sigma, "theta": self.breaks.theta, "reference": basis.reference}
-        arrays |= {f"axis{i}.nodes": axis.nodes for i, axis in enumerate(basis.axes)}
-        arrays |= {f"axis{i}.functions": axis.functions.ravel() for i, axis in enumerate(basis.axes)}
-        arrays |= {"draws": self.draws.ravel()}
-        if self.breaks.covariance is not None:
-            arrays |= {"covariance": self.breaks.covariance.ravel()}
-        elif self.breaks._sigma is not None:
-            arrays |= {"sigma_table": self.breaks._sigma}
-        if self.measurement is not None:
-            arrays |= {"y": self.measurement.y, "h": self.measurement.h.ravel()}
-        header = {
-            "homer": 1, "params": basis.params._asdict(), "conditions": list(basis.conditions),
-            "axes": [[axis.name, axis.length] for axis in basis.axes], "stop_reason": self.stop_reason,
-            "amplitude": self.amplitude, "stretch": list(self.stretch),
-            "lund_scale": list(self.lund_scale),
-            "agreement": [self.auc, self.auc_error, self.chi2_per_ndf],
-        }  # fmt: skip
-        arrays |= {f"iterations.{k}": np.array(v) for k, v in _columns(self.iterations).items()}
-        write_arrays(path, {k: np.ascontiguousarray(v, dtype=float) for k, v in arrays.items()}, header)
+        write(path, self)
 
     @classmethod
-    def load(cls, path):
-        """Read a result written by `save`.
+    def load(cls, path: str | os.PathLike) -> HomerResult:
+        """Read a result written by `save`, or the state of an unfinished fit from its checkpoint.
 
         Parameters
         ----------
@@ -232,35 +201,4 @@ class HomerResult:
         DataFileError
             If it is damaged, truncated, of another kind, or from a newer hadtutor.
         """
-        arrays, header = read_arrays(path)
-        try:
-            basis = BreakBasis.__new__(BreakBasis)
-            basis.conditions, basis.params = tuple(header["conditions"]), LundParams(**header["params"]).validate()
-            axes = []
-            for i, (name, length) in enumerate(header["axes"]):
-                nodes = arrays[f"axis{i}.nodes"]
-                axes.append(Axis(name, nodes, arrays[f"axis{i}.functions"].reshape(len(nodes), -1), length))
-            basis._set_axes(axes, arrays["reference"])
-            k = len(arrays["theta"])
-            covariance = arrays["covariance"].reshape(k, k) if "covariance" in arrays else None
-            breaks = BreakWeights(basis, arrays["theta"], covariance, arrays.get("sigma_table"))
-            measurement = Measurement(arrays["y"], arrays["h"].reshape(-1, k)) if "y" in arrays else None
-            iterations = _iterations({n: arrays[f"iterations.{n}"] for n in Iteration._fields}, k)
-            return cls(
-                breaks, arrays["log_w"], arrays["sigma"], iterations, header["stop_reason"],
-                arrays["draws"].reshape(-1, k), measurement, header["amplitude"], tuple(header["stretch"]),
-                tuple(header["lund_scale"]), *header["agreement"],
-            )  # fmt: skip
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataFileError(f"{path} is not a result of homer.fit: {error}") from error
-
-
-def _columns(iterations):
-    return {name: np.ravel([getattr(i, name) for i in iterations]) for name in Iteration._fields}
-
-
-def _iterations(columns, k):
-    theta = columns.pop("theta").reshape(-1, k)
-    return [
-        Iteration(*map(float, row), theta=t) for *row, t in zip(*(columns[n] for n in Iteration._fields[:-1]), theta)
-    ]
+        return cls(**read(path)[0])

@@ -1,18 +1,51 @@
 """The three steps of HOMER, one by one."""
 
-import numpy as np
+from __future__ import annotations
 
-from ..events.histories import Histories
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._support.checks import log_weights, whole
 from ..events.sample import Sample
-from ..params import LundParams
 from .basis import BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
-from .inputs import HomerError
+from .checks import check_simulation
 from .likelihood import most_likely
+from .nodes import break_features
 
 
-def prepare(sim, conditions=()):
+class Iteration(NamedTuple):
+    """One passage of the three steps.
+
+    Attributes
+    ----------
+    auc : float
+        Area under the ROC curve of step one, for the simulation as it came into this iteration; NaN for histograms.
+    auc_error : float
+        One standard deviation.
+    chi2_per_ndf : float
+        For data that are histograms: of them and the simulation as it came; else NaN.
+    n_eff : float
+        Effective number of simulated events, after this iteration.
+    log_acceptance_ratio : float
+        ln(α/α_ref) after this iteration.
+    theta : ndarray, shape (K,)
+        Coefficients of ln w after this iteration.
+    """
+
+    auc: float
+    auc_error: float
+    chi2_per_ndf: float
+    n_eff: float
+    log_acceptance_ratio: float
+    theta: np.ndarray
+
+
+def prepare(sim: Sample, conditions: str | Iterable[str] = (), features: np.ndarray | None = None) -> Chains:
     """The chains of a simulation, ready for steps two and three.
 
     Parameters
@@ -22,6 +55,8 @@ def prepare(sim, conditions=()):
     conditions : sequence of {"end", "string_pt"}
         What break weights may depend on besides z and mT²: the string end that the hadron left, and the transverse
         momentum that waited there.
+    features : ndarray, shape (2 + conditions, breaks), optional
+        Those of `break_features`, if they are at hand.
 
     Returns
     -------
@@ -35,33 +70,22 @@ def prepare(sim, conditions=()):
     TypeError
         If `sim` is no sample of string events made with `LundParams`.
     """
-    _check_simulation(sim)
-    return Chains(sim.histories, BreakBasis(sim.histories, sim.params, conditions))
+    histories, params = check_simulation(sim)
+    features = break_features(histories, conditions) if features is None else features
+    return Chains(histories, BreakBasis.of(features, params, conditions), features)
 
 
-def _check_simulation(sim):
-    if not isinstance(sim, Sample) or not isinstance(sim.params, LundParams):
-        raise TypeError(
-            f"the simulation must be a Sample of string events made with LundParams, got {type(sim).__name__}; "
-            "hadronize_strings makes one"
-        )
-    histories = sim.histories
-    if not isinstance(histories, Histories):
-        raise HomerError("the simulation has no histories, so nothing to trace weights back to: keep its breaks")
-    if not (np.all(np.isfinite(histories.z)) and np.all(np.isfinite(histories.mt2)) and np.all(histories.mt2 > 0)):
-        raise HomerError("the histories of the simulation hold numbers that are not finite, or a mass of zero")
-    if not np.array_equal(histories.event_of_chain[histories.accepted], np.arange(len(sim))):
-        raise HomerError("each event of the simulation needs exactly one accepted chain, and some have none or more")
-
-
-def step_two(chains, log_w_class, breaks=None, acceptance=True, rounds=1):
+def step_two(
+    chains: Chains, log_w_class: ArrayLike, breaks: BreakWeights | None = None, acceptance: bool = True,
+    rounds: int = 1,
+) -> BreakWeights:  # fmt: skip
     r"""Weights of breaks from weights of events: the f(z|mT²) that is most likely, given them.
 
     Parameters
     ----------
     chains : Chains
         See `prepare`.
-    log_w_class : ndarray, shape (N,)
+    log_w_class : array_like, shape (N,)
         Log weights that the events should have: those they carry already plus the `log_ratio` of `step_one`.
     breaks : BreakWeights, optional
         Those of the last iteration, to start from; they say how many rejected chains there are per event.
@@ -92,26 +116,16 @@ def step_two(chains, log_w_class, breaks=None, acceptance=True, rounds=1):
     >>> bool(abs(f / np.exp(ht.lund.log_density(0.5, 0.1, target)) - 1) < 0.03)
     True
     """
-    log_w_class = np.asarray(log_w_class, dtype=float)
-    if log_w_class.shape != (len(chains.accepted_chains),) or np.isnan(log_w_class).any():
-        raise ValueError(
-            f"step two wants one log weight for each of {len(chains.accepted_chains)} events, none NaN, "
-            f"got shape {log_w_class.shape}"
-        )
+    log_w_class = log_weights(log_w_class, len(chains.accepted_chains), "log_w_class")
     theta = np.zeros(chains.basis.matrix.shape[1]) if breaks is None else breaks.theta
-    precision = np.linalg.inv(chains.basis.prior())
-    return _trace_back(chains, log_w_class, theta, precision, acceptance, rounds)
-
-
-def _trace_back(chains, log_w_class, theta, precision, acceptance, rounds):
-    basis = chains.basis
-    for _ in range(rounds):
+    basis, precision = chains.basis, np.linalg.inv(chains.basis.prior())
+    for _ in range(whole(rounds, "rounds")):
         now = chains.log_weights(basis.normalise(basis.matrix @ theta))
         theta = most_likely(chains, log_w_class, now, theta, precision, acceptance)
     return BreakWeights(basis, theta)
 
 
-def step_three(chains, breaks, acceptance=True):
+def step_three(chains: Chains, breaks: BreakWeights, acceptance: bool = True) -> tuple[np.ndarray, float]:
     r"""Weights of events from weights of breaks, :math:`\prod_{s \in S} w(s) \cdot \alpha_\mathrm{ref}/\alpha`.
 
     Parameters

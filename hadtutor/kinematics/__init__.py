@@ -5,5 +5,4 @@ from .longitudinal import boost_z, break_points, light_cone, rapidity
 
 __all__ = ["boost_z", "break_points", "light_cone", "rapidity", "tensor"]
 
-
 __getattr__ = submodules(__name__, "tensor")  # torch is imported when it is asked for

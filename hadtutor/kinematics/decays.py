@@ -1,4 +1,7 @@
-"""A body at rest falls into two: momenta, directions and boosts, for numba."""
+"""A body falls into two: momenta, directions and boosts, one body at a time, for numba.
+
+The same laws for many bodies at once, with gradients, are in `hadtutor.kinematics.tensor`, under the same names.
+"""
 
 import math
 
@@ -12,11 +15,21 @@ def p_star(m, m1, m2):
 
 
 @njit(nogil=True, inline="always")
-def to_lab(px, py, pz, e, m, kx, ky, kz, ke):
+def from_rest_frame(px, py, pz, e, m, kx, ky, kz, ke):
     """Four-momentum k, seen in the rest frame of a body of momentum p, energy e and mass m, in the lab."""
     energy = (e * ke + px * kx + py * ky + pz * kz) / m
     along = (ke + energy) / (e + m)
     return kx + along * px, ky + along * py, kz + along * pz, energy
+
+
+@njit(nogil=True, inline="always")
+def two_body(px, py, pz, e, m, x, y, z, m1, m2, out, i, j):
+    """A body of mass m decays in two, the first part along (x, y, z) at rest; momenta go to columns i, j of `out`."""
+    k = p_star(m, m1, m2)
+    part = from_rest_frame(px, py, pz, e, m, k * x, k * y, k * z, math.sqrt(k * k + m1 * m1))
+    out[0, i], out[1, i], out[2, i], out[3, i] = part
+    # The second is what the first leaves, so that their sum is exact.
+    out[0, j], out[1, j], out[2, j], out[3, j] = px - part[0], py - part[1], pz - part[2], e - part[3]
 
 
 @njit(nogil=True, inline="always")

@@ -1,9 +1,14 @@
 """Momenta along the string: light-cone components, rapidity, boosts, and where a string breaks."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import ArrayLike
+
+from .._support.checks import number, plain
 
 
-def light_cone(e, pz):
+def light_cone(e: ArrayLike, pz: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Light-cone momenta (p+, p-) = (E + pz, E - pz) [GeV].
 
     Parameters
@@ -11,21 +16,17 @@ def light_cone(e, pz):
     e, pz : array_like
         Energy and momentum along z [GeV].
 
-    Returns
-    -------
-    tuple of ndarray
-
     Examples
     --------
     >>> plus, minus = light_cone(5.0, 3.0)
     >>> float(plus), float(minus)
     (8.0, 2.0)
     """
-    e, pz = np.asarray(e, dtype=float), np.asarray(pz, dtype=float)
+    e, pz = plain(e, "e").astype(float), plain(pz, "pz").astype(float)
     return e + pz, e - pz
 
 
-def rapidity(e, pz):
+def rapidity(e: ArrayLike, pz: ArrayLike) -> np.ndarray:
     r"""Rapidity :math:`y = \frac12 \ln (p^+/p^-)` along z.
 
     Parameters
@@ -33,19 +34,15 @@ def rapidity(e, pz):
     e, pz : array_like
         Energy and momentum along z [GeV]; the energy must be the larger.
 
-    Returns
-    -------
-    ndarray
-
     Examples
     --------
     >>> round(float(rapidity(5.0, 3.0)), 6)
     0.693147
     """
-    return np.arctanh(np.asarray(pz, dtype=float) / np.asarray(e, dtype=float))
+    return np.arctanh(plain(pz, "pz").astype(float) / plain(e, "e").astype(float))
 
 
-def boost_z(e, pz, y):
+def boost_z(e: ArrayLike, pz: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Energy and momentum after a boost by rapidity `y` along z: p+ grows by exp(y), p- shrinks by it.
 
     Parameters
@@ -55,10 +52,6 @@ def boost_z(e, pz, y):
     y : array_like
         Rapidity of the boost.
 
-    Returns
-    -------
-    e, pz : ndarray
-
     Examples
     --------
     >>> e, pz = boost_z(1.0, 0.0, 1.0)
@@ -66,11 +59,12 @@ def boost_z(e, pz, y):
     1.0
     """
     plus, minus = light_cone(e, pz)
-    plus, minus = plus * np.exp(y), minus * np.exp(-np.asarray(y, dtype=float))
+    y = plain(y, "y").astype(float)
+    plus, minus = plus * np.exp(y), minus * np.exp(-y)
     return 0.5 * (plus + minus), 0.5 * (plus - minus)
 
 
-def break_points(e, pz, tension=1.0):
+def break_points(e: ArrayLike, pz: ArrayLike, tension: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     r"""Where the string broke, from hadrons in their order along it.
 
     Each hadron is a piece of string between two breaks. A piece with light-cone momenta p± spans
@@ -94,6 +88,7 @@ def break_points(e, pz, tension=1.0):
     >>> float(t[0]), float(z[0])
     (1.0, 0.0)
     """
+    tension = number(tension, "tension", 0.0, unit=" GeV/fm", above=True)
     plus, minus = light_cone(e, pz)
     x_plus = (plus.sum() - np.cumsum(plus)[:-1]) / tension
     x_minus = np.cumsum(minus)[:-1] / tension

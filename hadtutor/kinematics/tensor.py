@@ -1,28 +1,29 @@
 r"""Two-body decays for torch: frames, angles and boosts, differentiable and on any device.
 
+`p_star`, `from_rest_frame` and `two_body` are the laws of `hadtutor.kinematics.decays`, of the same names, for many
+bodies at once.
+
 The decay of a cluster is one direction in its rest frame. `gan` learns it in the helicity frame: its z axis is the way
 the cluster flies in the lab, so that what the network learns does not depend on where in the lab that is.
 
 Momenta are tensors of shape (rows, 4): px, py, pz, E [GeV].
 """
 
+from __future__ import annotations
+
 import math
 
 import torch
+from torch import Tensor
 
 
-def helicity_axes(momentum):
-    """Axes of the helicity frame: z along the momentum, x and y across it.
+def helicity_axes(momentum: Tensor) -> Tensor:
+    """Unit vectors x, y, z of the helicity frame, shape (rows, 3, 3): z along the momentum, x and y across it.
 
     Parameters
     ----------
     momentum : Tensor, shape (rows, 3)
         A body at rest has its axes along those of the lab.
-
-    Returns
-    -------
-    Tensor, shape (rows, 3, 3)
-        Unit vectors x, y and z of each frame; `rotate` brings directions from there to the lab.
 
     Examples
     --------
@@ -41,18 +42,31 @@ def helicity_axes(momentum):
     return torch.stack([*across, torch.stack([x, y, z], 1)], 1)
 
 
-def angles(direction):
-    r"""Azimuth and polar angle, both scaled to ±1: :math:`\phi/\pi` and :math:`2\theta/\pi - 1`.
+def rotate(direction: Tensor, axes: Tensor) -> Tensor:
+    """Bring directions, shape (rows, 3), from frames with these axes to the lab.
+
+    Parameters
+    ----------
+    direction : Tensor, shape (rows, 3)
+    axes : Tensor, shape (rows, 3, 3)
+        See `helicity_axes`.
+
+    Examples
+    --------
+    >>> rotate(torch.tensor([[0.0, 0.0, 1.0]]), helicity_axes(torch.tensor([[1.0, 0.0, 0.0]]))).tolist()
+    [[1.0, 0.0, 0.0]]
+    """
+    return (direction.unsqueeze(1) @ axes).squeeze(1)
+
+
+def angles(direction: Tensor) -> Tensor:
+    r"""Azimuth and polar angle, both scaled to ±1: :math:`\phi/\pi` and :math:`2\theta/\pi - 1`, shape (rows, 2).
 
     Exact in all quadrants and near the poles: φ is the arc tangent of two arguments, and so is θ.
 
     Parameters
     ----------
     direction : Tensor, shape (rows, 3)
-
-    Returns
-    -------
-    Tensor, shape (rows, 2)
 
     Examples
     --------
@@ -64,16 +78,12 @@ def angles(direction):
     return torch.stack([phi / math.pi, 2.0 * theta / math.pi - 1.0], 1)
 
 
-def directions(scaled):
-    """Unit vectors of scaled angles, the inverse of `angles`.
+def directions(scaled: Tensor) -> Tensor:
+    """Unit vectors of scaled angles, shape (rows, 3), the inverse of `angles`.
 
     Parameters
     ----------
     scaled : Tensor, shape (rows, 2)
-
-    Returns
-    -------
-    Tensor, shape (rows, 3)
 
     Examples
     --------
@@ -84,18 +94,15 @@ def directions(scaled):
     return torch.stack([theta.sin() * phi.cos(), theta.sin() * phi.sin(), theta.cos()], 1)
 
 
-def p_star(mass, m1, m2):
-    r"""Momentum of both parts of a body at rest that decays in two [GeV].
+def p_star(mass: Tensor, m1: Tensor, m2: Tensor) -> Tensor:
+    r"""Momentum of both parts of a body at rest that decays in two [GeV], 0 below threshold.
+
+    It is :math:`\sqrt{(M^2 - (m_1 + m_2)^2)(M^2 - (m_1 - m_2)^2)} / 2M`.
 
     Parameters
     ----------
     mass, m1, m2 : Tensor
         Masses of the body and of its parts [GeV]; broadcast.
-
-    Returns
-    -------
-    Tensor
-        :math:`\sqrt{(M^2 - (m_1 + m_2)^2)(M^2 - (m_1 - m_2)^2)} / 2M`, and 0 below threshold.
 
     Examples
     --------
@@ -109,19 +116,14 @@ def p_star(mass, m1, m2):
     return torch.where(above, torch.where(above, square, 1.0).sqrt(), 0.0) / (2.0 * mass)
 
 
-def from_rest_frame(p, mass, k):
-    """Momenta seen in the rest frame of a body, in the frame where the body has the momentum p.
+def from_rest_frame(p: Tensor, mass: Tensor, k: Tensor) -> Tensor:
+    """Momenta seen in the rest frame of a body, in the frame where the body has the momentum p; shape (rows, 4).
 
     Parameters
     ----------
-    p : Tensor, shape (rows, 4)
+    p, k : Tensor, shape (rows, 4)
     mass : Tensor, shape (rows,)
         Mass of the body [GeV], > 0.
-    k : Tensor, shape (rows, 4)
-
-    Returns
-    -------
-    Tensor, shape (rows, 4)
 
     Examples
     --------
@@ -134,19 +136,13 @@ def from_rest_frame(p, mass, k):
     return torch.cat([k[:, :3] + along.unsqueeze(1) * p[:, :3], energy.unsqueeze(1)], 1)
 
 
-def to_rest_frame(p, mass, k):
+def to_rest_frame(p: Tensor, mass: Tensor, k: Tensor) -> Tensor:
     """The inverse of `from_rest_frame`.
 
     Parameters
     ----------
-    p : Tensor, shape (rows, 4)
-    mass : Tensor, shape (rows,)
-        Mass of the body [GeV], > 0.
-    k : Tensor, shape (rows, 4)
-
-    Returns
-    -------
-    Tensor, shape (rows, 4)
+    p, mass, k : Tensor
+        As there.
 
     Examples
     --------
@@ -157,18 +153,16 @@ def to_rest_frame(p, mass, k):
     return from_rest_frame(p * p.new_tensor([-1.0, -1.0, -1.0, 1.0]), mass, k)
 
 
-def two_body(p, mass, direction, m1, m2):
+def two_body(p: Tensor, mass: Tensor, direction: Tensor, m1: Tensor, m2: Tensor) -> tuple[Tensor, Tensor]:
     """Let bodies decay in two, the first part flying along `direction` in the rest frame.
 
     Parameters
     ----------
     p : Tensor, shape (rows, 4)
-    mass : Tensor, shape (rows,)
-        [GeV], at least `m1` + `m2`.
+    mass, m1, m2 : Tensor, shape (rows,)
+        Of the body and of its parts [GeV], `mass` at least `m1` + `m2`.
     direction : Tensor, shape (rows, 3)
         Unit vectors; gradients flow through them.
-    m1, m2 : Tensor, shape (rows,)
-        [GeV].
 
     Returns
     -------
@@ -186,25 +180,3 @@ def two_body(p, mass, direction, m1, m2):
     at_rest = torch.cat([k.unsqueeze(1) * direction, torch.hypot(k, m1).unsqueeze(1)], 1)
     first = from_rest_frame(p, mass, at_rest)
     return first, p - first
-
-
-def rotate(direction, axes):
-    """Bring directions from frames with these axes to the lab.
-
-    Parameters
-    ----------
-    direction : Tensor, shape (rows, 3)
-    axes : Tensor, shape (rows, 3, 3)
-        See `helicity_axes`.
-
-    Returns
-    -------
-    Tensor, shape (rows, 3)
-
-    Examples
-    --------
-    >>> axes = helicity_axes(torch.tensor([[1.0, 0.0, 0.0]]))
-    >>> rotate(torch.tensor([[0.0, 0.0, 1.0]]), axes).tolist()
-    [[1.0, 0.0, 0.0]]
-    """
-    return (direction.unsqueeze(1) @ axes).squeeze(1)

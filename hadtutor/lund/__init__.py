@@ -1,19 +1,26 @@
-r"""The Lund symmetric fragmentation function (Andersson, Gustafson, Ingelman, Sjostrand 1983).
+r"""The laws of the Lund string, each with all its faces: density, draw, weight.
+
+The one that all else is about is the symmetric fragmentation function (Andersson, Gustafson, Ingelman, Sjostrand 1983),
 
 .. math:: f(z \mid m_T^2) \propto \frac{(1-z)^a}{z} \exp\left(-\frac{b\, m_T^2}{z}\right), \qquad 0 < z < 1,
 
 where z is the fraction of the light-cone momentum left in the string end that the hadron takes, and
 :math:`m_T^2 = m^2 + p_T^2` is the hadron's transverse mass squared. :cite:p:`andersson1983parton`
+The faces for torch are in `hadtutor.lund.tensor`, under the same names.
 """
 
 from .._support.optional import submodules
+from .flavour import break_flavour, join_flavours, log_flavour_weight, neutral_probability
 from .function import log_density, log_f, log_normalisation, sample_z, z_peak
+from .last_pair import last_pair_lambda, log_order_probability, reverse_probability, share_between_two
 from .staircase import ZTable, z_table, z_tables
-from .transverse import pt_log_density
+from .tabulated import LawTable, tabulate
+from .transverse import break_pt, pt_log_density
 
 __all__ = [
-    "ZTable", "log_density", "log_f", "log_normalisation", "pt_log_density", "sample_z", "tensor", "z_peak",
-    "z_table", "z_tables",
+    "LawTable", "ZTable", "break_flavour", "break_pt", "join_flavours", "last_pair_lambda", "log_density", "log_f",
+    "log_flavour_weight", "log_normalisation", "log_order_probability", "neutral_probability", "pt_log_density",
+    "reverse_probability", "sample_z", "share_between_two", "tabulate", "tensor", "z_peak", "z_table", "z_tables",
 ]  # fmt: skip
 
 

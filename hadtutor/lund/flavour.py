@@ -1,24 +1,82 @@
 """Flavours at a break, of u and d alone: which pion comes out, and how often."""
 
-from numba import njit
+from __future__ import annotations
 
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+
+from ..params import LundParams
 from ..particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION
 
 
-@njit(nogil=True, inline="always")
-def neutral_probability(old, u_fraction):
-    """How often a break at an old flavour (2 for u, 1 for d) makes a neutral pion.
+@register_jitable
+def neutral_probability(old: int, u_fraction: float) -> float:
+    """How often a break at an old flavour makes a neutral pion.
 
     Another flavour than the old makes a charged pion; an equal one makes a neutral pion half of the time (the rest
     would be eta) and is drawn again otherwise. With equal odds of u and d that is (1/4) / (1/4 + 1/2) = 1/3.
+
+    Parameters
+    ----------
+    old : {2, 1}
+        The flavour that waits at the string end, u or d.
+    u_fraction : float
+        Of `LundParams`.
+
+    Returns
+    -------
+    float
     """
     same = u_fraction if old == 2 else 1.0 - u_fraction
     return same / (2.0 - same)
 
 
+def log_flavour_weight(old: np.ndarray, pid: np.ndarray, base: LundParams, target: LundParams) -> np.ndarray:
+    """Logarithm of how much likelier the pions of breaks are at the target.
+
+    Parameters
+    ----------
+    old : ndarray of int
+        Flavours that waited at the string ends, 2 for u and 1 for d.
+    pid : ndarray of int
+        PDG codes of the pions.
+    base, target : LundParams
+
+    Returns
+    -------
+    ndarray
+        -inf where the target never makes them.
+    """
+    odds = np.array([[neutral_probability(flavour, p.u_fraction) for flavour in (1, 2)] for p in (base, target)])
+    odds = np.where(pid == 111, odds[:, old - 1], 1.0 - odds[:, old - 1])
+    with np.errstate(divide="ignore"):
+        return np.log(odds[1]) - np.log(odds[0])
+
+
 @njit(nogil=True, inline="always")
-def break_flavour(u, old, side, u_fraction):
-    """New flavour at a break and the pion it makes, from a uniform number; also returns a fresh one."""
+def break_flavour(u: float, old: int, side: int, u_fraction: float) -> tuple[float, int, int]:
+    """Draw the new flavour at a break, and with it the pion.
+
+    Parameters
+    ----------
+    u : float
+        Uniform random number, between 0 and 1.
+    old : {2, 1}
+        The flavour that waits at the string end, u or d.
+    side : {0, 1}
+        The end that moves along +z, or the other.
+    u_fraction : float
+        Of `LundParams`.
+
+    Returns
+    -------
+    fresh : float
+        Another uniform number, independent of the choice.
+    new : {2, 1}
+    pid : int
+        PDG code of the pion.
+    """
     odds = neutral_probability(old, u_fraction)
     neutral = u < odds
     charge = (2 * old - 3) * (1 - 2 * side)  # an old u quark or d antiquark ends up in a pi+
@@ -27,8 +85,23 @@ def break_flavour(u, old, side, u_fraction):
 
 
 @njit(nogil=True, inline="always")
-def join_flavours(u, new, other, side):
-    """Pion made of the flavours left at the two ends; 0 when ten tries at 1/2 give no neutral pion."""
+def join_flavours(u: float, new: int, other: int, side: int) -> int:
+    """Pion made of the flavours left at the two ends.
+
+    Parameters
+    ----------
+    u : float
+        Uniform random number, between 0 and 1.
+    new, other : {2, 1}
+        Flavour of the last break, and of the end on the other side.
+    side : {0, 1}
+        Of the last break.
+
+    Returns
+    -------
+    int
+        PDG code; 0 when ten tries at 1/2 give no neutral pion.
+    """
     if new == other:
         return 111 if u < 1.0 - 0.5**10 else 0
     quark = new if side == 0 else other

@@ -1,34 +1,92 @@
 """The last two hadrons of a string: how they share what is left, and in which order."""
 
-import math
+from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba.extending import register_jitable
+from numpy.typing import ArrayLike
+
+from ..events.hadrons import Hadrons
 
 
-@njit(nogil=True, inline="always")
-def share_between_two(own, opposite, mt2_1, mt2_2, reverse):
-    """Light-cone momenta of the first of the last two hadrons: (own, opposite, lambda).
+@register_jitable
+def share_between_two(
+    own: float, opposite: float, mt2_1: float, mt2_2: float, reverse: bool
+) -> tuple[float, float, float]:
+    """Light-cone momenta of the first of the last two hadrons.
 
-    Two-body kinematics in 1+1 dimensions has two solutions; `reverse` picks the one in which the
-    hadrons fly the other way.
+    Parameters
+    ----------
+    own, opposite : float
+        What is left, along the direction of the first hadron's string end and against it [GeV].
+    mt2_1, mt2_2 : float
+        Transverse masses squared [GeV²].
+    reverse : bool
+        Two-body kinematics in 1+1 dimensions has two solutions; this one has the hadrons fly the other way.
+
+    Returns
+    -------
+    own_1, opposite_1 : float
+        Of the first hadron [GeV]; the second takes the rest.
+    lam : float
+        λ [GeV²], see `reverse_probability`.
     """
     wt2 = own * opposite
     # At threshold the difference may round to less than nothing.
-    lam = math.sqrt(max(0.0, (wt2 - mt2_1 - mt2_2) ** 2 - 4.0 * mt2_1 * mt2_2))
+    lam = np.sqrt(max(0.0, (wt2 - mt2_1 - mt2_2) ** 2 - 4.0 * mt2_1 * mt2_2))
     half = 0.5 * (1.0 + (mt2_1 - mt2_2) / wt2)
     shift = 0.5 * (-lam if reverse else lam) / wt2
     return (half + shift) * own, (half - shift) * opposite, lam
 
 
-@njit(nogil=True, inline="always")
-def reverse_probability(lam, b):
-    """How often the last two hadrons come out in reversed order (Pythia: 1 / (1 + exp(b lambda)))."""
-    return 1.0 / (1.0 + math.exp(min(50.0, b * lam)))
+@register_jitable
+def reverse_probability(lam: float | np.ndarray, b: float) -> float | np.ndarray:
+    r"""How often the last two hadrons come out in reversed order, :math:`1 / (1 + e^{b\lambda})` as in Pythia.
+
+    Parameters
+    ----------
+    lam : float or ndarray
+        λ [GeV²].
+    b : float
+        Of `LundParams`.
+
+    Returns
+    -------
+    float or ndarray
+    """
+    return 1.0 / (1.0 + np.exp(np.minimum(50.0, b * lam)))
 
 
-def last_pair_lambda(hadrons):
-    """λ of the last two hadrons of each event [GeV²]; see `reverse_probability`."""
+def log_order_probability(signed_lambda: ArrayLike, b: float) -> np.ndarray:
+    """Logarithm of how often the last two hadrons come in the order they have.
+
+    Parameters
+    ----------
+    signed_lambda : array_like
+        λ where they are reversed, -λ where they are not [GeV²].
+    b : float
+        Of `LundParams`.
+
+    Returns
+    -------
+    ndarray
+    """
+    return -np.logaddexp(0.0, b * np.asarray(signed_lambda))
+
+
+def last_pair_lambda(hadrons: Hadrons) -> np.ndarray:
+    """λ of the last two hadrons of each event.
+
+    Parameters
+    ----------
+    hadrons : Hadrons
+        In the order of making, as `hadtutor.hadronize_strings` gives them.
+
+    Returns
+    -------
+    ndarray, shape (N,)
+        GeV²; see `reverse_probability`.
+    """
     last = hadrons.offsets[1:] - 1
     e, pz = hadrons.e[last - 1] + hadrons.e[last], hadrons.pz[last - 1] + hadrons.pz[last]
     m1, m2 = (hadrons.e[i] ** 2 - hadrons.pz[i] ** 2 for i in (last - 1, last))

@@ -1,13 +1,17 @@
 """Draw z fast: a staircase above f(z) for every transverse mass, made once and read in every break."""
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from .function import LARGEST_Z, _log_shape, _log_shape_array, _support, z_peak
+from ..params import LundParams
+from .function import LARGEST_Z, log_shape, peak_at, support
 
 
 class ZTable(NamedTuple):
@@ -26,7 +30,7 @@ N_OCTAVES = 8
 
 
 @functools.lru_cache(maxsize=64)
-def z_table(params, mt2_min):
+def z_table(params: LundParams, mt2_min: float) -> ZTable:
     """Build the staircase from which z is drawn fast, for transverse masses above `mt2_min`.
 
     For each bin of mT² the interval (0, 1) is cut in cells of about equal area under a step function
@@ -49,16 +53,17 @@ def z_table(params, mt2_min):
     ratio = 2.0 ** (1.0 / ROWS_PER_OCTAVE)
     mt2_low = mt2_min * ratio ** np.arange(N_OCTAVES * ROWS_PER_OCTAVE)[:, None]
     mt2_high = mt2_low * ratio * (1 + 1e-12)
-    c, peak = b * mt2_low, z_peak(mt2_low, params)
+    c = b * mt2_low
+    peak = peak_at(c, a)
 
     def density(z, mt2):  # relative to the peak at the lower edge of the bin, so that exp(-c) can't underflow
         z = np.clip(z, 1e-300, 1.0)
         with np.errstate(divide="ignore"):
-            return np.exp(_log_shape_array(z, mt2, a, b) - _log_shape_array(np.minimum(peak, LARGEST_Z), mt2_low, a, b))
+            return np.exp(log_shape(z, mt2, a, b) - log_shape(np.minimum(peak, LARGEST_Z), mt2_low, a, b))
 
     # Start from edges at equal steps of t = ln(1/z - 1), in which f is smooth (see `log_normalisation`), between the
     # points where it has fallen by some e^6; then move them until the areas agree.
-    t_low, t_high, _ = _support(a, c, 6.0)
+    t_low, t_high, _ = support(a, c, 6.0)
     edges = 1.0 / (1.0 + np.exp(t_high + (t_low - t_high) * np.linspace(0.0, 1.0, N_CELLS + 1)))
     edges[:, 0], edges[:, -1] = 0.0, 1.0
     for _ in range(20):
@@ -75,11 +80,11 @@ def z_table(params, mt2_min):
     cells = np.zeros((*edges.shape, 2))
     cells[:, :, 0] = edges
     cells[:, :-1, 1] = bottom * width / top
-    log_top = np.log(top) + _log_shape_array(np.minimum(peak, LARGEST_Z), mt2_low, a, b)
+    log_top = np.log(top) + log_shape(np.minimum(peak, LARGEST_Z), mt2_low, a, b)
     return ZTable(cells, log_top[:, 0], mt2_min, ROWS_PER_OCTAVE / math.log(2.0))
 
 
-def z_tables(components, mt2_min):
+def z_tables(components: Sequence[LundParams], mt2_min: float) -> ZTable:
     """The staircases of several fragmentation functions, with one more axis in front.
 
     Parameters
@@ -116,7 +121,7 @@ def try_z(u, v, mt2, params, cells, log_top):
     z = cells[k, 0] + (place - k) * width
     if v < cells[k, 1]:
         return min(z, LARGEST_Z)
-    if 0.0 < z < 1.0 and v < width * math.exp(_log_shape(z, mt2, params.a, params.b) - log_top):
+    if 0.0 < z < 1.0 and v < width * math.exp(log_shape(z, mt2, params.a, params.b) - log_top):
         return z
     return 0.0
 
@@ -128,14 +133,3 @@ def table_row(mt2, table):
         return -1
     row = int(table.rows_per_e * math.log(mt2 / table.mt2_min))
     return row if row < table.log_top.shape[-1] else -1
-
-
-@njit(nogil=True, inline="always")
-def choose(rng, up_to):
-    """Number of one of several things, from their cumulative probabilities; of a single thing without a draw."""
-    m = 0
-    if len(up_to) > 1:
-        u = rng.random()
-        while u > up_to[m] and m < len(up_to) - 1:
-            m += 1
-    return m

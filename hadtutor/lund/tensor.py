@@ -1,13 +1,28 @@
-r"""The Lund fragmentation function for torch: differentiable in a and b, on any device. See `hadtutor.lund`."""
+r"""The laws of `hadtutor.lund` for torch: differentiable in the parameters, on any device."""
+
+from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
+from torch.nn.functional import softplus
 
-from .function import _quadrature
+from .._support.checks import as_seed, takes_rng
+from ..params import LundParams
+from ..particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION
+from .flavour import neutral_probability
+from .function import LARGEST_Z, LARGEST_Z32, STEEP, quadrature
+from .staircase import ZTable
+
+Number = Tensor | float
+LARGEST = {torch.float64: LARGEST_Z, torch.float32: float(LARGEST_Z32)}
+"""The largest z below 1 in either precision."""
 
 
-def log_f(z, mt2, a, b):
+def log_f(z: Tensor, mt2: Tensor, a: Number, b: Number) -> Tensor:
     r"""Logarithm of the fragmentation function, without its normalisation.
 
     Parameters
@@ -32,7 +47,25 @@ def log_f(z, mt2, a, b):
     return a * torch.log1p(-z) - torch.log(z) - b * mt2 / z
 
 
-def log_normalisation(mt2, a, b):
+def z_peak(mt2: Tensor, a: Number, b: Number) -> Tensor:
+    """Position of the maximum of f(z), the largest z below 1 at most; see `hadtutor.lund.z_peak`.
+
+    Parameters
+    ----------
+    mt2 : Tensor
+        Transverse mass squared [GeV²], > 0.
+    a, b : Tensor or float
+        Lund parameters; gradients flow to them.
+
+    Returns
+    -------
+    Tensor
+    """
+    c = b * mt2
+    return (2.0 * c / (1.0 + c + torch.sqrt((1.0 - c) ** 2 + 4.0 * a * c))).clamp(max=LARGEST[mt2.dtype])
+
+
+def log_normalisation(mt2: Tensor, a: Number, b: Number) -> Tensor:
     r"""Logarithm of :math:`N = \int_0^1 \mathrm{d}z\, (1-z)^a z^{-1} e^{-b m_T^2/z}`, as in `hadtutor.lund`.
 
     Parameters
@@ -49,7 +82,240 @@ def log_normalisation(mt2, a, b):
     """
     c = b * mt2
     a = torch.as_tensor(a, dtype=mt2.dtype, device=mt2.device)
-    t, step, _ = _quadrature(float(a.detach()), c.detach().double().cpu().numpy())
+    t, step, _ = quadrature(float(a.detach()), c.detach().double().cpu().numpy())
     t = torch.as_tensor(t, dtype=mt2.dtype, device=mt2.device)
     log_integrand = -(a + 1.0) * torch.nn.functional.softplus(-t) - c[..., None] * torch.exp(t)
     return torch.logsumexp(log_integrand, dim=-1) + math.log(step) - c
+
+
+def pt_log_density(pt2: Tensor, sigma_pt: Number, params: LundParams) -> Tensor:
+    """Logarithm of the density of the transverse momentum of one break [GeV⁻²]; see `hadtutor.lund.pt_log_density`.
+
+    Parameters
+    ----------
+    pt2 : Tensor
+        Squared transverse momentum of the new quark [GeV²].
+    sigma_pt : Tensor or float
+        Gradients flow to it.
+    params : LundParams
+        The rest: how many breaks are broader, and by how much.
+
+    Returns
+    -------
+    Tensor
+    """
+
+    def log_gaussian(width):
+        return -pt2 / width**2 - torch.log(torch.as_tensor(math.pi * width**2))
+
+    share = params.enhanced_fraction
+    if share == 0.0:
+        return log_gaussian(sigma_pt)
+    broad = log_gaussian(sigma_pt * params.enhanced_width)
+    if share == 1.0:
+        return broad
+    return torch.logaddexp(math.log1p(-share) + log_gaussian(sigma_pt), math.log(share) + broad)
+
+
+def log_order_probability(signed_lambda: Tensor, b: Number) -> Tensor:
+    """Logarithm of how often the last two hadrons come in the order they have.
+
+    Parameters
+    ----------
+    signed_lambda : Tensor
+        λ where they are reversed, -λ where they are not [GeV²].
+    b : Tensor or float
+        Gradients flow to it.
+
+    Returns
+    -------
+    Tensor
+    """
+    return -softplus(b * signed_lambda)
+
+
+def reverse_probability(lam: Tensor, b: Number) -> Tensor:
+    """How often the last two hadrons come out in reversed order; see `hadtutor.lund.reverse_probability`.
+
+    Parameters
+    ----------
+    lam : Tensor
+        λ [GeV²].
+    b : Tensor or float
+
+    Returns
+    -------
+    Tensor
+    """
+    return 1.0 / (1.0 + torch.exp((b * lam).clamp(max=50.0)))
+
+
+def share_between_two(
+    own: Tensor, opposite: Tensor, mt2_1: Tensor, mt2_2: Tensor, reverse: Tensor, lam: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Light-cone momenta of the first of the last two hadrons, along its end and against; see `hadtutor.lund`.
+
+    Parameters
+    ----------
+    own, opposite : Tensor
+        What is left [GeV].
+    mt2_1, mt2_2 : Tensor
+        Transverse masses squared [GeV²].
+    reverse : Tensor of bool
+    lam : Tensor
+        Of `pair_lambda`.
+
+    Returns
+    -------
+    own_1, opposite_1 : Tensor
+    """
+    wt2 = own * opposite
+    half = 0.5 * (1.0 + (mt2_1 - mt2_2) / wt2)
+    shift = torch.where(reverse, -0.5, 0.5) * lam / wt2
+    return (half + shift) * own, (half - shift) * opposite
+
+
+def pair_lambda(wt2: Tensor, mt2_1: Tensor, mt2_2: Tensor) -> Tensor:
+    """λ of the last two hadrons from the transverse masses squared of what is left and of each [GeV²].
+
+    Parameters
+    ----------
+    wt2, mt2_1, mt2_2 : Tensor
+
+    Returns
+    -------
+    Tensor
+    """
+    return torch.sqrt(((wt2 - mt2_1 - mt2_2) ** 2 - 4.0 * mt2_1 * mt2_2).clamp(min=0))
+
+
+class Draws:
+    """Draws of the laws, many at a time: numbers of one precision on the device of a torch generator.
+
+    Parameters
+    ----------
+    params : LundParams
+    table : ZTable
+        The staircase of f(z), see `hadtutor.lund.z_table`.
+    rng : numpy.random.Generator or int
+        It seeds a generator of torch.
+    device : torch.device or str
+    dtype : torch.dtype
+        ``torch.float64`` or ``torch.float32``.
+    """
+
+    @takes_rng
+    def __init__(
+        self,
+        params: LundParams,
+        table: ZTable,
+        *,
+        rng: np.random.Generator | int,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float64,
+    ) -> None:
+        self.params, self.generator = params, torch.Generator(device).manual_seed(as_seed(rng))
+        self.like: dict[str, Any] = {"dtype": dtype, "device": self.generator.device}
+        self.edges = torch.as_tensor(table.cells[:, :, 0], **self.like)
+        self.log_top = torch.as_tensor(table.log_top, **self.like)
+        self.mt2_min, self.rows_per_e = table.mt2_min, table.rows_per_e
+        self.odds = torch.tensor([neutral_probability(old, params.u_fraction) for old in (1, 2)], **self.like)
+        self.masses2 = torch.tensor([MASS_NEUTRAL_PION**2, MASS_CHARGED_PION**2], **self.like)
+
+    def uniform(self, n: int) -> Tensor:
+        """Numbers between 0 and 1.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        Tensor, shape (n,)
+        """
+        return torch.rand(n, generator=self.generator, **self.like)
+
+    def mass2(self, pid: Tensor) -> Tensor:
+        """Masses squared of pions [GeV²].
+
+        Parameters
+        ----------
+        pid : Tensor of int
+            PDG codes.
+
+        Returns
+        -------
+        Tensor
+        """
+        return self.masses2[(pid != 111).long()]
+
+    def flavour(self, old: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
+        """New flavours at breaks, and the pions they make.
+
+        Parameters
+        ----------
+        old, side : Tensor of int
+            Flavours that wait at the string ends, 2 for u and 1 for d; 0 for the end that moves along +z, else 1.
+
+        Returns
+        -------
+        new, pid : Tensor of int
+        """
+        neutral = self.uniform(len(old)) < self.odds[old - 1]
+        pid = torch.where(neutral, 111, 211 * (2 * old - 3) * (1 - 2 * side))
+        return torch.where(neutral, old, 3 - old), pid
+
+    def pt(self, n: int) -> Tensor:
+        """Transverse momenta of new quarks [GeV].
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        Tensor, shape (n, 2)
+        """
+        p = self.params
+        q = torch.randn((n, 2), generator=self.generator, **self.like) * (p.sigma_pt * math.sqrt(0.5))
+        if p.enhanced_fraction > 0.0:
+            q = torch.where(self.uniform(n)[:, None] < p.enhanced_fraction, q * p.enhanced_width, q)
+        return q
+
+    def z(self, mt2: Tensor) -> Tensor:
+        """z from the staircase, or under the maximum of f for transverse masses outside it.
+
+        Parameters
+        ----------
+        mt2 : Tensor
+            Transverse masses squared [GeV²].
+
+        Returns
+        -------
+        Tensor
+        """
+        a, b = self.params.a, self.params.b
+        z = torch.empty_like(mt2)
+        row = torch.floor(self.rows_per_e * torch.log(mt2 / self.mt2_min)).long()
+        c = b * mt2
+        log_peak = log_f(z_peak(mt2, a, b), mt2, a, b)
+        todo = torch.arange(len(mt2), device=mt2.device)
+        while len(todo):
+            r, inside = row[todo].clamp(max=len(self.log_top) - 1), row[todo] < len(self.log_top)
+            place = self.uniform(len(todo)) * (self.edges.shape[1] - 1)
+            k = place.long().clamp(max=self.edges.shape[1] - 2)  # a float32 product may round up to the end
+            low = self.edges[r, k]
+            width = self.edges[r, k + 1] - low
+            u, steep = self.uniform(len(todo)), ~inside & (c[todo] > STEEP)
+            x = -torch.log1p(-u).clamp(max=-torch.finfo(mt2.dtype).tiny)  # see `hadtutor.lund.function.draw_z`
+            outside = torch.where(steep, c[todo] / (c[todo] + x * (a + 1.0)), u)
+            tried = torch.where(inside, low + (place - k) * width, outside)
+            tried = tried.clamp(torch.finfo(mt2.dtype).tiny, LARGEST[mt2.dtype])
+            log_ratio = log_f(tried, mt2[todo], a, b) - torch.where(
+                inside, self.log_top[r] - torch.log(width) - c[todo], log_peak[todo]
+            )
+            log_ratio = torch.where(steep, a * (torch.log(x) + 1.0 - x) + (a + 1.0) * torch.log(tried), log_ratio)
+            accepted = self.uniform(len(todo)) < torch.exp(log_ratio)
+            z[todo[accepted]] = tried[accepted]
+            todo = todo[~accepted]
+        return z

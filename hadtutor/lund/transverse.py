@@ -1,21 +1,38 @@
 """Transverse momentum at a break: its draw and its density."""
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import ArrayLike
+
+from .._support.checks import plain
+from ..params import LundParams
 
 
 @njit(nogil=True, inline="always")
-def break_pt(rng, params):
-    """Transverse momentum (px, py) of the new quark [GeV]: tunnelling makes it Gaussian."""
+def break_pt(rng: np.random.Generator, params: LundParams) -> tuple[float, float]:
+    """Draw the transverse momentum of the new quark: tunnelling makes it Gaussian.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    params : LundParams
+
+    Returns
+    -------
+    px, py : float
+        GeV.
+    """
     width = params.sigma_pt * math.sqrt(0.5)
     if params.enhanced_fraction > 0.0 and rng.random() < params.enhanced_fraction:
         width *= params.enhanced_width
     return width * rng.standard_normal(), width * rng.standard_normal()
 
 
-def pt_log_density(pt2, params):
+def pt_log_density(pt2: ArrayLike, params: LundParams) -> np.ndarray:
     r"""Logarithm of the density of the transverse momentum of one break, in two dimensions [GeV⁻²].
 
     Parameters
@@ -36,15 +53,15 @@ def pt_log_density(pt2, params):
     >>> round(float(pt_log_density(0.0, LundParams(sigma_pt=1.0))), 6)  # 1/pi
     -1.14473
     """
-    pt2 = np.asarray(pt2, dtype=float)
+    pt2 = plain(pt2, "pt2").astype(float, copy=False)
 
     def log_gaussian(width):
         return -pt2 / width**2 - math.log(math.pi * width**2)
 
     share = params.enhanced_fraction
-    narrow, broad = log_gaussian(params.sigma_pt), log_gaussian(params.sigma_pt * params.enhanced_width)
     if share == 0.0:
-        return narrow
+        return log_gaussian(params.sigma_pt)
+    broad = log_gaussian(params.sigma_pt * params.enhanced_width)
     if share == 1.0:
         return broad
-    return np.logaddexp(math.log1p(-share) + narrow, math.log(share) + broad)
+    return np.logaddexp(math.log1p(-share) + log_gaussian(params.sigma_pt), math.log(share) + broad)

@@ -1,27 +1,31 @@
 """Do two samples of events agree? Means by their pull, histograms by a chi-square with covariance, tests without bins.
 
-Weights travel as logs: `log_w` (`log_w_x`, `log_w_y`) has shape (N,), None if all events count the same, and is
-exponentiated once, here. Weight zero is -inf; an event of weight zero is as good as not there. Only ratios of weights
-matter, except in `histogram`: a constant added to all logs changes nothing, and no weight is too large. Errors and
-p-values hold for weights that depend on the observable, as after reweighting, to first order in the scatter of the
-weights: trust them if a hundred events or more carry the large weights. With 40, p < 0.01 comes twice too often.
+And does one agree with LEP (`compare`)?
 
-The tests without bins live in `hadtutor.metrics` and are reached from here.
+Weights travel as logs: `log_w` (`log_w_x`, `log_w_y`) has shape (N,), or is something that has such a `log_w`, as
+`event_weights` and HOMER give; None if all events count the same. They are exponentiated once, here. Weight zero is
+-inf; an event of weight zero is as good as not there. Only ratios of weights matter, except in `histogram`: a constant
+added to all logs changes nothing, and no weight is too large. Errors and p-values hold for weights that depend on the
+observable, as after reweighting, to first order in the scatter of the weights: trust them if a hundred events or more
+carry the large weights. With 40, p < 0.01 comes twice too often.
+
+Values may be arrays, lists, or columns of data frames and of awkward arrays; what is masked or missing is NaN.
 """
 
 from .chi2 import Chi2Result, chi2_test, chi2_to_data
 from .classifier import AucResult, ClassifierResult, auc, classifier_test
-from .distances import DistanceResult, ks_test, wasserstein, wasserstein_test
-from .energy import energy_distance, energy_test, permutation_test
+from .distances import ks_test, wasserstein, wasserstein_test
+from .energy import energy_distance, energy_test
 from .histograms import Density, density_per_event, histogram, histogram_per_event
-from .lep import like_lep
+from .lep import LepComparison, compare, like_lep
 from .means import pull, pull_per_hadron
 from .pulls import Coverage, coverage, event_pulls
+from .resampling import DistanceResult, permutation_test
 from .weighted import n_eff
 
 __all__ = [
-    "AucResult", "Chi2Result", "ClassifierResult", "Coverage", "Density", "DistanceResult", "auc", "chi2_test",
-    "chi2_to_data", "classifier_test", "coverage", "density_per_event", "energy_distance", "energy_test",
-    "event_pulls", "histogram", "histogram_per_event", "ks_test", "like_lep", "n_eff", "permutation_test", "pull",
-    "pull_per_hadron", "wasserstein", "wasserstein_test",
+    "AucResult", "Chi2Result", "ClassifierResult", "Coverage", "Density", "DistanceResult", "LepComparison", "auc",
+    "chi2_test", "chi2_to_data", "classifier_test", "compare", "coverage", "density_per_event", "energy_distance",
+    "energy_test", "event_pulls", "histogram", "histogram_per_event", "ks_test", "like_lep", "n_eff",
+    "permutation_test", "pull", "pull_per_hadron", "wasserstein", "wasserstein_test",
 ]  # fmt: skip

@@ -1,22 +1,34 @@
 """Chi-squares of two samples, and of a sample and published data, with full covariances."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy import stats
+from numpy.typing import ArrayLike
 
-from .histograms import ROUNDING, _mean_and_covariance
+from .._support.checks import plain
+from .histograms import ROUNDING, mean_and_covariance
 
 
 class Chi2Result(NamedTuple):
-    """Chi-square, degrees of freedom, and the probability of a larger chi-square if there is no difference."""
+    """How well two histograms agree.
+
+    Attributes
+    ----------
+    chi2 : float
+    ndf : int
+        Degrees of freedom.
+    p_value : float
+        Probability of a larger chi-square if there is no difference.
+    """
 
     chi2: float
     ndf: int
     p_value: float
 
 
-def chi2_test(counts_x, counts_y, log_w_x=None, log_w_y=None):
+def chi2_test(counts_x: ArrayLike, counts_y: ArrayLike, log_w_x: Any = None, log_w_y: Any = None) -> Chi2Result:
     r"""Chi-square test that two samples have the same mean number of entries in every bin.
 
     :math:`\chi^2 = d^T V^{-1} d` with d the difference of the mean counts per event and V its covariance,
@@ -30,12 +42,11 @@ def chi2_test(counts_x, counts_y, log_w_x=None, log_w_y=None):
         Counts per event and bin, see `histogram_per_event`. Leave out bins with few entries (below about 25): their
         counts are not normally distributed.
     log_w_x, log_w_y : array_like, shape (N,), (M,), optional
-        Log weights of the events.
 
     Returns
     -------
     Chi2Result
-        `chi2`, `ndf` (independent bins: the rank of the covariance), `p_value`.
+        `ndf` is the number of independent bins: the rank of the covariance.
 
     Raises
     ------
@@ -43,8 +54,8 @@ def chi2_test(counts_x, counts_y, log_w_x=None, log_w_y=None):
         If a sample has fewer than two events with a weight above zero, a weight is NaN or infinite, or shapes do
         not fit.
     """
-    mean_x, covariance_x = _mean_and_covariance(counts_x, log_w_x, "counts_x")
-    mean_y, covariance_y = _mean_and_covariance(counts_y, log_w_y, "counts_y")
+    mean_x, covariance_x = mean_and_covariance(counts_x, log_w_x, "counts_x")
+    mean_y, covariance_y = mean_and_covariance(counts_y, log_w_y, "counts_y")
     if mean_x.shape != mean_y.shape:
         raise ValueError(f"counts_x and counts_y must have the same bins, got {len(mean_x)} and {len(mean_y)}")
     difference, covariance = mean_x - mean_y, covariance_x + covariance_y
@@ -62,11 +73,12 @@ def chi2_test(counts_x, counts_y, log_w_x=None, log_w_y=None):
 
 
 def _chi2_result(chi2, ndf):
-    p_value = stats.chi2.sf(chi2, ndf) if ndf > 0 else chi2 == 0
-    return Chi2Result(float(chi2), int(ndf), float(p_value))
+    from scipy.special import chdtrc
+
+    return Chi2Result(float(chi2), int(ndf), float(chdtrc(ndf, chi2) if ndf > 0 else chi2 == 0))
 
 
-def chi2_to_data(density, covariance, data, errors):
+def chi2_to_data(density: ArrayLike, covariance: ArrayLike, data: ArrayLike, errors: ArrayLike) -> Chi2Result:
     r"""Chi-square of a simulated histogram and published points whose errors are independent of each other.
 
     :math:`\chi^2 = d^T (V + \mathrm{diag}\,\sigma^2)^{-1} d` with d the difference, V the covariance of the
@@ -78,33 +90,36 @@ def chi2_to_data(density, covariance, data, errors):
     density, covariance : ndarray, shape (B,), (B, B)
         The simulation, see `density_per_event`.
     data, errors : array_like, shape (B,)
-        The points and their total errors, in the same units as `density`.
+        The points and their total errors, in the same units as `density`. NaN where nothing was measured: such a bin
+        is left out.
 
     Returns
     -------
     Chi2Result
-        `ndf` is the number of bins: nothing has been fitted.
+        `ndf` is the number of bins that were measured: nothing has been fitted.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, a point is not finite, or an error is not above zero.
+        If shapes do not fit, nothing was measured, a point is infinite, or an error is not above zero.
 
     Examples
     --------
     >>> chi2_to_data(np.array([1.0, 2.0]), np.diag([9.0, 0.0]), [6.0, 2.0], [4.0, 0.1]).chi2
     1.0
     """
-    density, covariance, data, errors = (np.asarray(a, dtype=float) for a in (density, covariance, data, errors))
-    shapes = [a.shape for a in (density, covariance, data, errors)]
-    n = density.size
+    named = {"density": density, "covariance": covariance, "data": data, "errors": errors}
+    mean, total, points, sigma = arrays = [plain(a, name).astype(float) for name, a in named.items()]
+    n, shapes = mean.size, [a.shape for a in arrays]
     if shapes != [(n,), (n, n), (n,), (n,)]:
-        raise ValueError(
-            f"density, covariance, data and errors must have shapes (B,), (B, B), (B,), (B,), got {shapes}"
-        )
-    if not np.all(np.isfinite(data) & np.isfinite(errors) & (errors > 0)):
-        raise ValueError("data must be finite and errors above zero: leave out the other bins, here and in the edges")
-    if not (np.all(np.isfinite(density)) and np.all(np.isfinite(covariance))):
+        raise ValueError(f"{', '.join(named)} must have shapes (B,), (B, B), (B,), (B,), got {shapes}")
+    kept = ~np.isnan(points)
+    if not kept.any():
+        raise ValueError("data must have a bin that was measured: all are NaN")
+    mean, total, points, sigma = mean[kept], total[np.ix_(kept, kept)], points[kept], sigma[kept]
+    if not np.all(np.isfinite(points) & np.isfinite(sigma) & (sigma > 0)):
+        raise ValueError("data must be finite and errors above zero; NaN for both where nothing was measured")
+    if not (np.all(np.isfinite(mean)) and np.all(np.isfinite(total))):
         raise ValueError("density and covariance must be finite")
-    difference = density - data
-    return _chi2_result(difference @ np.linalg.solve(covariance + np.diag(errors**2), difference), n)
+    difference = mean - points
+    return _chi2_result(difference @ np.linalg.solve(total + np.diag(sigma**2), difference), len(points))

@@ -1,25 +1,29 @@
 """Differences of means in units of their errors, for values of events and of hadrons."""
 
-import numpy as np
+from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._support.checks import plain
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample
 from .histograms import ROUNDING
 from .weighted import squared_error, weighted_sample
 
 
-def pull(x, y, log_w_x=None, log_w_y=None):
+def pull(x: ArrayLike, y: ArrayLike, log_w_x: Any = None, log_w_y: Any = None) -> float:
     """Difference of the means of two samples in units of its standard error.
+
+    It is normally distributed with width 1 if the means are equal and the samples large.
 
     Parameters
     ----------
     x, y : array_like, shape (N,), (M,)
         One value per event; events where the value is undefined (NaN) are left out.
     log_w_x, log_w_y : array_like, shape (N,), (M,), optional
-        Log weights.
-
-    Returns
-    -------
-    float
-        Normally distributed with width 1 if the means are equal and the samples large.
 
     Raises
     ------
@@ -32,11 +36,14 @@ def pull(x, y, log_w_x=None, log_w_y=None):
     >>> round(pull([1.0, 2.0, 3.0], [2.0, 3.0, 4.0]), 3)
     -1.225
     """
-    samples = ((x, log_w_x, "x"), (y, log_w_y, "y"))
-    return _pull(*(_mean_and_error(values, np.ones(np.shape(values)), log_w, name) for values, log_w, name in samples))
+    x, y = plain(x, "sample x"), plain(y, "sample y")
+    return _pull((x, np.ones(x.shape), log_w_x), (y, np.ones(y.shape), log_w_y))
 
 
-def pull_per_hadron(x, hadrons_x, y, hadrons_y, log_w_x=None, log_w_y=None):
+def pull_per_hadron(
+    x: ArrayLike, hadrons_x: Sample | Hadrons, y: ArrayLike, hadrons_y: Sample | Hadrons, log_w_x: Any = None,
+    log_w_y: Any = None,
+) -> float:  # fmt: skip
     """Pull of the mean of a quantity that every hadron has, such as its transverse momentum.
 
     Hadrons of one event are correlated, so the errors come from the scatter between events.
@@ -45,23 +52,21 @@ def pull_per_hadron(x, hadrons_x, y, hadrons_y, log_w_x=None, log_w_y=None):
     ----------
     x, y : array_like, shape (rows,)
         One value per hadron; an event with an undefined one (NaN) is left out.
-    hadrons_x, hadrons_y : Hadrons
+    hadrons_x, hadrons_y : Sample or Hadrons
         The events they belong to.
     log_w_x, log_w_y : array_like, shape (N,), (M,), optional
-        Log weights of the events.
-
-    Returns
-    -------
-    float
     """
-    samples = ((x, hadrons_x, log_w_x, "x"), (y, hadrons_y, log_w_y, "y"))
-    return _pull(*(_mean_and_error(_event_sums(v, h), h.multiplicity, log_w, name) for v, h, log_w, name in samples))
+    return _pull((*_event_sums(x, hadrons_x, "x"), log_w_x), (*_event_sums(y, hadrons_y, "y"), log_w_y))
 
 
-def _event_sums(values, hadrons):
-    if np.shape(values) != hadrons.pid.shape:
-        raise ValueError(f"there must be one value per hadron, shape {hadrons.pid.shape}, got {np.shape(values)}")
-    return np.bincount(hadrons.event, weights=values, minlength=len(hadrons))
+def _event_sums(values, events, name):
+    """Sum of the values of each event, and the number of its hadrons."""
+    from ..observables.rows import hadrons_of
+
+    values, hadrons = plain(values, f"sample {name}"), hadrons_of(events)
+    if values.shape != hadrons.pid.shape:
+        raise ValueError(f"there must be one value per hadron, shape {hadrons.pid.shape}, got {values.shape}")
+    return np.bincount(hadrons.event, weights=values, minlength=len(hadrons)), hadrons.multiplicity
 
 
 def _mean_and_error(sums, counts, log_w, name):
@@ -77,9 +82,9 @@ def _mean_and_error(sums, counts, log_w, name):
     return mean, np.sqrt(squared_error(w, (sums - mean * counts) / total))
 
 
-def _pull(x, y):
-    difference, error = x[0] - y[0], np.hypot(x[1], y[1])
-    rounding = ROUNDING * max(abs(x[0]), abs(y[0]))
+def _pull(*samples):
+    (x, error_x), (y, error_y) = (_mean_and_error(*sample, name) for sample, name in zip(samples, "xy"))
+    difference, error, rounding = x - y, np.hypot(error_x, error_y), ROUNDING * max(abs(x), abs(y))
     if error > rounding:
         return float(difference / error)
     return float(np.sign(difference) * np.inf) if abs(difference) > rounding else 0.0

@@ -1,8 +1,13 @@
 """Whether error bars are honest: pulls and coverage."""
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from .._support.checks import plain
 
 
 class Coverage(NamedTuple):
@@ -21,7 +26,7 @@ class Coverage(NamedTuple):
     width: float
 
 
-def coverage(estimate, sigma, truth):
+def coverage(estimate: ArrayLike, sigma: ArrayLike, truth: ArrayLike) -> Coverage:
     """Compare estimates with the truth in units of their errors.
 
     Parameters
@@ -31,14 +36,10 @@ def coverage(estimate, sigma, truth):
     truth : array_like
         Broadcast against them.
 
-    Returns
-    -------
-    Coverage
-
     Raises
     ------
     ValueError
-        If an error is not above zero, or a number is not finite.
+        If there is no number, an error is not above zero, or a number is missing or not finite.
 
     Examples
     --------
@@ -46,10 +47,12 @@ def coverage(estimate, sigma, truth):
     0.5
     """
     pulls = event_pulls(estimate, truth, sigma)
+    if pulls.size == 0:
+        raise ValueError("no estimate is left to compare with the truth")
     return Coverage(float(np.mean(np.abs(pulls) < 1.0)), float(pulls.mean()), float(pulls.std()))
 
 
-def event_pulls(estimate, truth, sigma):
+def event_pulls(estimate: ArrayLike, truth: ArrayLike, sigma: ArrayLike) -> np.ndarray:
     """Differences to the truth in units of the errors, such as of log weights of events.
 
     Parameters
@@ -57,16 +60,13 @@ def event_pulls(estimate, truth, sigma):
     estimate, truth, sigma : array_like
         Of shapes that fit together.
 
-    Returns
-    -------
-    ndarray
-
     Raises
     ------
     ValueError
         If an error is not above zero, or a number is not finite.
     """
-    estimate, truth, sigma = (np.asarray(a, dtype=float) for a in (estimate, truth, sigma))
+    named = {"estimate": estimate, "truth": truth, "sigma": sigma}
+    estimate, truth, sigma = (plain(value, name).astype(float) for name, value in named.items())
     if not (np.all(np.isfinite(estimate)) and np.all(np.isfinite(truth)) and np.all(np.isfinite(sigma) & (sigma > 0))):
         raise ValueError("pulls want finite numbers, and errors above zero; has the result a posterior?")
     return (estimate - truth) / sigma

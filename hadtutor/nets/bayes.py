@@ -1,11 +1,15 @@
 """Networks whose weights are distributions, by variational inference."""
 
+from __future__ import annotations
+
 import copy
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .layers import torch_seed
+from .._support.checks import takes_rng
+from .layers import MLP, torch_seed
 
 
 class BayesLinear(nn.Module):
@@ -16,13 +20,13 @@ class BayesLinear(nn.Module):
     :cite:p:`kingma2015variational`).
     """
 
-    def __init__(self, n_in, n_out):
+    def __init__(self, n_in: int, n_out: int, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        plain = nn.Linear(n_in, n_out)
+        plain = nn.Linear(n_in, n_out, dtype=dtype)
         self.weight, self.bias = plain.weight, plain.bias
         self.log_sigma = nn.Parameter(torch.full_like(plain.weight, -4.0))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         mean = nn.functional.linear(x, self.weight, self.bias)
         if not self.training:
             return mean
@@ -30,12 +34,12 @@ class BayesLinear(nn.Module):
         # A sum over nothing has no spread; its root would have no gradient.
         return mean + torch.sqrt(variance + 1e-16) * torch.randn_like(mean)
 
-    def kl(self):
+    def kl(self) -> Tensor:
         """Kullback-Leibler divergence to standard Gaussians, to which weights return without data."""
         return 0.5 * (torch.exp(2.0 * self.log_sigma) + self.weight**2 - 1.0 - 2.0 * self.log_sigma).sum()
 
 
-class BayesMLP(nn.Sequential):
+class BayesMLP(MLP):
     r"""An MLP whose weights have a distribution :math:`q` in place of a value :cite:p:`blundell2015weight`.
 
     Train it with the mean loss per event plus ``kl() / n``, n being the number of events: with the cross-entropy as
@@ -47,30 +51,21 @@ class BayesMLP(nn.Sequential):
     *sizes : int
         Number of inputs, of neurons in each hidden layer, and of outputs.
     activation : type of torch.nn.Module
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two sizes, or one is below 1.
+    dtype : torch.dtype, optional
+        See `MLP`, which also says what is refused.
 
     Examples
     --------
     >>> net = BayesMLP(3, 32, 1)
-    >>> one, other = net.draw(seed=1), net.draw(seed=2)
+    >>> one, other = net.draw(rng=1), net.draw(rng=2)
     >>> x = torch.ones(5, 3)
     >>> one(x).shape, bool((one(x) != other(x)).all())
     (torch.Size([5, 1]), True)
     """
 
-    def __init__(self, *sizes, activation=nn.ReLU):
-        if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"BayesMLP wants the numbers of inputs, hidden neurons and outputs, got {sizes}")
-        layers = []
-        for n_in, n_out in zip(sizes[:-1], sizes[1:]):
-            layers += [BayesLinear(n_in, n_out), activation()]
-        super().__init__(*layers[:-1])
+    layer = BayesLinear
 
-    def kl(self):
+    def kl(self) -> Tensor:
         """Kullback-Leibler divergence of all weights to standard Gaussians.
 
         Returns
@@ -78,22 +73,24 @@ class BayesMLP(nn.Sequential):
         Tensor
             A number >= 0.
         """
-        return sum(layer.kl() for layer in self if isinstance(layer, BayesLinear))
+        first, *others = (layer.kl() for layer in self if isinstance(layer, BayesLinear))
+        return sum(others, first)
 
-    def draw(self, seed):
+    @takes_rng
+    def draw(self, *, rng: np.random.Generator | int) -> BayesMLP:
         """A network with weights drawn from their distribution.
 
         Parameters
         ----------
-        seed : int
+        rng : numpy.random.Generator or int
 
         Returns
         -------
-        torch.nn.Sequential
-            With plain layers, in evaluation.
+        BayesMLP
+            In evaluation, where it has these weights.
         """
         net = copy.deepcopy(self).eval()
-        with torch_seed(seed), torch.no_grad():
+        with torch_seed(rng), torch.no_grad():
             for layer in net:
                 if isinstance(layer, BayesLinear):
                     # Always drawn on the CPU, so that it is the same network on every device.

@@ -1,17 +1,23 @@
 """What a network sees of a hadron, and events as clouds of such features."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
+from torch import Tensor
+
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample, hadrons_and_energy
 
 
-def hadron_features(hadrons, energy):
+def hadron_features(events: Sample | Hadrons, energy: float | None = None) -> Tensor:
     """What a network sees of each hadron: ln p, ln pT, the logarithm of the energy it leaves, and its charge.
 
     Parameters
     ----------
-    hadrons : Hadrons
-    energy : float
-        Mass of the string [GeV].
+    events : Sample or Hadrons
+    energy : float, optional
+        Mass of the string [GeV]; a sample knows it.
 
     Returns
     -------
@@ -19,6 +25,7 @@ def hadron_features(hadrons, energy):
         The third is the logarithm of the light-cone fraction that the others have together, of the direction in which
         the hadron flies; the fourth is 1 for a charged pion and 0 for a neutral one.
     """
+    hadrons, energy = hadrons_and_energy(events, energy)
     px, py, pz, e = (getattr(hadrons, name).astype(float) for name in ("px", "py", "pz", "e"))
     left = np.maximum(1.0 - (e + abs(pz)) / energy, 1e-9)
     pt2 = np.maximum(px**2 + py**2, 1e-12)
@@ -30,7 +37,7 @@ PION_MASS = 0.13957  # GeV
 SOFT = 0.01  # GeV, below which a transverse momentum is as good as none
 
 
-def axis_features(p, event, n_events, energy):
+def axis_features(p: Tensor, event: Tensor, n_events: int, energy: float) -> Tensor:
     r"""What the discriminator sees of each hadron; the same however the event is turned.
 
     Momenta are measured along the axis of the event, the eigenvector of largest eigenvalue of

@@ -1,20 +1,35 @@
 """Layers all networks are made of: a multilayer perceptron, standardised inputs, and a seed of their own."""
 
-import contextlib
+from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from .._support.checks import as_seed, plain
+
+
+def as_tensor(values: Any, name: str) -> Tensor:
+    """A tensor, or one of whatever holds numbers: lists, arrays, data frames; what is masked or missing is NaN."""
+    if isinstance(values, Tensor):
+        return values
+    array = plain(values, name)
+    return torch.as_tensor(array if array.flags.writeable else array.copy())
 
 
 @contextlib.contextmanager
-def torch_seed(seed):
-    """Torch's global random numbers start at `seed` inside, and go on afterwards as if nothing had happened.
+def torch_seed(start: np.random.Generator | int) -> Iterator[None]:
+    """Torch's global random numbers begin at `start` inside, and go on afterwards as if nothing had happened.
 
     Layers take their first weights from the global generator; this is how they become reproducible.
 
     Parameters
     ----------
-    seed : int
+    start : int or numpy.random.Generator
 
     Examples
     --------
@@ -26,12 +41,15 @@ def torch_seed(seed):
     True
     """
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(as_seed(start))
         yield
 
 
 class MLP(nn.Sequential):
     """Layers of neurons, each connected to all of the next; no activation after the last.
+
+    Weights are drawn in single precision, so that they are the same in any other. What goes in is brought to the
+    precision of the weights.
 
     Parameters
     ----------
@@ -39,6 +57,8 @@ class MLP(nn.Sequential):
         Number of inputs, of neurons in each hidden layer, and of outputs.
     activation : type of torch.nn.Module
         What stands between the layers.
+    dtype : torch.dtype, optional
+        Of the weights; by default torch's own.
 
     Raises
     ------
@@ -51,13 +71,33 @@ class MLP(nn.Sequential):
     torch.Size([5, 1])
     """
 
-    def __init__(self, *sizes, activation=nn.ReLU):
+    layer: Callable[..., nn.Module] = nn.Linear
+
+    def __init__(
+        self, *sizes: int, activation: Callable[[], nn.Module] = nn.ReLU, dtype: torch.dtype | None = None
+    ) -> None:
         if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(f"MLP wants the numbers of inputs, hidden neurons and outputs, got {sizes}")
-        layers = []
+            raise ValueError(
+                f"{type(self).__name__} wants the numbers of inputs, hidden neurons and outputs, got {sizes}"
+            )
+        layers: list[nn.Module] = []
         for n_in, n_out in zip(sizes[:-1], sizes[1:]):
-            layers += [nn.Linear(n_in, n_out), activation()]
+            layers += [self.layer(n_in, n_out, dtype=torch.float32), activation()]
         super().__init__(*layers[:-1])
+        self.to(torch.get_default_dtype() if dtype is None else dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Output of the last layer.
+
+        Parameters
+        ----------
+        x : Tensor, shape (..., inputs)
+
+        Returns
+        -------
+        Tensor, shape (..., outputs)
+        """
+        return super().forward(x.to(next(self.parameters()).dtype))
 
 
 class Standardise(nn.Module):
@@ -68,7 +108,7 @@ class Standardise(nn.Module):
 
     Parameters
     ----------
-    x : Tensor, shape (rows, F)
+    x : array_like or Tensor, shape (rows, F)
         Features to take mean and standard deviation of.
 
     Raises
@@ -83,12 +123,15 @@ class Standardise(nn.Module):
     [[-1.0, 0.0], [1.0, 0.0]]
     """
 
-    def __init__(self, x):
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, x: Any) -> None:
         super().__init__()
-        x = torch.as_tensor(x)
+        x = as_tensor(x, "x")
         if x.ndim != 2 or len(x) == 0 or not bool(torch.isfinite(x).all()):
             raise ValueError(f"Standardise needs finite features of shape (rows, F), got shape {tuple(x.shape)}")
-        x = x if x.is_floating_point() else x.float()
+        x = x if x.is_floating_point() else x.to(torch.float32)
         spread = x.double().std(dim=0, correction=0)
         mean = x.double().mean(dim=0)
         # What rounding leaves of a constant feature is no spread.
@@ -96,7 +139,7 @@ class Standardise(nn.Module):
         self.register_buffer("mean", mean.to(x.dtype))
         self.register_buffer("spread", spread.to(x.dtype))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         """Standardise features.
 
         Parameters

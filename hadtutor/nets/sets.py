@@ -1,11 +1,14 @@
 """Networks on sets: a cloud of hadrons, padded or not, and Deep Sets on it."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .layers import MLP, Standardise
+from .layers import MLP, Standardise, as_tensor
 
 
 class Cloud(NamedTuple):
@@ -24,22 +27,22 @@ class Cloud(NamedTuple):
     """
 
     x: Tensor
-    index: Tensor
+    index: Tensor  # type: ignore[assignment]  # a tuple has a method of this name
     n_sets: int
     weight: Tensor | None = None
 
 
-def from_padded(x, mask, weight=None):
+def from_padded(x: Any, mask: Any, weight: Any = None) -> Cloud:
     """The sets of a rectangle with a mask, as flat arrays.
 
     What stands where the mask is false is never looked at; it may be zero, NaN, or anything else.
 
     Parameters
     ----------
-    x : Tensor, shape (N, K, F)
-    mask : Tensor of bool, shape (N, K)
-        True where there is a particle.
-    weight : Tensor, shape (N, K), optional
+    x : array_like or Tensor, shape (N, K, F)
+    mask : array_like or Tensor of bool, shape (N, K)
+        True where there is a particle; `to_padded` of `Hadrons` makes both.
+    weight : array_like or Tensor, shape (N, K), optional
 
     Returns
     -------
@@ -58,6 +61,8 @@ def from_padded(x, mask, weight=None):
     >>> cloud.index.tolist(), cloud.n_sets
     ([0, 0, 1], 2)
     """
+    x, mask = as_tensor(x, "x"), as_tensor(mask, "mask")
+    weight = None if weight is None else as_tensor(weight, "weight")
     if mask.dtype != torch.bool:
         raise TypeError(f"mask must hold bools, true where there is a particle, got {mask.dtype}")
     if x.ndim != 3 or mask.shape != x.shape[:2] or (weight is not None and weight.shape != mask.shape):
@@ -88,6 +93,8 @@ class DeepSets(nn.Module):
     n_more : int
         Numbers per set that F sees besides the pooled ones.
     activation : type of torch.nn.Module
+    dtype : torch.dtype, optional
+        Of the weights, see `MLP`.
 
     Raises
     ------
@@ -102,15 +109,26 @@ class DeepSets(nn.Module):
     torch.Size([2])
     """
 
-    def __init__(self, n_features, n_out=1, phi=(64, 64), rho=(64,), pooling="sum", n_more=0, activation=nn.ReLU):
+    def __init__(
+        self,
+        n_features: int,
+        n_out: int = 1,
+        *,
+        phi: tuple[int, ...] = (64, 64),
+        rho: tuple[int, ...] = (64,),
+        pooling: str = "sum",
+        n_more: int = 0,
+        activation: Callable[[], nn.Module] = nn.ReLU,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
         if pooling not in ("sum", "mean", "weighted"):
             raise ValueError(f"pooling must be 'sum', 'mean' or 'weighted', got {pooling!r}")
         self.pooling, self.n_out = pooling, n_out
-        self.phi = MLP(n_features, *phi, activation=activation)
-        self.rho = MLP(phi[-1] + n_more, *rho, n_out, activation=activation)
+        self.phi = MLP(n_features, *phi, activation=activation, dtype=dtype)
+        self.rho = MLP(phi[-1] + n_more, *rho, n_out, activation=activation, dtype=dtype)
 
-    def pooled(self, cloud):
+    def pooled(self, cloud: Cloud) -> Tensor:
         """The pooled Φ of each set.
 
         Parameters
@@ -138,7 +156,7 @@ class DeepSets(nn.Module):
             total = total / n.unsqueeze(-1)
         return total
 
-    def forward(self, cloud, more=None):
+    def forward(self, cloud: Cloud, more: Tensor | None = None) -> Tensor:
         """Output for each set.
 
         Parameters
@@ -156,20 +174,16 @@ class DeepSets(nn.Module):
         return out.squeeze(-1) if self.n_out == 1 else out
 
 
-class ScaledCloud(torch.nn.Module):
-    """Standardise the particles of a cloud, see `hadtutor.nets.Standardise`.
+class ScaledCloud(Standardise):
+    """Standardise the particles of a cloud, see `Standardise`.
 
     Parameters
     ----------
-    x : Tensor, shape (rows, F)
+    x : array_like or Tensor, shape (rows, F)
         Features to take mean and standard deviation of.
     """
 
-    def __init__(self, x):
-        super().__init__()
-        self.scale = Standardise(x)
-
-    def forward(self, cloud):
+    def forward(self, cloud: Cloud) -> Cloud:  # type: ignore[override]
         """Standardise.
 
         Parameters
@@ -180,4 +194,4 @@ class ScaledCloud(torch.nn.Module):
         -------
         Cloud
         """
-        return cloud._replace(x=self.scale(cloud.x))
+        return cloud._replace(x=super().forward(cloud.x))

@@ -13,10 +13,15 @@ direction is the thrust axis. There are 2ⁿ choices of signs, but a good guess 
    drop it; where at most `FEW` signs are in doubt, try them all; otherwise cut it in four.
 """
 
+from __future__ import annotations
+
 import math
 
 import numpy as np
 from numba import njit
+from numpy.typing import ArrayLike
+
+from .._support.checks import plain
 
 FEW = 4
 """With so many hadrons in doubt, trying all signs is quicker than cutting on."""
@@ -28,8 +33,8 @@ NEGLIGIBLE = 1e-13
 STACK = 4 + 3 * 50
 
 
-def thrust(p):
-    """Exact thrust of one event.
+def thrust(p: ArrayLike) -> tuple[float, np.ndarray]:
+    """Exact thrust of one event, between 1/2 and 1, and its axis, a unit vector; NaN without momentum.
 
     Parameters
     ----------
@@ -39,9 +44,7 @@ def thrust(p):
     Returns
     -------
     value : float
-        Between 1/2 and 1; NaN without momentum.
     axis : ndarray, shape (3,)
-        Unit vector; NaN without momentum.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def thrust(p):
     >>> round(value, 12)
     1.0
     """
-    p = np.array(p, dtype=float)
+    p = np.array(plain(p, "p"), dtype=float)
     if p.size == 0:
         p = p.reshape(0, 3)
     if p.ndim != 2 or p.shape[1] != 3:
@@ -62,31 +65,33 @@ def thrust(p):
     if not np.all(abs(p) < 1e100):
         raise ValueError("momenta must be finite, and below 1e100 GeV")
     axis = np.empty(3)
-    return thrust_and_axis(p, linear_tensor(p), *workspace(len(p)), axis), axis
+    return thrust_and_axis(p, momentum_tensor(p, True), *workspace(len(p)), axis), axis
 
 
-def workspace(n):
+def workspace(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Room that `thrust_and_axis` works in, for events of up to n hadrons."""
     return np.empty((n + 1, 3)), np.empty((STACK, 3, 3))
 
 
 @njit(nogil=True)
-def linear_tensor(p):
-    """Linear momentum tensor, divided by its trace: (xx, yy, zz, xy, xz, yz, the trace)."""
+def momentum_tensor(p, linear):
+    """Linear or quadratic momentum tensor, divided by its trace: (xx, yy, zz, xy, xz, yz, the trace)."""
     xx = yy = zz = xy = xz = yz = total = 0.0
     for k in range(len(p)):
         x, y, z = p[k, 0], p[k, 1], p[k, 2]
-        norm = math.sqrt(x * x + y * y + z * z)
-        if norm > 1e-150:  # squares of smaller ones have lost their digits
+        size = math.sqrt(x * x + y * y + z * z)
+        if size > 1e-150:  # squares of smaller ones have lost their digits
+            norm = size if linear else 1.0
             xx += x * x / norm
             yy += y * y / norm
             zz += z * z / norm
             xy += x * y / norm
             xz += x * z / norm
             yz += y * z / norm
-            total += norm
+            total += size
     if total == 0.0:
         return math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, total
+    total = total if linear else xx + yy + zz
     return xx / total, yy / total, zz / total, xy / total, xz / total, yz / total, total
 
 
@@ -126,7 +131,7 @@ def eigenvalues(xx, yy, zz, xy, xz, yz):
 
 @njit(nogil=True)
 def thrust_and_axis(p, tensor, room, stack, axis):
-    """Thrust of the momenta p with this `linear_tensor`, its axis into `axis`; NaN if all momenta vanish."""
+    """Thrust of the momenta p with this linear tensor, its axis into `axis`; NaN if all momenta vanish."""
     xx, yy, zz, xy, xz, yz, total = tensor
     if total == 0.0:
         axis[:] = math.nan
@@ -139,7 +144,7 @@ def thrust_and_axis(p, tensor, room, stack, axis):
     sin_delta = math.sqrt(max(0.0, sin2)) + 1e-7  # the eigenvector is that exact
 
     # Row 0 of `room` is the sum of the hadrons whose sign is settled, the doubtful follow.
-    room[0, 0] = room[0, 1] = room[0, 2] = 0.0
+    room[0] = 0.0
     n = 1
     for k in range(len(p)):
         x, y, z = p[k, 0], p[k, 1], p[k, 2]
@@ -229,9 +234,7 @@ def _cut_triangles(p, best, stack, axis):
     top = 0
     for x in (-1.0, 1.0):
         for y in (-1.0, 1.0):
-            for i in range(3):
-                for j in range(3):
-                    stack[top, i, j] = 0.0
+            stack[top] = 0.0
             stack[top, 0, 0], stack[top, 1, 1], stack[top, 2, 2] = x, y, 1.0
             top += 1
     while top > 0:
@@ -276,8 +279,6 @@ def _cut_triangles(p, best, stack, axis):
                 stack[top + 1 + k, 0, i] = stack[top, k, i]
                 stack[top + 1 + k, 1, i] = middle[k, i]
                 stack[top + 1 + k, 2, i] = middle[(k + 2) % 3, i]
-        for k in range(3):
-            for i in range(3):
                 stack[top, k, i] = middle[k, i]
         top += 4
     return best

@@ -1,22 +1,29 @@
 """Momenta of events as the kernels take them, and the work shared among threads."""
 
-import numbers
-from concurrent.futures import ThreadPoolExecutor
+from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit
 
+from .._support.checks import whole
+from .._support.parallel import in_threads
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample, hadrons_and_energy
 from .exact_thrust import workspace
 
-
-def _check_energy(energy):
-    if not isinstance(energy, numbers.Real):
-        raise TypeError(f"energy must be a number of GeV, got {energy!r}")
-    if not (np.isfinite(energy) and energy > 0):
-        raise ValueError(f"energy must be positive and finite (GeV), got {energy!r}")
+CHUNK = 50_000
+"""Hadrons that a thread works on before it looks whether it is still wanted: milliseconds, or a tenth of a
+second if their events are large and round."""
 
 
-def _momenta(hadrons):
+def hadrons_of(events: Sample | Hadrons) -> Hadrons:
+    """The hadrons of a sample, or these themselves, where their energy does not matter."""
+    return events.hadrons if isinstance(events, Sample) else hadrons_and_energy(events, 1.0)[0]
+
+
+def momenta(hadrons: Hadrons) -> list[np.ndarray]:
     """Columns px, py, pz in float64, small enough to be squared."""
     columns = [np.ascontiguousarray(getattr(hadrons, name), dtype=float) for name in ("px", "py", "pz")]
     for p in columns:
@@ -27,27 +34,24 @@ def _momenta(hadrons):
     return columns
 
 
-def _over_events(work, hadrons, threads):
-    """Call ``work(first, last, p, room, stack)`` for equal shares of the events, on threads.
+def over_events(work: Callable, arguments: tuple, hadrons: Hadrons, threads: int) -> None:
+    """Call ``work(*arguments, first, last, p, room, stack)`` for chunks of the events of about one size, on threads.
 
-    The rest is room for one event: its momenta, and what `thrust.workspace` says.
+    The rest is room for one event: its momenta, and what `exact_thrust.workspace` says.
     """
-    if not isinstance(threads, numbers.Integral) or threads < 1:
-        raise ValueError(f"threads must be a whole number and at least 1, got {threads!r}")
-    threads = min(int(threads), max(1, len(hadrons)))
-    edges = np.linspace(0, len(hadrons), threads + 1).astype(int)
-    most = int(hadrons.multiplicity.max(initial=0))
-    # Compiled here, in one thread: numba fails now and then when two make it compile the same.
-    work(0, 0, np.empty((most, 3)), *workspace(most))
-    with ThreadPoolExecutor(threads) as pool:
-        shares = pool.map(
-            lambda first, last: work(first, last, np.empty((most, 3)), *workspace(most)), edges[:-1], edges[1:]
-        )
-        list(shares)  # what went wrong in a thread is raised here
+    threads, most = whole(threads, "threads"), int(hadrons.multiplicity.max(initial=0))
+    starts = np.searchsorted(hadrons.offsets, np.arange(0, hadrons.offsets[-1], CHUNK))
+    edges = [0, *starts.tolist(), len(hadrons)]  # the first chunk is empty: it is there to compile
+
+    def job(k):
+        work(*arguments, edges[k], edges[k + 1], np.empty((most, 3)), *workspace(most))
+
+    with in_threads(job, len(edges) - 1, threads) as done:
+        list(done)  # what went wrong in a thread is raised here
 
 
 @njit(nogil=True)
-def _gather(px, py, pz, start, stop, p):
+def gather(px, py, pz, start, stop, p):
     """The momenta of one event, side by side."""
     for k in range(start, stop):
         p[k - start, 0], p[k - start, 1], p[k - start, 2] = px[k], py[k], pz[k]

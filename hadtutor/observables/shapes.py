@@ -1,15 +1,18 @@
-"""Event shapes of one event: C and D, sphericity, thrust major and minor, broadenings."""
+"""Numbers of one event: C and D, sphericity, thrust major and minor, broadenings, moments."""
+
+from __future__ import annotations
 
 import math
 
 import numpy as np
 from numba import njit
 
-from .exact_thrust import eigenvalues, linear_tensor, thrust_and_axis
+from .exact_thrust import eigenvalues, momentum_tensor, thrust_and_axis
 
 
 @njit(nogil=True)
-def _c_and_d(tensor):
+def c_and_d(tensor):
+    """C and D of a linear momentum tensor."""
     xx, yy, zz, xy, xz, yz, _ = tensor
     # The symmetric functions of the eigenvalues are the minors of the tensor: no diagonalisation.
     c = 3.0 * (xx * yy + yy * zz + zz * xx - xy * xy - yz * yz - xz * xz)
@@ -18,26 +21,17 @@ def _c_and_d(tensor):
 
 
 @njit(nogil=True)
-def _sphericity(p):
+def sphericity(p):
     """Sphericity and aplanarity."""
-    xx = yy = zz = xy = xz = yz = 0.0
-    for k in range(len(p)):
-        x, y, z = p[k, 0], p[k, 1], p[k, 2]
-        xx += x * x
-        yy += y * y
-        zz += z * z
-        xy += x * y
-        xz += x * z
-        yz += y * z
-    total = xx + yy + zz
+    xx, yy, zz, xy, xz, yz, total = momentum_tensor(p, False)
     if total == 0.0:
         return math.nan, math.nan
-    lam1, _, lam3 = eigenvalues(xx / total, yy / total, zz / total, xy / total, xz / total, yz / total)
+    lam1, _, lam3 = eigenvalues(xx, yy, zz, xy, xz, yz)
     return max(0.0, 1.5 * (1.0 - lam1)), max(0.0, 1.5 * lam3)
 
 
 @njit(nogil=True)
-def _major_and_minor(p, axis, room, stack):
+def major_and_minor(p, axis, room, stack):
     """Thrust major and minor. Thrust major is the thrust of what is left of the momenta across the thrust axis."""
     if axis[0] != axis[0]:
         return math.nan, math.nan
@@ -52,7 +46,7 @@ def _major_and_minor(p, axis, room, stack):
     if left <= 1e-14 * total:  # a pencil, up to rounding: no direction across stands out
         return 0.0, 0.0
     n = np.empty(3)
-    major = thrust_and_axis(across, linear_tensor(across), room, stack, n)
+    major = thrust_and_axis(across, momentum_tensor(across, True), room, stack, n)
     minor = 0.0
     for k in range(len(p)):
         minor += abs(
@@ -64,7 +58,8 @@ def _major_and_minor(p, axis, room, stack):
 
 
 @njit(nogil=True)
-def _broadening(p, axis):
+def broadening(p, axis):
+    """Wide and total jet broadening about the thrust axis."""
     b_plus = b_minus = total = 0.0
     for k in range(len(p)):
         x, y, z = p[k, 0], p[k, 1], p[k, 2]
@@ -81,3 +76,35 @@ def _broadening(p, axis):
     if total == 0.0:
         return math.nan, math.nan
     return max(b_plus, b_minus) / (2.0 * total), (b_plus + b_minus) / (2.0 * total)
+
+
+@njit(nogil=True)
+def count_and_moments(p, charged, energy, out):
+    """Number of charged hadrons; into `out` the moments of |ln x| over all hadrons and over these."""
+    log_unit = math.log(2.0 / energy)
+    n_charged = n = m = 0
+    s1 = s2 = s3 = t1 = t2 = t3 = 0.0
+    for k in range(len(p)):
+        p2 = p[k, 0] ** 2 + p[k, 1] ** 2 + p[k, 2] ** 2
+        n_charged += charged[k]
+        if p2 > 1e-300:
+            v = abs(0.5 * math.log(p2) + log_unit)
+            n += 1
+            s1, s2, s3 = s1 + v, s2 + v * v, s3 + v * v * v
+            if charged[k]:
+                m += 1
+                t1, t2, t3 = t1 + v, t2 + v * v, t3 + v * v * v
+    out[0], out[1], out[2] = _moments(n, s1, s2, s3)
+    out[3], out[4], out[5] = _moments(m, t1, t2, t3)
+    return n_charged
+
+
+@njit(nogil=True)
+def _moments(n, s1, s2, s3):
+    """Mean, variance and third central moment from sums of powers; NaN of nothing, 0 spread of one."""
+    if n == 0:
+        return math.nan, math.nan, math.nan
+    mean = s1 / n
+    if n == 1:
+        return mean, 0.0, 0.0
+    return mean, max(0.0, s2 / n - mean * mean), s3 / n - 3.0 * mean * s2 / n + 2.0 * mean**3

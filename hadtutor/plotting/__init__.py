@@ -3,8 +3,8 @@
 Plot functions take axes, return them, and compute nothing but what they draw.
 """
 
-from .ratio import ratio_axes, ratio_plot
+from .ratio import ratio_axes, ratio_below, ratio_plot
 from .string import draw_breaking_string
 from .style import COLOURS, use_style
 
-__all__ = ["COLOURS", "draw_breaking_string", "ratio_axes", "ratio_plot", "use_style"]
+__all__ = ["COLOURS", "draw_breaking_string", "ratio_axes", "ratio_below", "ratio_plot", "use_style"]

@@ -1,12 +1,19 @@
 """A string that breaks, in space and time."""
 
-import numpy as np
+from __future__ import annotations
 
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike
+
+from .._support.checks import column, number
 from ..kinematics.longitudinal import break_points, light_cone
 from .style import COLOURS, LATEX_NAMES
 
 
-def draw_breaking_string(ax, e, pz, pid=None, tension=1.0):
+def draw_breaking_string(
+    ax: Axes, e: ArrayLike, pz: ArrayLike, pid: ArrayLike | None = None, tension: float = 1.0
+) -> Axes:
     """Space-time picture of one event: string, breaks, and the hadrons that move off.
 
     Each hadron is shown as it is born: its two quarks start at neighbouring breaks and first meet where
@@ -22,11 +29,16 @@ def draw_breaking_string(ax, e, pz, pid=None, tension=1.0):
     tension : float
         String tension κ [GeV/fm].
 
-    Returns
-    -------
-    ax : matplotlib.axes.Axes
+    Raises
+    ------
+    ValueError
+        If there is no hadron, or columns differ in length.
     """
-    e, pz = np.asarray(e, dtype=float), np.asarray(pz, dtype=float)
+    e, pz, tension = column(e, "e"), column(pz, "pz"), number(tension, "tension", 0.0, unit=" GeV/fm", above=True)
+    pid = None if pid is None else column(pid, "pid", np.int64)
+    lengths = [len(c) for c in (e, pz, pid) if c is not None]
+    if len(set(lengths)) > 1 or lengths[0] == 0:
+        raise ValueError(f"e, pz and pid must hold one number for each hadron of the event, got {lengths} numbers")
     t, z = break_points(e, pz, tension)
     plus, minus = light_cone(e, pz)
     # Light-cone coordinates of the breaks, with the turning points of the two ends added.
@@ -52,15 +64,8 @@ def draw_breaking_string(ax, e, pz, pid=None, tension=1.0):
             if pid is not None:
                 # Neighbours in rapidity end close together: three heights keep their names apart.
                 shift = (0, 2 + 11 * (k % 3))
-                ax.annotate(
-                    LATEX_NAMES.get(int(pid[k]), str(pid[k])),
-                    end,
-                    shift,
-                    textcoords="offset points",
-                    ha="center",
-                    fontsize=9,
-                    color=COLOURS["red"],
-                )
+                name = LATEX_NAMES.get(int(pid[k]), str(pid[k]))
+                ax.annotate(name, end, shift, textcoords="offset points", ha="center", fontsize=9, color=COLOURS["red"])
     for corner in ((x_plus[0], x_minus[0]), (x_plus[-1], x_minus[-1])):
         ax.plot(*zip((0.0, 0.0), point(*corner), strict=True), color=COLOURS["blue"], lw=0.9)
     ax.plot([], [], color=COLOURS["blue"], lw=0.9, label="quarks")

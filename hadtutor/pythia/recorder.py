@@ -1,15 +1,19 @@
 """Break histories of real Pythia strings, recorded with Pythia's `UserHooks`; used by `hadtutor.pythia`."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from ..events.hadrons import Hadrons
 from ..events.histories import ACCEPTED, NO_FINAL_TWO, Histories
 from ..lund.last_pair import last_pair_lambda
 from ..strings.from_history import replay
 
 
-def make_recorder(pythia8mc):
+def make_recorder(pythia8mc: Any) -> Any:
     """A UserHooks object that keeps the breaks of every chain."""
 
     class Recorder(pythia8mc.UserHooks):
@@ -38,7 +42,7 @@ def make_recorder(pythia8mc):
     return Recorder()
 
 
-def histories_of(hook, first_chain):
+def histories_of(hook: Any, first_chain: np.ndarray) -> Histories:
     """What a recorder has seen; `first_chain` is the number of the first chain of each event."""
     breaks = np.array(hook.breaks, dtype=float).reshape(-1, 6)  # none at all where strings are too light
     n_chains = len(hook.chain_starts)
@@ -48,7 +52,7 @@ def histories_of(hook, first_chain):
     for chain, values in hook.finals.items():
         status[chain] = ACCEPTED
         finals[:, chain] = values
-    return Histories(
+    columns = (
         np.append(hook.chain_starts, len(breaks)),
         *breaks[:, :4].T.astype(np.float32).copy(),
         breaks[:, 4].astype(np.int32),
@@ -61,9 +65,10 @@ def histories_of(hook, first_chain):
         np.full(n_chains, np.nan, np.float32),
         np.zeros(n_chains, bool),
     )
+    return Histories(*columns)
 
 
-def with_last_pair(histories, hadrons, energy):
+def with_last_pair(histories: Histories, hadrons: Hadrons, energy: float) -> Histories:
     """Add what Pythia does not show of the last pair: λ, and whether it came out reversed."""
     last = hadrons.offsets[1:] - 1
     lam = histories.final_lambda.copy()

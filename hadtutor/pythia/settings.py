@@ -1,6 +1,13 @@
 """How real Pythia is started: its settings, its seed, and what it says when it fails."""
 
-import numbers
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .._support.checks import whole
+from .._support.optional import need
+from ..params import LundParams
 
 # Only u and d, only pions, nothing decays.
 PIONS_ONLY = (
@@ -28,20 +35,19 @@ QUARK_PAIRS = (
 HADRONS_ONLY = ("ProcessLevel:all = off",)
 
 
-def _pythia8mc():
-    try:
-        import pythia8mc
-    except ImportError as error:
-        raise ImportError("real Pythia needs the extra `pythia`: pip install 'hadtutor[pythia]'") from error
-    return pythia8mc
+def pythia8mc() -> Any:
+    """The package of real Pythia."""
+    return need("pythia8mc", "pythia", "real Pythia")
 
 
-def start(settings, seed, params=None, hook=None):
+def start(
+    settings: str | Iterable[str], *, seed: int, params: LundParams | None = None, hook: Any = None
+) -> Any:  # pythia8mc.Pythia
     """A Pythia object, set up and initialised.
 
     Parameters
     ----------
-    settings : sequence of str
+    settings : str or sequence of str
         Pythia's own settings, such as ``"StringFlav:probStoUD = 0.3"``.
     seed : int
         1 to 900 000 000.
@@ -55,18 +61,21 @@ def start(settings, seed, params=None, hook=None):
 
     Raises
     ------
-    ValueError
-        If the seed or a parameter is out of Pythia's range, or Pythia does not know a setting.
+    ImportError
+        If `pythia8mc` is not installed.
+    TypeError, ValueError
+        If an argument is of the wrong kind, the seed or a parameter is out of Pythia's range, or Pythia does not know
+        a setting.
     RuntimeError
         If Pythia cannot be initialised.
     """
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or not 1 <= seed <= 900_000_000:
-        raise ValueError(f"seed must be a whole number from 1 to 900000000, got {seed!r}")
-    pythia = _pythia8mc().Pythia("", False)
+    seed = whole(seed, "seed", 1, 900_000_000)
+    settings, of_string = listed(settings), _string_settings(params)
+    pythia = pythia8mc().Pythia("", False)
     for setting in ("Print:quiet = on", *settings, "Random:setSeed = on", f"Random:seed = {seed}"):
         if not pythia.readString(setting):
             raise ValueError(f"Pythia refuses the setting {setting!r}")
-    for name, value in _string_settings(params):
+    for name, value in of_string:
         # Pythia refuses a value outside its range or moves it to the nearest limit.
         if not pythia.readString(f"{name} = {value!r}") or pythia.parm(name) != value:
             raise ValueError(f"real Pythia does not take {name} = {value:g}, which is outside its range")
@@ -77,16 +86,23 @@ def start(settings, seed, params=None, hook=None):
     return pythia
 
 
-def _listed(settings):
-    return (settings,) if isinstance(settings, str) else settings
+def listed(settings: str | Iterable[str]) -> tuple[str, ...]:
+    """Settings as a tuple of lines."""
+    settings = (settings,) if isinstance(settings, str) else tuple(settings)
+    for setting in settings:
+        if not isinstance(setting, str):
+            raise TypeError(f'settings are lines such as "111:mayDecay = off", got {setting!r}')
+    return settings
 
 
 def _string_settings(params):
     if params is None:
         return []
-    p = params.validate()
-    if p.u_fraction != 0.5:
-        raise ValueError(f"real Pythia makes as many u as d quarks: u_fraction must be 0.5, got {p.u_fraction:g}")
+    if not isinstance(params, LundParams):
+        raise TypeError(f"params must be LundParams, got {type(params).__name__}; write LundParams(a=0.3)")
+    if params.u_fraction != 0.5:
+        raise ValueError(f"real Pythia makes as many u as d quarks: u_fraction must be 0.5, got {params.u_fraction:g}")
+    p = params
     return [
         ("StringZ:aLund", p.a),
         ("StringZ:bLund", p.b),
@@ -99,7 +115,7 @@ def _string_settings(params):
     ]
 
 
-def _finish(pythia, particles):
+def finish(pythia, particles):
     """Whether Pythia finishes an event. It may fail by chance, but not ten times in a row if there is a way."""
     for _ in range(10):
         pythia.event.reset()

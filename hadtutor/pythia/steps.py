@@ -1,16 +1,29 @@
 """Events of real Pythia step by step: the shower, its hadronization, decays."""
 
-import numbers
+from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 
 from .._support.bars import track
+from .._support.checks import energy_gev, whole
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample
 from ..events.showers import Showers
-from .settings import HADRONS_ONLY, QUARK_PAIRS, _finish, _listed, start
-from .strings import _FinalParticles
+from ..params import LundParams
+from .settings import HADRONS_ONLY, QUARK_PAIRS, finish, listed, start
+from .strings import FinalParticles
 
 
-def shower(n_events, energy=91.2, seed=1, settings=(), progress=True):
+def shower(
+    n_events: int,
+    energy: float = 91.2,
+    *,
+    seed: int = 1,
+    settings: str | Iterable[str] = (),
+    progress: bool = True,
+) -> Showers:
     """Parton showers of e⁺e⁻ → Z/γ* → q q̄ events, without photons.
 
     Parameters
@@ -33,38 +46,41 @@ def shower(n_events, energy=91.2, seed=1, settings=(), progress=True):
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        If `n_events` is no number of events; as `start`; if Pythia gives up on an event; ValueError also if settings
-        bring something into an event that is no parton.
+        If `n_events` is no number of events or `energy` none of GeV; as `start`; if Pythia gives up on an event;
+        ValueError also if settings bring something into an event that is no parton.
 
     Examples
     --------
     >>> shower(10, seed=3)
     Showers(10 events, 120 partons, 91.2 GeV)
     """
-    if isinstance(n_events, bool) or not isinstance(n_events, numbers.Integral):
-        raise TypeError(f"n_events must be a whole number, got {n_events!r}")
-    if n_events < 1:
-        raise ValueError(f"n_events must be at least 1, got {n_events}")
-    if not isinstance(energy, numbers.Real) or not (np.isfinite(energy) and energy > 0):
-        raise ValueError(f"energy must be positive and finite (GeV), got {energy!r}")
-    energy = float(energy)
-    settings = (*QUARK_PAIRS, "HadronLevel:all = off", *_listed(settings), f"Beams:eCM = {energy!r}")
+    n_events, energy = whole(n_events, "n_events"), energy_gev(energy)
+    settings = (*QUARK_PAIRS, "HadronLevel:all = off", *listed(settings), f"Beams:eCM = {energy!r}")
     try:
-        pythia = start(settings, seed)
+        pythia = start(settings, seed=seed)
     except RuntimeError as error:
         raise RuntimeError(f"{error}; is {energy:g} GeV enough for a pair of quarks?") from error
-    rows, offsets = [], [0]
+    rows: list[tuple] = []
+    offsets = [0]
     for number in track(range(n_events), "event", progress):
         if not pythia.next():
             raise RuntimeError(f"event {number}: Pythia gave up on it")
         rows.extend((p.px(), p.py(), p.pz(), p.e(), p.id(), p.col(), p.acol()) for p in pythia.event if p.isFinal())
         offsets.append(len(rows))
-    table = np.array(rows)
-    columns = *np.ascontiguousarray(table[:, :4].T), *np.ascontiguousarray(table[:, 4:].T.astype(np.int32))
-    return Showers(np.array(offsets), *columns, energy)
+    table = np.array(rows).reshape(-1, 7)
+    columns = *np.ascontiguousarray(table[:, :4].T), *np.ascontiguousarray(table[:, 4:].T.astype(np.int32)), energy
+    return Showers(np.array(offsets), *columns)
 
 
-def hadronize(showers, params=None, seed=1, decays=True, settings=(), progress=True):
+def hadronize(
+    showers: Showers,
+    params: LundParams | None = None,
+    *,
+    seed: int = 1,
+    decays: bool = True,
+    settings: str | Iterable[str] = (),
+    progress: bool = True,
+) -> Hadrons:
     """Hadronize showered partons with real Pythia: strings with gluons, all flavours, baryons, decays.
 
     Parameters
@@ -90,8 +106,8 @@ def hadronize(showers, params=None, seed=1, decays=True, settings=(), progress=T
 
     Raises
     ------
-    ValueError, RuntimeError
-        As `start`; RuntimeError also if Pythia gives up on an event.
+    TypeError, ValueError, RuntimeError
+        If `showers` are none; as `start`; RuntimeError also if Pythia gives up on an event.
 
     Examples
     --------
@@ -100,19 +116,24 @@ def hadronize(showers, params=None, seed=1, decays=True, settings=(), progress=T
     >>> hadronize(showers, ht.LundParams(a=0.3))
     Hadrons(100 events, 4107 hadrons)
     """
+    if not isinstance(showers, Showers):
+        raise TypeError(f"hadronize takes Showers, got {type(showers).__name__}")
     switch = "on" if decays else "off"
-    pythia = start((*HADRONS_ONLY, f"HadronLevel:Decay = {switch}", *_listed(settings)), seed, params)
+    settings = (*HADRONS_ONLY, f"HadronLevel:Decay = {switch}", *listed(settings))
+    pythia = start(settings, seed=seed, params=params)
     columns = (showers.pid, np.full(len(showers.pid), 23), showers.col, showers.acol)
     *momenta, mass, _ = _momenta_and_masses(showers)
     return _complete(pythia, showers.offsets, (*columns, *momenta, mass), progress)
 
 
-def decay(hadrons, seed=1, settings=(), progress=True):
+def decay(
+    hadrons: Hadrons | Sample, *, seed: int = 1, settings: str | Iterable[str] = (), progress: bool = True
+) -> Hadrons:
     """Let real Pythia decay the unstable hadrons of a model.
 
     Parameters
     ----------
-    hadrons : Hadrons
+    hadrons : Hadrons or Sample
         N events, with codes that Pythia knows.
     seed : int
         Pythia's own seed, 1 to 900 000 000.
@@ -129,19 +150,22 @@ def decay(hadrons, seed=1, settings=(), progress=True):
 
     Raises
     ------
-    ValueError, RuntimeError
-        As `start`; ValueError also for a code that is no hadron, lepton or photon, a momentum that is not finite, and
-        a hadron too light to decay; RuntimeError if Pythia gives up on an event.
+    TypeError, ValueError, RuntimeError
+        If `hadrons` are none; as `start`; ValueError also for a code that is no hadron, lepton or photon, a momentum
+        that is not finite, and a hadron too light to decay; RuntimeError if Pythia gives up on an event.
 
     Examples
     --------
     >>> import numpy as np, hadtutor as ht
     >>> sample = ht.hadronize_strings(10, rng=np.random.default_rng(1))
-    >>> after = decay(sample.hadrons)
+    >>> after = decay(sample)
     >>> bool((after.pid == 111).any()), bool((after.pid == 22).any())
     (False, True)
     """
-    pythia = start((*HADRONS_ONLY, *_listed(settings)), seed)
+    hadrons = hadrons.hadrons if isinstance(hadrons, Sample) else hadrons
+    if not isinstance(hadrons, Hadrons):
+        raise TypeError(f"decay takes Hadrons or a Sample, got {type(hadrons).__name__}")
+    pythia = start((*HADRONS_ONLY, *listed(settings)), seed=seed)
     data = pythia.particleData
     codes, place = np.unique(hadrons.pid, return_inverse=True)
     for code in codes.tolist():
@@ -182,12 +206,12 @@ def _momenta_and_masses(particles):
 
 def _complete(pythia, offsets, columns, progress):
     """What Pythia makes of the particles of each event, given as code, status, colours, momentum and mass."""
-    final = _FinalParticles()
+    final = FinalParticles()
     for number in track(range(len(offsets) - 1), "event", progress):
         rows = slice(offsets[number], offsets[number + 1])
         particles = list(zip(*(column[rows].tolist() for column in columns), strict=True))
         pythia.event.reset()
-        if particles and not _finish(pythia, particles):
+        if particles and not finish(pythia, particles):
             raise RuntimeError(f"event {number}: Pythia gave up on these {len(particles)} particles")
         final.take(pythia.event)
     return final.hadrons()

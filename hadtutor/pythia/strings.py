@@ -1,7 +1,10 @@
 """Pion strings of real Pythia, with their histories."""
 
+from __future__ import annotations
+
 from array import array
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -13,10 +16,10 @@ from ..particles import QUARKS
 from ..strings.from_history import string_order
 from ..strings.generate import check_string
 from .recorder import histories_of, make_recorder, with_last_pair
-from .settings import PIONS_ONLY, _pythia8mc, start
+from .settings import PIONS_ONLY, pythia8mc, start
 
 
-def pion_string(params, seed, hook=None):
+def pion_string(params: LundParams, *, seed: int, hook: Any = None) -> Any:
     """A Pythia object set up for pion strings with our parameters.
 
     Parameters
@@ -33,13 +36,13 @@ def pion_string(params, seed, hook=None):
 
     Raises
     ------
-    ValueError, RuntimeError
+    ImportError, TypeError, ValueError, RuntimeError
         As `start`.
     """
-    return start(PIONS_ONLY, seed, params, hook)
+    return start(PIONS_ONLY, seed=seed, params=params, hook=hook)
 
 
-class _FinalParticles:
+class FinalParticles:
     """Collects the final particles of one event after the other."""
 
     def __init__(self):
@@ -57,7 +60,16 @@ class _FinalParticles:
         return Hadrons(np.array(self.offsets), *np.ascontiguousarray(table[:, :4].T), table[:, 4].astype(np.int32))
 
 
-def hadronize_strings(n_events, params=None, energy=90.0, seed=1, quark="u", histories=True, progress=True):
+def hadronize_strings(
+    n_events: int,
+    params: LundParams | None = None,
+    energy: float = 90.0,
+    *,
+    seed: int = 1,
+    quark: str = "u",
+    histories: bool = True,
+    progress: bool = True,
+) -> Sample:
     """Hadronize strings with real Pythia 8; the counterpart of `hadtutor.hadronize_strings`.
 
     Parameters
@@ -91,10 +103,10 @@ def hadronize_strings(n_events, params=None, energy=90.0, seed=1, quark="u", his
         If Pythia gives up on an event.
     """
     params, energy = check_string(n_events, LundParams() if params is None else params, energy, quark)
-    hook = make_recorder(_pythia8mc()) if histories else None
-    pythia = pion_string(params, seed, hook)
+    hook: Any = make_recorder(pythia8mc()) if histories else None
+    pythia = pion_string(params, seed=seed, hook=hook)
     event, flavour, half = pythia.event, QUARKS[quark], 0.5 * energy
-    final, first_chain = _FinalParticles(), []
+    final, first_chain = FinalParticles(), []
     for number in track(range(n_events), "event", progress):
         event.reset()
         event.append(flavour, 23, 101, 0, 0.0, 0.0, half, half, 0.0)

@@ -1,22 +1,38 @@
 """Run an experiment, interrupted or not, and store what it found."""
 
+from __future__ import annotations
+
 import datetime
 import json
+import os
 import pathlib
 import platform
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
+from .. import __version__
+from .._support.checks import as_seed, takes_rng, whole
 from .._support.resources import data_folder, in_checkout
-from .homer import _coverage, _draw, _learn
-from .results import _check_name
+from ..files import replacing
+from . import homer, ihomer
+from .curves import draw
+from .results import check_name
+
+CHAPTERS = {"homer": homer, "ihomer": ihomer}
 
 
-def reproduce(name, n_events=1_000_000, out=None, threads=2, seed=20251125, experiments=20, progress=True):
-    """Run an experiment and write ``NAME.json`` and ``NAME.png``.
+@takes_rng
+def reproduce(
+    name: str, *, n_events: int = 1_000_000, out: str | os.PathLike | None = None, threads: int = 2,
+    rng: np.random.Generator | int = 20251125, experiments: int = 20, progress: bool = True,
+) -> dict[str, Any]:  # fmt: skip
+    """Run an experiment, write ``NAME.json`` and ``NAME.png``, and return what `stored` returns.
 
     Parameters
     ----------
@@ -26,99 +42,98 @@ def reproduce(name, n_events=1_000_000, out=None, threads=2, seed=20251125, expe
     out : str or Path, optional
         Folder for the results; by default ``data/results`` of the checkout, without one of the current folder.
     threads : int
-        Threads for generation, observables and networks.
-    seed : int
+        Threads for generation, observables and networks; those of torch are set back at the end.
+    rng : numpy.random.Generator or int
+        A run that was interrupted goes on only with the same number.
     experiments : int
         Number of pseudo-experiments for the coverage, each with a tenth of the events.
     progress : bool
         Whether to say what is being done, and to show progress bars.
-
-    Returns
-    -------
-    dict
-        What `stored` returns.
 
     Raises
     ------
     ValueError
         If the experiment is not known, or the events are too few.
     """
-    import torch
-
-    _check_name(name)
-    if n_events < 2000:
-        raise ValueError(f"n_events must be at least 2000, got {n_events!r}")
+    check_name(name)
+    n_events, experiments = whole(n_events, "n_events", 2000), whole(experiments, "experiments")
+    seed, before = as_seed(rng), torch.get_num_threads()
     if out is None:
         out = data_folder() / "results" if in_checkout() else "data/results"
-    out = pathlib.Path(out)
+    out = pathlib.Path(out).expanduser()
     out.mkdir(parents=True, exist_ok=True)
+    run = Run(name, out, {"n_events": n_events, "seed": seed, "experiments": experiments}, progress)
+    options = {"threads": whole(threads, "threads"), "rng": seed, "progress": progress}
     torch.set_num_threads(threads)
-    run = _Run(name, out, {"n_events": n_events, "seed": seed, "experiments": experiments}, progress)
-    settings = n_events, threads, seed, progress
-    numbers = {"table": run.part("mixture", lambda: _learn("mixture", *settings, run.checkpoint))}
-    if name == "homer":
-        numbers["table_a030"] = run.part("a030", lambda: _learn("a030", *settings, run.checkpoint))
-    else:
-        numbers["table_mixture_b"] = run.part("mixture_b", lambda: _learn("mixture_b", *settings, run.checkpoint))
-        numbers["coverage"] = run.part(
-            "coverage", lambda: _coverage(max(2000, n_events // 10), experiments, threads, seed, progress)
-        )
-    for part in [key for key in numbers if key.startswith("table")]:
-        found = numbers.pop(part)
-        numbers[part] = found["rows"]
-        numbers["exact" + part.removeprefix("table")] = found["exact"]
-        numbers["curves" + part.removeprefix("table")] = found["curves"]
-        if part == "table" and name == "ihomer":
-            numbers |= {"naive": found["naive"], "mixture": found["mixture"]}
+    try:
+        for part, work in CHAPTERS[name].parts(n_events, experiments, options, run.checkpoint).items():
+            run.do(part, work)
+    finally:
+        torch.set_num_threads(before)
+    numbers = CHAPTERS[name].numbers(run.done)
     result = {"provenance": run.provenance(threads), "numbers": numbers}
-    _draw(name, numbers, out / f"{name}.png")
-    (out / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    draw(numbers, out / f"{name}.png")
+    with replacing(out / f"{name}.json") as part:
+        part.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     run.forget()
     return result
 
 
-class _Run:
-    """Parts of an experiment that are done, so that an interrupted run can go on."""
+class Run:
+    """Parts of an experiment that are done, so that an interrupted run can go on.
 
-    def __init__(self, name, out, settings, progress):
+    It goes on with one that has the same `settings`, of this version.
+    """
+
+    def __init__(self, name: str, out: pathlib.Path, settings: dict[str, Any], progress: bool) -> None:
         self.name, self.settings, self.progress = name, settings, progress
         self.file, self.checkpoint = out / f".{name}.partial.json", out / f".{name}.checkpoint.npz"
-        self.done, self.seconds = {}, 0.0
-        if self.file.exists():
-            before = json.loads(self.file.read_text(encoding="utf-8"))
-            if before["settings"] == settings:
-                self.done, self.seconds = before["done"], before["seconds"]
-        if not self.done:
+        self.state: dict[str, Any] = {"settings": settings | {"version": __version__}, "done": {}, "seconds": 0.0}
+        before = self._before()
+        if before is None:
             self.forget()
+            self._keep()
+        self.state = before or self.state
+        self.done: dict[str, Any] = self.state["done"]
 
-    def part(self, key, work):
+    def _before(self):
+        """The state of an interrupted run of the same kind; None if there is none, or only half of one."""
+        try:
+            before = json.loads(self.file.read_text(encoding="utf-8"))
+            same = before["settings"] == self.state["settings"]
+            return before if same and isinstance(before["done"], dict) and before["seconds"] >= 0 else None
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+
+    def _keep(self):
+        with replacing(self.file) as part:
+            part.write_text(json.dumps(self.state), encoding="utf-8")
+
+    def do(self, key: str, work: Callable[[], Any]) -> None:
+        """Do one part, if it is not done."""
         if key not in self.done:
             if self.progress:
                 tqdm.write(f"{self.name}: {key} …", file=sys.stderr)
             start = time.monotonic()
             self.done[key] = work()
-            self.seconds += time.monotonic() - start
+            self.state["seconds"] += time.monotonic() - start
+            self._keep()
             self.checkpoint.unlink(missing_ok=True)
-            state = {"settings": self.settings, "done": self.done, "seconds": self.seconds}
-            self.file.write_text(json.dumps(state), encoding="utf-8")
-        return self.done[key]
 
-    def forget(self):
+    def forget(self) -> None:
+        """Nothing is left of an interrupted run."""
         self.file.unlink(missing_ok=True)
         self.checkpoint.unlink(missing_ok=True)
 
-    def provenance(self, threads):
-        import torch
-
-        from .. import __version__
-
+    def provenance(self, threads: int) -> dict[str, Any]:
+        """How the numbers came about."""
         return {
             "command": f"python -m hadtutor reproduce {self.name}",
             "date": datetime.date.today().isoformat(),
             **self.settings,
             "versions": {"hadtutor": __version__, "numpy": np.__version__, "torch": torch.__version__.split("+")[0]},
             "machine": f"{platform.machine()}, {threads} threads",
-            "seconds": round(self.seconds, 1),
+            "seconds": round(self.state["seconds"], 1),
             "peak_memory_gb": _peak_memory(),
         }
 

@@ -6,8 +6,10 @@ second derivatives are exact. Where the weights get too uneven, a new base is ge
 """
 
 from .descent import fit
-from .losses import Chi2, PseudoChi2, Wasserstein, default_edges
-from .objective import FIVE, FitError, Objective
+from .histograms import default_edges
+from .losses import Chi2, PseudoChi2, Wasserstein
+from .minimum import FitError
+from .objective import FIVE, Objective
 from .result import FitResult, Step
 from .score import Score
 

@@ -1,49 +1,50 @@
 """The fit: minimise, make a new base where the weights get too uneven, and go on."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 
 from .. import strings
 from .._support.bars import Progress
-from .._support.checks import as_generator
+from .._support.cautions import warn
+from .._support.checks import as_generator, number, takes_rng, whole
 from ..events.sample import Sample
+from ..params import LundParams
 from ..weights.tensor import LundWeights
-from .objective import FIVE, FitError, Objective, _log_n_eff
+from .columns import as_samples, check_same_strings
+from .losses import named
+from .minimum import FitError, log_n_eff
+from .objective import FIVE, Objective
 from .result import FitResult, Step
 
 CLOSE = 0.8  # part of the base that must count at the minimum, else fluctuations of its weights bend the fit
 
 
+@takes_rng
 def fit(
-    sample,
-    target,
-    observables=FIVE,
-    loss="chi2",
-    init=None,
-    names=("a", "b"),
-    *,
-    rng=None,
-    floor=0.3,
-    max_bases=30,
-    edges=None,
-    n_bins=None,
-    threads=1,
-    device="cpu",
-    progress=True,
-):
+    sim: Sample | Sequence[Sample], data: Sample | Mapping[str, ArrayLike], *, names: str | Sequence[str] = ("a", "b"),
+    observables: str | Callable | Sequence[str | Callable] = FIVE, loss: str = "chi2",
+    start: LundParams | None = None, edges: Mapping[str, ArrayLike] | None = None, n_bins: int | None = None,
+    device: torch.device | str = "cpu", rng: np.random.Generator | int | None = None, floor: float = 0.3,
+    max_bases: int = 30, threads: int = 1, progress: bool = True,
+) -> FitResult:  # fmt: skip
     """Fit string parameters to a target by weighting a base sample.
 
     Parameters
     ----------
-    sample : Sample or sequence of Sample
+    sim : Sample or sequence of Sample
         The base, with histories.
-    target, observables, loss, names, edges, n_bins, device
-        As for `Objective`.
-    init : LundParams, optional
+    data, names, observables, loss, edges, n_bins, device
+        As for `Objective`; `data` is the target.
+    start : LundParams, optional
         Where to start; by default the parameters of the (first) sample.
-    rng : numpy.random.Generator, optional
+    rng : numpy.random.Generator or int, optional
         For new bases. Without it a fit that needs one to go on ends with an error.
     floor : float
         Between 0 and 1. A base is used where its effective number of events is at least this part of it; from the
@@ -63,7 +64,7 @@ def fit(
     Warns
     -----
     RuntimeWarning
-        If the base is worth less than 80 % of its events at the minimum, and there is no `rng`.
+        If the base is worth less than 80 % of its events at the minimum, and there is no `rng`; as the losses.
 
     Raises
     ------
@@ -81,38 +82,20 @@ def fit(
     >>> bool(abs(result.values[0] - 0.6) < 4 * result.errors[0])
     True
     """
-    samples = [sample] if isinstance(sample, Sample) else list(sample)
-    if not 0.0 < floor < 1.0:
+    if not 0.0 < number(floor, "floor") < 1.0:
         raise ValueError(f"floor must be between 0 and 1, got {floor!r}")
-    if rng is not None:
-        rng = as_generator(rng)
-    caught = []
-    options = {"edges": edges, "n_bins": n_bins, "device": device}
-
-    def prepared(samples, start):
-        # A base without overlap with the target is what new bases are for: only the last one's warnings count.
-        nonlocal caught
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            return Objective(samples, target, observables, loss, names, start, **options)
-
-    def new_base(params):
-        if rng is None:
-            raise FitError(
-                f"at a={params.a:.3g}, b={params.b:.3g}, sigma_pt={params.sigma_pt:.3g} the base is worth less than "
-                f"{floor:g} of its events; pass rng, so that a new one can be generated there, or a sample nearer by"
-            )
-        first, size = samples[0], sum(len(s) for s in samples)
-        return [strings.hadronize_strings(size, params, first.energy, rng, first.quark, threads, progress=False)]
-
-    log = []
+    max_bases = whole(max_bases, "max_bases", 0)
+    samples, rng = as_samples(sim), None if rng is None else as_generator(rng)
+    check_same_strings(samples, data)
+    first: Any = samples[0].params if start is None else start
+    options: dict[str, Any] = {
+        "names": names, "observables": observables, "loss": loss, "edges": edges, "n_bins": n_bins, "device": device
+    }  # fmt: skip
+    if named(loss).of_base and _too_far(LundWeights(samples, first), floor):
+        samples = _new_base(samples, first, floor, rng, threads)
+    objective, said = _quietly(Objective, samples, data, start=first, **options)
+    values, log, refined, bases = objective.values_of(first), [], 0, 0
     with Progress(max_bases, "base", progress) as bar:
-        start = samples[0].params if init is None else init
-        if loss != "nll" and _too_far(LundWeights(samples, start), floor):
-            samples = new_base(start)
-        objective = prepared(samples, start)
-        values = objective.values_of(start)
-        refined = bases = 0
         while True:
             before = values
             values, value = objective.minimise(values, floor)
@@ -120,40 +103,62 @@ def fit(
             log.append(Step(objective.weights.base, values, value, n_eff))
             worth = n_eff / objective.sizes[0]
             at_border = worth < 1.05 * floor
-            if not at_border and loss == "chi2" and refined < 3 and not _is_near(objective, before, values):
+            params = objective.params_of(values)
+            if not at_border and objective.loss.at_start and refined < 3 and not _is_near(objective, before, values):
                 refined += 1  # once more, with the covariance of the point reached
             elif at_border or (worth < CLOSE and rng is not None):
                 bases += 1
                 if bases > max_bases:
                     raise FitError(f"no minimum with {max_bases} new bases; the last is {samples[0]!r}")
-                samples = new_base(objective.params_of(values))
+                samples = _new_base(samples, params, floor, rng, threads)
                 bar.update(1)
             else:
                 break
-            objective = prepared(samples, objective.params_of(values))
-    for warning in caught:
-        warnings.warn(warning.message, warning.category, stacklevel=2)
+            objective, said = _quietly(Objective, samples, data, start=params, **options)
     if worth < CLOSE:
-        warnings.warn(
+        said.append(
             f"at the minimum the base is worth {worth:.2f} of its events: the values lean towards it more than their "
-            "errors may say; pass rng, so that a new one is generated there",
-            RuntimeWarning,
-            stacklevel=2,
+            "errors may say; pass rng, so that a new one is generated there"
         )
-    if loss == "wasserstein":
-        hessian = sandwich = np.full((len(values), len(values)), np.nan)
-    else:
-        hessian, sandwich = objective.covariances(values)
-    params = objective.params_of(values)
+    for message in said:
+        warn(message)
+    hessian, sandwich = objective.covariances(values)
+    if not objective.loss.smooth:
+        said.append(f"{loss} has no second derivatives to take errors from; take those of bootstrap")
+    is_chi2 = objective.loss.calibrated and objective.loss.binned
     return FitResult(
-        objective.names, values, params, value, objective.ndf, sandwich, hessian, n_eff, log, objective
+        objective.names, values, sandwich, chi2=value if is_chi2 else np.nan, ndf=objective.ndf, n_eff=n_eff,
+        message="; ".join(said), params=params, loss=value, covariance_hessian=hessian, log=log, objective=objective,
     )  # fmt: skip
+
+
+def _quietly(make, *arguments, **options):
+    """What is made, and its warnings: that a base has no overlap with the target counts for the last one only."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        made = make(*arguments, **options)
+    return made, [str(warning.message) for warning in caught]
+
+
+def _new_base(samples, params, floor, rng, threads):
+    """As many events of the same strings at other parameters."""
+    if rng is None:
+        raise FitError(
+            f"at a={params.a:.3g}, b={params.b:.3g}, sigma_pt={params.sigma_pt:.3g} the base is worth less than "
+            f"{floor:g} of its events; pass rng, so that a new one can be generated there, or a sample nearer by"
+        )
+    first, size = samples[0], sum(map(len, samples))
+    return [
+        strings.hadronize_strings(
+            size, params, first.energy, rng=rng, quark=first.quark, threads=threads, progress=False
+        )
+    ]
 
 
 def _too_far(weights, floor):
     with torch.no_grad():
         log_w = weights()
-    return float(torch.exp(_log_n_eff(log_w))) < floor * len(log_w)
+    return float(torch.exp(log_n_eff(log_w))) < floor * len(log_w)
 
 
 def _is_near(objective, before, after):

@@ -1,22 +1,23 @@
 """The loss as a function of the parameters, with exact derivatives."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 import torch
-from scipy import optimize
+from numpy.typing import ArrayLike
 
 from ..events.sample import Sample
+from ..params import LundParams
 from ..weights.tensor import LundWeights
-from .columns import _columns, _join
-from .losses import Chi2, PseudoChi2, Wasserstein
+from . import minimum
+from .columns import as_samples, by_name, check_same_strings, columns_of, joined
+from .losses import named
+from .minimum import SCALE
 
 FIVE = ("n_f", "T", "C", "lnx_mean", "lnx_var")
 """Observables that are fitted by default: the number of hadrons, two shapes, and two moments of ln x."""
-LOSSES = ("chi2", "pseudo-chi2", "wasserstein", "nll")
-SCALE = {"a": 0.1, "b": 0.1, "sigma_pt": 0.02}  # typical steps of the minimiser
-
-
-class FitError(RuntimeError):
-    """A fit cannot go on."""
 
 
 class Objective:
@@ -24,139 +25,120 @@ class Objective:
 
     Parameters
     ----------
-    samples : Sample or sequence of Sample
+    sim : Sample or sequence of Sample
         The base, N events. Several samples of different parameters count as one mixture.
-    target : Sample, or mapping of str to array_like of shape (M,)
-        The data: events, or columns of observables named as in `observables`.
-    observables : sequence of str or callable
+    data : Sample, or mapping of str to array_like of shape (M,)
+        The target: events, or columns of observables named as in `observables`, such as a data frame. What is missing
+        there counts in no bin.
+    names : sequence of str
+        Parameters to be varied, of ``"a"``, ``"b"``, ``"sigma_pt"``; the others are those of `start`.
+    observables : str, callable, or sequence of them
         Names of `hadtutor.observables`, or functions of `Hadrons` that give an array of shape (N,), such as `Score`.
     loss : {"chi2", "pseudo-chi2", "wasserstein", "nll"}
-        See `hadtutor.rsa`. ``"nll"`` is the negative logarithm of the likelihood of the histories of the target,
-        which only a simulated target has: it uses neither base nor observables, and its error is the Cramér–Rao
-        bound of everything that happened in the events.
-    names : sequence of str
-        Parameters to be varied: of ``"a"``, ``"b"``, ``"sigma_pt"``. The others are those of `start`.
+        `Chi2`, `PseudoChi2`, `Wasserstein`, or the negative logarithm of the likelihood of the histories of the target,
+        which only a simulated target has: it uses neither base nor observables, and its error is the Cramér–Rao bound
+        of everything that happened in the events.
     start : LundParams, optional
-        Where the covariance of ``"chi2"`` is taken; by default the parameters of the first sample.
-    edges, n_bins
-        Of the histograms, see `hadtutor.rsa.default_edges`.
+        Where the covariance of ``"chi2"`` is taken; by default the parameters of the first sample (for ``"nll"`` of the
+        target). What is never varied must be as there.
+    edges : mapping of str to array_like, optional
+        Of the histograms of some or all observables.
+    n_bins : int, optional
+        As in `hadtutor.rsa.default_edges`.
     device : torch.device or str
 
     Attributes
     ----------
-    names : tuple of str
-    start : LundParams
     weights : LundWeights
         Of the base; of the target for ``"nll"``.
-    loss : callable
-        Loss of log weights of base and target.
+    loss : Loss
+        A function of the log weights of base and target, and what a fit must know of it.
     columns_x, columns_y : dict of str to ndarray
         Observables of base and target.
+    sizes : tuple of int
+        Events whose weights are varied, and events of the target.
+    ndf : int or None
+        Degrees of freedom, for losses with bins.
+    limits : dict of str to tuple of float
+        Range of each parameter where the weights have a finite variance.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, unknown, or does not fit the others; as `LundWeights` and the losses.
+        If an argument is of the wrong kind, unknown, or does not fit the others: samples of different energies or
+        quarks, two observables of one name; as `LundWeights` and the losses.
 
     Examples
     --------
     >>> import hadtutor as ht
     >>> base = ht.hadronize_strings(2000, ht.LundParams(a=0.7), rng=np.random.default_rng(1))
     >>> target = ht.hadronize_strings(2000, ht.LundParams(a=0.6), rng=np.random.default_rng(2))
-    >>> objective = Objective(base, target, names=("a",))
-    >>> loss, gradient = objective.value_and_gradient([0.7])
+    >>> loss, gradient = Objective(base, target, names="a").value_and_gradient([0.7])
     >>> bool(gradient[0] > 0)  # downhill to smaller a
     True
     """
 
     def __init__(
-        self,
-        samples,
-        target,
-        observables=FIVE,
-        loss="chi2",
-        names=("a", "b"),
-        start=None,
-        edges=None,
-        n_bins=None,
-        device="cpu",
-    ):
-        samples = [samples] if isinstance(samples, Sample) else list(samples)
-        if loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}, got {loss!r}")
+        self, sim: Sample | Sequence[Sample], data: Sample | Mapping[str, ArrayLike], *,
+        names: str | Sequence[str] = ("a", "b"), observables: str | Callable | Sequence[str | Callable] = FIVE,
+        loss: str = "chi2", start: LundParams | None = None, edges: Mapping[str, ArrayLike] | None = None,
+        n_bins: int | None = None, device: torch.device | str = "cpu",
+    ) -> None:  # fmt: skip
+        samples, kind = as_samples(sim), named(loss)
         self.names = (names,) if isinstance(names, str) else tuple(names)
         if not self.names or not set(self.names) <= set(SCALE) or len(set(self.names)) < len(self.names):
             raise ValueError(f"names must be of {', '.join(SCALE)}, each at most once, got {self.names}")
-        self.device, self.kind = device, loss
-        if loss == "nll":
-            if not isinstance(target, Sample) or target.histories is None:
-                raise ValueError("the likelihood needs the histories of the target; data have none, take another loss")
-            self.weights = LundWeights(target, device=device)
-            self.columns_x = self.columns_y = {}
-            self.loss = None
-            self.ndf = None
-            self.sizes = (len(target), len(target))
-        else:
-            self.weights = LundWeights(samples, device=device)
-            if isinstance(observables, str) or callable(observables):
-                observables = (observables,)
-            self.columns_x = _join([_columns(s, observables) for s in samples])
-            self.columns_y = _columns(target, observables)
-            self.sizes = tuple(len(next(iter(c.values()))) for c in (self.columns_x, self.columns_y))
-        self.start = (self.weights.base if start is None else start).validate()
-        if loss == "chi2":
-            log_w = self.log_w(self.values_of(self.start))
-            self.loss = Chi2(self.columns_x, self.columns_y, log_w, edges, n_bins)
-        elif loss == "pseudo-chi2":
-            self.loss = PseudoChi2(self.columns_x, self.columns_y, edges, n_bins, device=device)
-        elif loss == "wasserstein":
-            self.loss = Wasserstein(self.columns_x, self.columns_y, device=device)
-        self.ndf = None if loss in ("nll", "wasserstein") else self.loss.ndf - len(self.names)
+        if not kind.binned and not (edges is None and n_bins is None):
+            raise ValueError(f"{loss} has no bins; leave edges and n_bins out")
+        check_same_strings(samples, data)
+        weighed, wanted = kind.weighed(samples, data), by_name(observables) if kind.of_base else {}
+        self.device = device
+        self.columns_x, self.columns_y = joined([columns_of(s, wanted) for s in weighed]), columns_of(data, wanted)
+        n_target = len(data) if isinstance(data, Sample) else len(next(iter(self.columns_y.values())))
+        self.sizes = (sum(map(len, weighed)), n_target)
+        self.weights = LundWeights(weighed, start, device=device)
+        self.start = self.weights.base if start is None else start
+        log_w = self.log_w(self.values_of(self.start)).detach()
+        self.loss = kind.between(self.columns_x, self.columns_y, log_w, edges, n_bins)
+        self.ndf = None if self.loss.ndf is None else self.loss.ndf - len(self.names)
+        self.limits = self.loss.limits(self.weights.base)
 
-    def values_of(self, params):
-        """The parameters that are varied, as an array.
+    minimise = minimum.minimise
+
+    def values_of(self, params: LundParams) -> np.ndarray:
+        """The P parameters that are varied, from all.
 
         Parameters
         ----------
         params : LundParams
-
-        Returns
-        -------
-        ndarray, shape (P,)
         """
         return np.array([getattr(params, name) for name in self.names])
 
-    def params_of(self, values):
+    def params_of(self, values: ArrayLike) -> LundParams:
         """All parameters, from those that are varied.
 
         Parameters
         ----------
         values : array_like, shape (P,)
-
-        Returns
-        -------
-        LundParams
         """
-        return self.start._replace(**dict(zip(self.names, map(float, values), strict=True)))
+        return self.start._replace(**dict(zip(self.names, map(float, np.asarray(values)), strict=True)))
 
-    def log_w(self, values, log_u=None):
-        """Log weights of the events whose weights are varied.
+    def log_w(self, values: torch.Tensor | ArrayLike, log_u: torch.Tensor | None = None) -> torch.Tensor:
+        """Log weights of the N events whose weights are varied.
 
         Parameters
         ----------
         values : Tensor or array_like, shape (P,)
         log_u : Tensor, shape (N,), optional
             Logarithm of how often each event counts.
-
-        Returns
-        -------
-        Tensor, shape (N,)
         """
         values = torch.as_tensor(values, dtype=torch.float64, device=self.device)
         rest = {n: torch.tensor(getattr(self.start, n), dtype=torch.float64, device=self.device) for n in SCALE}
         return self.weights.at(**(rest | dict(zip(self.names, values.unbind(), strict=True))), log_u=log_u)
 
-    def __call__(self, values, log_u=None, log_v=None):
+    def __call__(
+        self, values: torch.Tensor | ArrayLike, log_u: torch.Tensor | None = None, log_v: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """The loss.
 
         Parameters
@@ -165,68 +147,48 @@ class Objective:
             Gradients flow to it.
         log_u, log_v : Tensor, shape (N,) and (M,), optional
             Logarithms of how often each event of base and target counts, as in a bootstrap; by default zeros, once.
-
-        Returns
-        -------
-        Tensor
         """
-        if self.loss is None:
-            log_w = self.log_w(values, log_v)
-            return -(log_w.sum() if log_v is None else log_v.exp() @ log_w)
-        log_w = self.log_w(values, log_u)
-        log_v = log_w.new_zeros(self.sizes[1]) if log_v is None else log_v
-        return self.loss(log_w if log_u is None else log_w + log_u, log_v)
+        return self.loss.counted(lambda counts: self.log_w(values, counts), log_u, log_v)
 
-    def value_and_gradient(self, values, log_u=None, log_v=None):
-        """The loss and its gradient as numbers.
+    def value_and_gradient(
+        self, values: ArrayLike, log_u: torch.Tensor | None = None, log_v: torch.Tensor | None = None
+    ) -> tuple[float, np.ndarray]:
+        """The loss and its gradient, shape (P,), as numbers.
 
         Parameters
         ----------
         values : array_like, shape (P,)
         log_u, log_v : Tensor, optional
             As in a call.
-
-        Returns
-        -------
-        loss : float
-        gradient : ndarray, shape (P,)
         """
         values = torch.tensor(np.asarray(values, dtype=float), device=self.device, requires_grad=True)
         loss = self(values, log_u, log_v)
         (gradient,) = torch.autograd.grad(loss, values)
         return float(loss.detach()), gradient.cpu().numpy()
 
-    def hessian(self, values):
-        """Second derivatives of the loss.
+    def hessian(self, values: ArrayLike) -> np.ndarray:
+        """Second derivatives of the loss, shape (P, P).
 
         Parameters
         ----------
         values : array_like, shape (P,)
-
-        Returns
-        -------
-        ndarray, shape (P, P)
         """
         values = torch.tensor(np.asarray(values, dtype=float), device=self.device)
         return torch.autograd.functional.hessian(self, values).cpu().numpy()
 
-    def n_eff(self, values):
+    def n_eff(self, values: ArrayLike) -> float:
         """Effective number of base events; infinite for the likelihood, which has no base.
 
         Parameters
         ----------
         values : array_like, shape (P,)
-
-        Returns
-        -------
-        float
         """
-        if self.loss is None:
+        if not self.loss.of_base:
             return np.inf
         with torch.no_grad():
-            return float(torch.exp(_log_n_eff(self.log_w(values))))
+            return float(torch.exp(minimum.log_n_eff(self.log_w(values))))
 
-    def covariances(self, values):
+    def covariances(self, values: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         r"""Covariance of the values at the minimum: from the second derivatives alone, and as sandwich.
 
         Parameters
@@ -236,97 +198,24 @@ class Objective:
         Returns
         -------
         hessian : ndarray, shape (P, P)
-            :math:`2 H^{-1}` (:math:`H^{-1}` for the likelihood): right if the loss is a true χ².
+            :math:`2 H^{-1}` (:math:`H^{-1}` for the likelihood): right if the loss is a true χ². NaN for a loss
+            without second derivatives, and the other one too.
         sandwich : ndarray, shape (P, P)
             :math:`H^{-1} J H^{-1}`, with J the covariance of the gradient, the sum over the events of both samples of
             :math:`\partial g/\partial u_i\, (\partial g/\partial u_i)^T` for counts :math:`u_i` (infinitesimal
             jackknife; Jaeckel, Bell Laboratories 1972). It holds for any smooth loss.
         """
+        if not self.loss.smooth:
+            unknown = np.full((len(self.names),) * 2, np.nan)
+            return unknown, unknown
         values = torch.tensor(np.asarray(values, dtype=float), device=self.device, requires_grad=True)
-        log_u, log_v = (torch.zeros(n, dtype=torch.float64, device=self.device, requires_grad=True) for n in self.sizes)
-        (gradient,) = torch.autograd.grad(self(values, log_u, log_v), values, create_graph=True)
+        counts = [torch.zeros(n, dtype=torch.float64, device=self.device, requires_grad=True) for n in self.sizes]
+        (gradient,) = torch.autograd.grad(self(values, *counts), values, create_graph=True)
         meat = np.zeros((len(values), len(values)))
-        counts = (log_v,) if self.loss is None else (log_u, log_v)
-        of_events = [torch.autograd.grad(g, counts, retain_graph=True) for g in gradient]
+        of_events = [torch.autograd.grad(g, counts, retain_graph=True, allow_unused=True) for g in gradient]
         for per_event in zip(*of_events, strict=True):
-            j = torch.stack(per_event)
-            meat += (j @ j.T).cpu().numpy()
+            if per_event[0] is not None:
+                j = torch.stack(per_event)
+                meat += (j @ j.T).cpu().numpy()
         bread = np.linalg.pinv(self.hessian(values.detach()), hermitian=True)
-        return (1.0 if self.loss is None else 2.0) * bread, bread @ meat @ bread
-
-    def minimise(self, values, floor=0.0, log_u=None, log_v=None, fixed=()):
-        """Go down from some values to a minimum of the loss, where the base can be trusted.
-
-        Parameters
-        ----------
-        values : array_like, shape (P,)
-        floor : float
-            Least effective number of base events, over their number.
-        log_u, log_v : Tensor, optional
-            As in a call.
-        fixed : sequence of str
-            Parameters that stay.
-
-        Returns
-        -------
-        values : ndarray, shape (P,)
-        loss : float
-
-        Raises
-        ------
-        FitError
-            If the loss is not finite.
-        """
-        values = np.array(values, dtype=float)
-        free = np.array([name not in fixed for name in self.names])
-        scale = np.array([SCALE[name] for name in self.names])
-        first, _ = self.value_and_gradient(values, log_u, log_v)
-        if not np.isfinite(first):
-            raise FitError(f"the loss is {first} at {self.params_of(values)}")
-        size = max(1.0, abs(first)) if self.kind != "wasserstein" else first
-        start = values.copy()
-
-        def full(x):
-            values = start.copy()
-            values[free] += scale[free] * x
-            return values
-
-        def loss(x):
-            value, gradient = self.value_and_gradient(full(x), log_u, log_v)
-            return value / size, (gradient * scale)[free] / size
-
-        def room(x):
-            return self._log_n_eff(full(x))[0] - np.log(max(floor, 1e-12) * self.sizes[0])
-
-        def room_gradient(x):
-            return (self._log_n_eff(full(x))[1] * scale)[free]
-
-        constraints = {"type": "ineq", "fun": room, "jac": room_gradient} if self.loss is not None else ()
-        limits = np.array([self._limits(name) for name in self.names])
-        bounds = ((limits - start[:, None]) / scale[:, None])[free]
-        tolerance = 1e-9 if self.kind == "wasserstein" else 1e-5 / size
-        result = optimize.minimize(
-            loss, np.zeros(free.sum()), jac=True, method="SLSQP", bounds=bounds, constraints=constraints,
-            options={"ftol": tolerance, "maxiter": 100},
-        )  # fmt: skip
-        if not np.isfinite(result.fun):
-            raise FitError(f"the loss is {result.fun} at {self.params_of(full(result.x))}")
-        return full(result.x), float(result.fun * size)
-
-    def _log_n_eff(self, values):
-        values = torch.tensor(values, device=self.device, requires_grad=True)
-        log_n = _log_n_eff(self.log_w(values))
-        (gradient,) = torch.autograd.grad(log_n, values)
-        return float(log_n.detach()), gradient.cpu().numpy()
-
-    def _limits(self, name):
-        """Range in which the weights have a finite variance, see `hadtutor.weights`."""
-        base = getattr(self.weights.base, name)
-        if self.loss is None:
-            return {"a": (0.0, 20.0), "b": (1e-3, 1e3), "sigma_pt": (1e-3, 1e3)}[name]
-        low = {"a": max(0.0, 0.5 * (base - 1.0) + 0.01), "b": 0.51 * base, "sigma_pt": 1e-3}[name]
-        return low, {"a": 20.0, "b": 1e3, "sigma_pt": 1.4 * base}[name]
-
-
-def _log_n_eff(log_w):
-    return 2.0 * torch.logsumexp(log_w, 0) - torch.logsumexp(2.0 * log_w, 0)
+        return 2.0 * self.loss.unit * bread, bread @ meat @ bread

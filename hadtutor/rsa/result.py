@@ -1,20 +1,34 @@
 """What a fit says: values, covariance, profile and contour."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import stats
+from numpy.typing import ArrayLike
 
 from .._support.bars import track
-from .._support.checks import as_generator
+from .._support.checks import as_generator, number, takes_rng, whole
+from .._support.optional import need
+from ..estimates import Estimate
 from ..params import LundParams
 from .objective import Objective
 
 
 class Step(NamedTuple):
-    """One descent of a fit: parameters of its base, values reached, the loss and the effective events there."""
+    """One descent of a fit.
+
+    Attributes
+    ----------
+    base : LundParams
+        Parameters of its base.
+    values : ndarray, shape (P,)
+        Where it ended.
+    loss, n_eff : float
+        Loss and effective number of base events there.
+    """
 
     base: LundParams
     values: np.ndarray
@@ -22,24 +36,21 @@ class Step(NamedTuple):
     n_eff: float
 
 
-@dataclass
-class FitResult:
+@dataclass(eq=False, kw_only=True)
+class FitResult(Estimate):
     """Best values of the parameters, with errors.
 
     Attributes
     ----------
-    names : tuple of str
-        The P parameters that were fitted.
-    values : ndarray, shape (P,)
-    params : LundParams
-        All parameters at the minimum.
-    loss : float
-        At the minimum.
-    ndf : int or None
-        Degrees of freedom, for losses with bins.
+    names, values, chi2, ndf, message
+        As of every `Estimate`.
     covariance : ndarray, shape (P, P)
         Sandwich: statistical errors of target and base, for any smooth loss. NaN for ``"wasserstein"``, whose second
         derivatives autodiff cannot see; take `bootstrap`.
+    params : LundParams
+        All parameters at the minimum.
+    loss : float
+        At the minimum; it is `chi2` if it is a true χ².
     covariance_hessian : ndarray, shape (P, P)
         From the second derivatives alone; right if the loss is a true χ² or a likelihood.
     n_eff : float
@@ -50,40 +61,28 @@ class FitResult:
         The loss with the last base.
     """
 
-    names: tuple
-    values: np.ndarray
     params: LundParams
     loss: float
-    ndf: int | None
-    covariance: np.ndarray
     covariance_hessian: np.ndarray
-    n_eff: float
-    log: list = field(repr=False)
+    log: list[Step] = field(repr=False)
     objective: Objective = field(repr=False)
 
-    @property
-    def errors(self):
-        """Standard deviations, shape (P,)."""
-        return np.sqrt(np.diag(self.covariance))
-
-    @property
-    def p_value(self):
-        """Of the χ² at the minimum; NaN for other losses."""
-        return float(stats.chi2.sf(self.loss, self.ndf)) if self.objective.kind == "chi2" else np.nan
-
-    def __str__(self):
-        parts = [f"{n} = {v:.4f} ± {e:.4f}" for n, v, e in zip(self.names, self.values, self.errors, strict=True)]
+    def _quality(self) -> list[str]:
+        said = super()._quality()
+        if np.isfinite(self.chi2):
+            return said
         ndf = "" if self.ndf is None else f" for {self.ndf} degrees of freedom"
-        return f"{', '.join(parts)}; {self.objective.kind} {self.loss:.4g}{ndf}; n_eff {self.n_eff:.0f}"
+        return [f"{self.objective.loss.name} {self.loss:.4g}{ndf}", *said]
 
-    def bootstrap(self, rng, n_resamples=100, progress=True):
+    @takes_rng
+    def bootstrap(self, n_resamples: int = 100, *, rng: np.random.Generator | int, progress: bool = True) -> np.ndarray:
         """Fit again and again, each event counted as often as a Poisson number of mean 1 says.
 
         Parameters
         ----------
-        rng : numpy.random.Generator
         n_resamples : int
             At least 2.
+        rng : numpy.random.Generator or int
         progress : bool
             Whether to show a progress bar when the work takes more than a few seconds.
 
@@ -93,7 +92,7 @@ class FitResult:
             Their scatter is the statistical error of target and base.
         """
         rng = as_generator(rng)
-        if n_resamples < 2:
+        if whole(n_resamples, "n_resamples", 0) < 2:
             raise ValueError(f"a scatter needs at least two resamples, got {n_resamples}")
         values = np.empty((n_resamples, len(self.names)))
         for k in track(range(n_resamples), "fit", progress):
@@ -102,30 +101,43 @@ class FitResult:
             values[k], _ = self.objective.minimise(self.values, log_u=log_u, log_v=log_v)
         return values
 
-    def profile(self, name, values):
+    def profile(self, name: str, values: ArrayLike) -> np.ndarray | float:
         """The loss with one parameter fixed, the others at their best.
 
         Parameters
         ----------
         name : str
             One of `names`.
-        values : array_like, shape (K,)
+        values : array_like, shape (K,), or float
 
         Returns
         -------
-        ndarray, shape (K,)
+        ndarray, shape (K,), or float
+
+        Raises
+        ------
+        ValueError
+            If a name is not one of the fit, or a value is where the weights of the base have no finite variance.
         """
         place = self._place(name)
-        losses = []
-        for value in values:
-            start = self.values.copy()
+        low, high = self.objective.limits[name]
+        if np.ndim(values):
+            return np.array([self.profile(name, value) for value in np.asarray(values)])
+        value = number(values, name)
+        if not low <= value <= high:
+            raise ValueError(
+                f"{name} = {value:g} is outside {low:.4g} to {high:.4g}, where the weights of the base have a finite "
+                "variance; fit with a base nearer by"
+            )
+        start = self.values.copy()
+        if np.isfinite(self.covariance_hessian).all() and self.covariance_hessian[place, place] > 0:
             # Along the valley: the others follow as far as they are correlated.
             start += self.covariance_hessian[:, place] / self.covariance_hessian[place, place] * (value - start[place])
-            start[place] = value
-            losses.append(self.objective.minimise(start, fixed=(name,))[1])
-        return np.array(losses)
+        start[place] = value
+        start = np.clip(start, *np.transpose([self.objective.limits[n] for n in self.names]))
+        return self.objective.minimise(start, fixed=(name,))[1]
 
-    def contour(self, x, y, cl=0.68, n_points=60):
+    def contour(self, x: str, y: str, cl: float = 0.68, n_points: int = 60) -> np.ndarray:
         """Outline of the region of two parameters with a given confidence level, the others at their best (Minuit).
 
         Parameters
@@ -145,30 +157,27 @@ class FitResult:
         ImportError
             If iminuit is not installed (extra ``hep``).
         ValueError
-            If a name is not one of the fit, or the loss is neither ``"chi2"`` nor ``"nll"``: others are not calibrated.
+            If names are not two of the fit, `cl` is not between 0 and 1, or the loss is neither ``"chi2"`` nor
+            ``"nll"``: others are not calibrated.
         """
-        for name in (x, y):
-            self._place(name)
-        if self.objective.kind not in ("chi2", "nll"):
-            raise ValueError(f"differences of {self.objective.kind} are no confidence levels; take chi2, or bootstrap")
-        try:
-            from iminuit import Minuit
-        except ImportError as error:
-            raise ImportError("contours need the extra `hep`: pip install 'hadtutor[hep]'") from error
         objective = self.objective
-        minuit = Minuit(
-            lambda values: objective.value_and_gradient(values)[0],
-            self.values,
+        if self._place(x) == self._place(y):
+            raise ValueError(f"a contour needs two different parameters, got {x!r} twice; profile takes one")
+        if not 0.0 < number(cl, "cl") < 1.0:
+            raise ValueError(f"cl must be between 0 and 1, such as 0.68, got {cl!r}")
+        whole(n_points, "n_points", 3)
+        if not objective.loss.calibrated:
+            raise ValueError(f"differences of {objective.loss.name} are no confidence levels; take chi2, or bootstrap")
+        minuit = need("iminuit", "hep", "a contour").Minuit(
+            lambda values: objective.value_and_gradient(values)[0], self.values, name=self.names,
             grad=lambda values: objective.value_and_gradient(values)[1],
-            name=self.names,
-        )
-        minuit.errordef = Minuit.LIKELIHOOD if objective.kind == "nll" else Minuit.LEAST_SQUARES
+        )  # fmt: skip
+        minuit.errordef = objective.loss.unit
         minuit.errors = self.errors
         for name in self.names:
-            minuit.limits[name] = objective._limits(name)
+            minuit.limits[name] = objective.limits[name]
         minuit.migrad()
-        points = minuit.mncontour(x, y, cl=cl, size=n_points)
-        return np.asarray(points)[:n_points]
+        return np.asarray(minuit.mncontour(x, y, cl=cl, size=n_points))[:n_points]
 
     def _place(self, name):
         if name not in self.names:

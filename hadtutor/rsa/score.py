@@ -1,30 +1,30 @@
 """The score: an observable that a network has learned; used by `hadtutor.rsa`."""
 
-import numpy as np
-import torch
+from __future__ import annotations
 
-from ..nets.features import hadron_features
-from ..nets.layers import torch_seed
-from ..nets.sets import DeepSets, ScaledCloud
-from ..training.batches import Clouds
-from ..training.loop import train
-from ..training.losses import classifier_loss, evaluate
+import numpy as np
+
+from .._support.checks import as_seed, takes_rng
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample
+from ..training.crossfit import CrossFit
+from .columns import as_samples, check_same_strings
 
 
 class Score:
     """What a Deep Sets classifier, trained once to tell base from target, makes of an event: an observable to fit.
 
-    Two networks are trained, each on every second event of both samples, and each judges the events that the other
-    was trained on. So the score of base and target has the same law if their events have. Use the instance like any
-    function of `Hadrons`, on whole samples in their order.
+    Two networks are trained, each on one half of both samples, and each judges the events of the other half. So the
+    score of base and target has the same law if their events have. Which half an event is in follows from its hadrons
+    alone: use the instance like any function of `Hadrons`, on samples, parts of them, or new events.
 
     Parameters
     ----------
-    base, target : Sample
-        Of one energy.
+    sim, data : Sample
+        Base and target, of one energy and quark.
     epochs : int
         Passes through the data.
-    seed : int
+    rng : numpy.random.Generator or int
         For weights and order of the events.
     progress : bool
         Whether to show a progress bar.
@@ -33,6 +33,8 @@ class Score:
     ----------
     __name__ : str
         ``"score"``, its name as an observable.
+    classifiers : CrossFit
+        The two networks.
 
     Examples
     --------
@@ -44,44 +46,45 @@ class Score:
     (500,)
     """
 
-    __name__ = "score"
+    @takes_rng
+    def __init__(
+        self, sim: Sample, data: Sample, *, epochs: int = 8, rng: np.random.Generator | int = 1, progress: bool = True
+    ) -> None:
+        samples = as_samples([sim, data])
+        check_same_strings(samples, data)
+        self.__name__, seed = "score", as_seed(rng)
+        x, y = (sample.hadrons for sample in samples)
+        self.classifiers = CrossFit(
+            x, y, kind="deepsets", fold_x=fold_of(x), fold_y=fold_of(y), energy=sim.energy, epochs=epochs,
+            batch_size=512, hidden=(64, 64), average=0.99, rng=seed, seeds=(seed, seed + 1), progress=progress,
+        )  # fmt: skip
 
-    def __init__(self, base, target, epochs=8, seed=1, progress=True):
-        if base.energy != target.energy:
-            raise ValueError(f"base and target differ in energy, {base.energy:g} and {target.energy:g} GeV")
-        self.energy = base.energy
-        self.nets = []
-        for fold in range(2):
-            # Network `fold` judges events of that parity, so it learns from the others.
-            parts = [s.hadrons[1 - fold :: 2] for s in (base, target)]
-            x = torch.cat([hadron_features(p, self.energy) for p in parts])
-            offsets = np.concatenate([parts[0].offsets, parts[0].offsets[-1] + parts[1].offsets[1:]])
-            label = torch.cat([torch.zeros(len(parts[0])), torch.ones(len(parts[1]))])
-            # Both classes weigh the same, so that the minimum is the ratio of densities.
-            weight = torch.cat([torch.full((len(p),), 0.5 * len(label) / len(p)) for p in parts])
-            with torch_seed(seed + fold):
-                net = torch.nn.Sequential(ScaledCloud(x), DeepSets(x.shape[1], activation=torch.nn.SiLU))
-            train(
-                net, Clouds(x, offsets, label, weight), classifier_loss, epochs=epochs, batch_size=512,
-                seed=seed + fold, lr=3e-3, lr_end=1e-4, average=0.99, progress=progress,
-            )  # fmt: skip
-            self.nets.append(net)
-
-    def __call__(self, hadrons):
+    def __call__(self, hadrons: Hadrons) -> np.ndarray:
         """Logit of each event: large where the target has more events than the base.
 
         Parameters
         ----------
         hadrons : Hadrons
-            N events, in the order of the sample they come from.
+            N events, in any order.
 
         Returns
         -------
         ndarray, shape (N,)
         """
-        score = np.empty(len(hadrons))
-        for fold, net in enumerate(self.nets):
-            part = hadrons[fold::2]
-            if len(part):
-                score[fold::2] = evaluate(net, Clouds(hadron_features(part, self.energy), part.offsets)).numpy()
-        return score
+        return self.classifiers.log_ratio(hadrons, fold_of(hadrons))
+
+
+def fold_of(hadrons: Hadrons) -> np.ndarray:
+    """0 or 1 for each event, by chance, and always the same for the same hadrons, in any order and precision."""
+    p = np.stack([hadrons.px, hadrons.py, hadrons.pz], axis=1).astype(np.float32) + np.float32(0)  # no -0
+    odd = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], dtype=np.uint64)
+    total = np.zeros(len(hadrons), np.uint64)
+    np.add.at(total, hadrons.event, _mixed((p.view(np.uint32) * odd).sum(axis=1, dtype=np.uint64)))
+    return (_mixed(total) >> np.uint64(63)).astype(np.int64)
+
+
+def _mixed(bits):
+    """The finaliser of splitmix64 (Steele, Lea and Flood, OOPSLA 2014): every bit of it depends on all."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))

@@ -10,10 +10,13 @@ Flavours are u and d only and every hadron is a pion: the setting in which fragm
 """
 
 from .._support.optional import submodules
-from .from_history import break_mt2, replay, string_order
+from .from_history import Waiting, break_mt2, flavour_before, replay, string_order, waiting_at_ends
 from .generate import HadronizationError, hadronize_strings
 
-__all__ = ["HadronizationError", "break_mt2", "hadronize_strings", "replay", "string_order", "tensor"]
+__all__ = [
+    "HadronizationError", "Waiting", "break_mt2", "flavour_before", "hadronize_strings", "replay",
+    "string_order", "tensor", "waiting_at_ends",
+]  # fmt: skip
 
 
 __getattr__ = submodules(__name__, "tensor")  # torch is imported when it is asked for

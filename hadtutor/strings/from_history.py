@@ -1,55 +1,46 @@
-"""What follows from a history without a random number: hadrons, transverse masses, flavours, their order."""
+"""What follows from a history without a random number: hadrons, what waits at the string ends, the order of hadrons."""
 
-import math
+from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from .._support.checks import energy_gev
 from ..events.hadrons import Hadrons
+from ..events.histories import Histories
 from ..lund.flavour import pion_mass2
-from ..lund.last_pair import share_between_two
-from .chain import Ends, store_hadron
+from .straight import EMPTY_ENDS, STRAIGHT, Strings
 
 
 @njit(nogil=True)
-def _replay_chains(energy, x, from_positive, pid, offsets, final_x, final_pid, final_from_positive, reverse, ends, out):
-    own, opposite, px, py, _ = ends
-    hadron_p, hadron_pid = out
+def _replay_chains(geometry, string, x, from_positive, pid, offsets, final_x, final_pid, final_from_positive, reverse,
+                   ends, hadron_p, hadron_pid):  # fmt: skip
+    flavours = np.zeros(2, np.int64)
     i = 0
     for c in range(len(reverse)):
-        for side in range(2):
-            own[side] = opposite[side] = energy
-            px[side] = py[side] = 0.0
+        geometry.start(string, c, ends, flavours)
         for j in range(offsets[c], offsets[c + 1]):
             side = 0 if from_positive[j] else 1
-            hadron_px, hadron_py = px[side] + x[1, j], py[side] + x[2, j]
-            mt2 = pion_mass2(pid[j]) + hadron_px**2 + hadron_py**2
-            along = x[0, j] * own[side]
-            store_hadron(hadron_p, hadron_pid, i, hadron_px, hadron_py, along, mt2 / along, side, pid[j])
-            own[side] -= along
-            opposite[side] -= mt2 / along
-            px[side], py[side] = -x[1, j], -x[2, j]
+            px, py = ends[2, side] + x[1, j], ends[3, side] + x[2, j]
+            mt2 = pion_mass2(pid[j]) + px * px + py * py
+            geometry.take(side, x[0, j], x[1, j], x[2, j], px, py, mt2, ends, hadron_p, i)
+            hadron_pid[i] = pid[j]
             i += 1
         side = 0 if final_from_positive[c] else 1
-        other = 1 - side
-        px_1, py_1 = px[side] + final_x[0, c], py[side] + final_x[1, c]
-        px_2, py_2 = px[other] - final_x[0, c], py[other] - final_x[1, c]
-        mt2_1 = pion_mass2(final_pid[0, c]) + px_1**2 + py_1**2
-        mt2_2 = pion_mass2(final_pid[1, c]) + px_2**2 + py_2**2
-        left = own[side] + opposite[other] - energy
-        left_opposite = own[other] + opposite[side] - energy
-        if left <= 0.0 or left * left_opposite < (math.sqrt(mt2_1) + math.sqrt(mt2_2)) ** 2:
-            return c
-        along, against, _ = share_between_two(left, left_opposite, mt2_1, mt2_2, reverse[c])
-        store_hadron(hadron_p, hadron_pid, i, px_1, py_1, along, against, side, final_pid[0, c])
-        store_hadron(
-            hadron_p, hadron_pid, i + 1, px_2, py_2, left - along, left_opposite - against, side, final_pid[1, c]
+        first, second = pion_mass2(final_pid[0, c]), pion_mass2(final_pid[1, c])
+        lam = geometry.last_two(
+            string, ends, side, final_x[0, c], final_x[1, c], first, second, reverse[c], hadron_p, i
         )
+        if not lam >= 0.0:
+            return c
+        hadron_pid[i], hadron_pid[i + 1] = final_pid[0, c], final_pid[1, c]
         i += 2
     return -1
 
 
-def replay(histories, energy):
+def replay(histories: Histories, energy: float) -> Hadrons:
     """Work out the hadrons of each event from its accepted chain: after the breaks, nothing is random.
 
     Parameters
@@ -74,7 +65,7 @@ def replay(histories, energy):
     --------
     >>> import numpy as np
     >>> from hadtutor import hadronize_strings
-    >>> sample = hadronize_strings(100, rng=np.random.default_rng(1))
+    >>> sample = hadronize_strings(100, rng=1)
     >>> again = replay(sample.histories, sample.energy)
     >>> bool(np.allclose(again.e, sample.hadrons.e, rtol=1e-3))
     True
@@ -84,9 +75,11 @@ def replay(histories, energy):
         raise ValueError("each event needs exactly one accepted chain to be replayed")
     counts = np.diff(accepted.chain_offsets) + 2
     offsets = np.concatenate([[0], np.cumsum(counts)])
-    out = (np.empty((4, offsets[-1])), np.empty(offsets[-1], np.int32))
+    energy = energy_gev(energy)
+    hadron_p, pid = np.empty((4, offsets[-1])), np.empty(offsets[-1], np.int32)
     failed = _replay_chains(
-        float(energy),
+        STRAIGHT,
+        Strings(energy, 0),
         np.stack([accepted.z, accepted.px, accepted.py]).astype(float),
         accepted.from_positive,
         accepted.pid,
@@ -95,30 +88,78 @@ def replay(histories, energy):
         np.stack([accepted.final_pid, accepted.final_pid_other]),
         accepted.final_from_positive,
         accepted.final_reversed,
-        Ends(*(np.empty(2) for _ in range(4)), np.empty(2, np.int64)),
-        out,
+        np.empty(EMPTY_ENDS),
+        hadron_p,
+        pid,
     )
     if failed >= 0:
         raise ValueError(f"event {failed} does not fit a string of {energy:g} GeV; give the energy it was made at")
-    return Hadrons(offsets, *out[0], out[1])
+    columns = *hadron_p, pid
+    return Hadrons(offsets, *columns)
+
+
+class Waiting(NamedTuple):
+    """What waits at the string end before each break; made by `waiting_at_ends`.
+
+    Attributes
+    ----------
+    px, py : ndarray of float64, shape (breaks,)
+        Transverse momentum of the quark [GeV]: that of the last break on this side, with the opposite sign.
+    flavour : ndarray of int32, shape (breaks,)
+        2 for u and 1 for d; a charged pion changes it.
+    """
+
+    px: np.ndarray
+    py: np.ndarray
+    flavour: np.ndarray
 
 
 @njit(nogil=True)
-def _fill_mt2(offsets, x, from_positive, pid, mt2):
-    px, py = np.empty(2), np.empty(2)
+def _fill_waiting(offsets, x, from_positive, charged, at_ends, waiting, flavours):
+    px, py, flavour = np.empty(2), np.empty(2), np.empty(2, np.int64)
     for c in range(len(offsets) - 1):
         px[:] = py[:] = 0.0
+        flavour[:] = at_ends
         for j in range(offsets[c], offsets[c + 1]):
             side = 0 if from_positive[j] else 1
-            mt2[j] = pion_mass2(pid[j]) + (px[side] + x[0, j]) ** 2 + (py[side] + x[1, j]) ** 2
+            waiting[0, j], waiting[1, j], flavours[j] = px[side], py[side], flavour[side]
             px[side], py[side] = -x[0, j], -x[1, j]
+            if charged[j]:
+                flavour[side] = 3 - flavour[side]
 
 
-def break_mt2(chain_offsets, px, py, from_positive, pid):
-    """Transverse mass squared of the hadron of each break, from the quark momenta of its end.
+def waiting_at_ends(
+    chain_offsets: np.ndarray,
+    px: np.ndarray,
+    py: np.ndarray,
+    from_positive: np.ndarray,
+    pid: np.ndarray,
+    quark: int = 2,
+) -> Waiting:
+    """What waits at the string end before each break.
 
-    The hadron takes the new quark and the one that the last break on its side left behind, which has
-    the opposite transverse momentum.
+    Parameters
+    ----------
+    chain_offsets, px, py, from_positive, pid : ndarray
+        As in `Histories`.
+    quark : {2, 1}
+        Flavour of both ends of the string at first, u or d; see `Sample.quark`.
+
+    Returns
+    -------
+    Waiting
+    """
+    x = np.stack([px, py]).astype(float)
+    waiting, flavours = np.empty_like(x), np.empty(len(px), np.int32)
+    _fill_waiting(chain_offsets, x, from_positive, pid != 111, quark, waiting, flavours)
+    px_waiting, py_waiting = waiting
+    return Waiting(px_waiting, py_waiting, flavours)
+
+
+def break_mt2(
+    chain_offsets: np.ndarray, px: np.ndarray, py: np.ndarray, from_positive: np.ndarray, pid: np.ndarray
+) -> np.ndarray:
+    """Transverse mass squared of the hadron of each break: it takes the new quark and the one that waits.
 
     Parameters
     ----------
@@ -130,25 +171,13 @@ def break_mt2(chain_offsets, px, py, from_positive, pid):
     ndarray of float64, shape (breaks,)
         :math:`m_T^2` [GeV²].
     """
-    mt2 = np.empty(len(px))
-    _fill_mt2(chain_offsets, np.stack([px, py]).astype(float), from_positive, pid, mt2)
-    return mt2
+    waiting = waiting_at_ends(chain_offsets, px, py, from_positive, pid)
+    mass2 = np.where(pid == 111, pion_mass2(111), pion_mass2(211))
+    return mass2 + (waiting.px + px) ** 2 + (waiting.py + py) ** 2
 
 
-@njit(nogil=True)
-def _fill_flavour(offsets, from_positive, pid, flavour_at_ends, flavour):
-    ends = np.empty(2, np.int64)
-    for c in range(len(offsets) - 1):
-        ends[:] = flavour_at_ends
-        for j in range(offsets[c], offsets[c + 1]):
-            side = 0 if from_positive[j] else 1
-            flavour[j] = ends[side]
-            if pid[j] != 111:
-                ends[side] = 3 - ends[side]
-
-
-def flavour_before(histories, flavour_at_ends):
-    """Flavour that waits at the string end before each break, 2 for u and 1 for d: a charged pion changes it.
+def flavour_before(histories: Histories, flavour_at_ends: int) -> np.ndarray:
+    """Flavour that waits at the string end before each break, 2 for u and 1 for d; see `waiting_at_ends`.
 
     Parameters
     ----------
@@ -160,12 +189,11 @@ def flavour_before(histories, flavour_at_ends):
     -------
     ndarray of int32, shape (breaks,)
     """
-    flavour = np.empty(len(histories.pid), np.int32)
-    _fill_flavour(histories.chain_offsets, histories.from_positive, histories.pid, flavour_at_ends, flavour)
-    return flavour
+    h = histories
+    return waiting_at_ends(h.chain_offsets, h.px, h.py, h.from_positive, h.pid, flavour_at_ends).flavour
 
 
-def string_order(histories):
+def string_order(histories: Histories) -> np.ndarray:
     """Order of the hadrons of each event along the string, from the +z end to the -z end.
 
     Parameters

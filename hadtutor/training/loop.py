@@ -1,38 +1,47 @@
 """The loop over epochs and batches."""
 
+from __future__ import annotations
+
 import json
 import math
+import os
 import pathlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
+from torch import nn
 
 from .._support.bars import Progress
+from .._support.checks import as_seed, number, takes_rng, whole
 from ..nets.layers import torch_seed
-from .batches import Clouds, Table, _of
-from .losses import _mean_loss
-from .state import _Run, _seed_of
+from . import checkpoint as files
+from .batches import Clouds, Data, Table
+from .state import Log, Rates, Run
+from .validation import as_validation
 
 
+@takes_rng
 def train(
-    model,
-    data,
-    loss,
+    model: nn.Module,
+    data: Data,
+    loss: Callable | Mapping[str, Callable],
     *,
-    epochs,
-    batch_size=512,
-    seed,
-    lr=1e-3,
-    lr_end=None,
-    betas=(0.9, 0.999),
-    validate=None,
-    keep_best=True,
-    patience=None,
-    average=None,
-    checkpoint=None,
-    progress=True,
-):
+    epochs: int,
+    batch_size: int = 512,
+    rng: np.random.Generator | int = 1,
+    lr: float | Mapping[str, float] = 1e-3,
+    lr_end: float | Mapping[str, float] | None = None,
+    betas: tuple[float, float] = (0.9, 0.999),
+    validate: Callable[[nn.Module], float] | Table | Clouds | None = None,
+    keep_best: bool = True,
+    patience: int | None = None,
+    average: float | None = None,
+    on_epoch: Callable[[nn.Module], object] | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    progress: bool = True,
+) -> Log:
     """Train a network with Adam, in place.
 
     Parameters
@@ -49,7 +58,7 @@ def train(
         Passes through the data.
     batch_size : int
         Events per step; the last batch of an epoch may be smaller.
-    seed : int
+    rng : numpy.random.Generator or int
         Everything random in here, the order of events, noise, and dropout, follows from it and the epoch.
     lr, lr_end : float or mapping of str to float
         Step size of Adam at the start, and at the end of a cosine; by default it stays the same.
@@ -62,12 +71,16 @@ def train(
         Whether the model ends up with the weights of the best epoch. If not, the validation is only watched, and the
         last epoch counts.
     patience : int, optional
-        Stop if the validation has not improved for so many epochs.
+        Stop if the validation has not improved for so many epochs; it needs one.
     average : float, optional
         Keep an exponential moving average of the weights, of which a step keeps this share, such as 0.999; validation
         and result are those of the average. Adversarial networks circle about their goal: the average is closer.
+    on_epoch : callable, optional
+        ``on_epoch(model)`` is called after each epoch, before the validation, with the model in evaluation.
     checkpoint : str or Path, optional
-        File to write after each epoch, and to go on from if it exists.
+        File to write after each epoch, and to go on from if it exists. It belongs to these data, this network, loss
+        and validation, and these settings. A function is known by its code and the data in its closure, a loss by the
+        numbers there, too.
     progress : bool
         Whether to show a progress bar when the work takes more than a few seconds.
 
@@ -82,7 +95,7 @@ def train(
     DataFileError
         If the checkpoint is damaged, or belongs to another training.
     ValueError
-        If an argument is out of range.
+        If an argument is out of range, or makes no sense with another.
 
     Examples
     --------
@@ -91,73 +104,65 @@ def train(
     >>> x = torch.linspace(-1, 1, 256).reshape(-1, 1)
     >>> with torch_seed(1):
     ...     net = MLP(1, 16, 1)
-    >>> log = train(net, Table(x, (x[:, 0] > 0).float()), classifier_loss, epochs=20, batch_size=32, seed=1, lr=0.01)
+    >>> log = train(net, Table(x, (x[:, 0] > 0).float()), classifier_loss, epochs=20, batch_size=32, rng=1, lr=0.01)
     >>> log.loss["loss"][-1] < 0.2
     True
     """
+    seed, epochs, batch_size = as_seed(rng), whole(epochs, "epochs"), whole(batch_size, "batch_size")
     players = dict(loss) if isinstance(loss, Mapping) else {"loss": loss}
-    if len(data) == 0 or epochs < 1 or batch_size < 1:
-        raise ValueError(f"training wants data, epochs and a batch size, got {len(data)}, {epochs} and {batch_size}")
-    if patience is not None and patience < 1:
-        raise ValueError(f"patience must be at least one epoch, got {patience!r}")
-    if patience is not None and not keep_best:
-        raise ValueError("patience waits for a better epoch: it goes with keep_best=True")
-    if average is not None and not 0 <= average < 1:
-        raise ValueError(f"average must be >= 0 and < 1, got {average!r}")
-    if isinstance(validate, (Table, Clouds)):
-        if isinstance(loss, Mapping):
-            raise ValueError("players have a loss each: give `validate` as a function of the model")
-        held_out, validate = validate, lambda net: _mean_loss(net, loss, held_out, batch_size)
-    betas = tuple(float(beta) for beta in betas)
+    _check(data, players, validate, keep_best, patience, average)
+    judge = as_validation(validate, loss, batch_size)
+    rates, betas = Rates(players, lr, lr_end), (float(betas[0]), float(betas[1]))
     parts = {name: model.get_submodule(name) if isinstance(loss, Mapping) else model for name in players}
-    optimisers = {
-        name: torch.optim.Adam(part.parameters(), lr=float(_of(lr, name)), betas=betas) for name, part in parts.items()
-    }
-    run = _Run(model, parts, optimisers, average, keep_best)
-    settings = {
-        "events": len(data), "epochs": epochs, "batch_size": batch_size, "seed": seed, "lr": lr, "lr_end": lr_end,
-        "betas": list(betas), "average": average, "keep_best": keep_best,
-        "players": list(players), "dtypes": sorted({str(tensor.dtype) for tensor in model.state_dict().values()}),
-        "shapes": {name: list(tensor.shape) for name, tensor in model.state_dict().items()},
-    }  # fmt: skip
-    settings = json.loads(json.dumps(settings, default=float))  # NumPy's numbers become Python's
-    if checkpoint is not None and pathlib.Path(checkpoint).exists():
-        run.restore(checkpoint, settings)
-    log = run.log
-    n_steps = math.ceil(len(data) / batch_size)
-    device = next(model.parameters()).device
+    run, settings = Run(model, parts, rates, betas, average), {}
+    if checkpoint is not None:
+        settings = {
+            "events": len(data), "epochs": epochs, "batch_size": batch_size, "rng": seed, "lr": lr, "lr_end": lr_end,
+            "betas": betas, "average": average, "keep_best": keep_best, "patience": patience,
+            "players": list(players), "loss": files.fingerprint(loss), "data": files.of_data(data),
+            "validate": files.fingerprint(validate, files.DATA),  # judges keep books, and their numbers change
+        }  # fmt: skip
+        settings = json.loads(json.dumps(settings | files.of_network(model), default=float))  # NumPy's numbers, too
+        if pathlib.Path(checkpoint).expanduser().exists():
+            files.restore(checkpoint, run, settings)
+    log, n_steps, device = run.log, math.ceil(len(data) / batch_size), next(model.parameters()).device
     start = time.monotonic() - log.seconds
-    finished = log.stopped_early
     try:
-        with Progress(epochs * n_steps, "step", progress) as bar:
-            bar.update(log.n_epochs * n_steps)
-            for epoch in range(log.n_epochs, epochs):
-                if finished:
-                    break
+        with Progress(epochs * n_steps, "step", progress, done=log.n_epochs * n_steps) as bar:
+            for epoch in range(log.n_epochs, 0 if log.stopped_early else epochs):
                 with torch_seed(_seed_of(seed, epoch)):
                     order = torch.randperm(len(data)).to(device)
                     sums = dict.fromkeys(players, 0.0)
                     model.train()
                     for step, index in enumerate(order.split(batch_size)):
-                        done = (epoch + step / n_steps) / epochs
+                        done, where = (epoch + step / n_steps) / epochs, f"epoch {epoch}, step {step}"
                         for name, objective in players.items():
-                            first, last = _of(lr, name), _of(lr_end if lr_end is not None else lr, name)
-                            rate = last + 0.5 * (first - last) * (1 + math.cos(math.pi * done))
-                            sums[name] += run.step(name, objective, data[index], rate, epoch, step)
+                            sums[name] += run.step(name, objective, data[index], done, where)
                         run.follow()
                         bar.update()
-                    log_value = run.validated(validate, epoch)
-                for name, total in sums.items():
-                    log.loss.setdefault(name, []).append(total / n_steps)
-                run.note(log_value, epoch)
-                finished = patience is not None and validate is not None and epoch - log.best_epoch >= patience
-                log.stopped_early = finished
+                    value = run.judged(judge, on_epoch, epoch)
+                run.note({name: total / n_steps for name, total in sums.items()}, value, epoch, keep_best)
+                log.stopped_early = patience is not None and epoch - log.best_epoch >= patience
                 log.seconds = time.monotonic() - start
                 if checkpoint is not None:
-                    run.save(checkpoint, settings)
+                    files.save(checkpoint, run, settings)
+                if log.stopped_early:
+                    break
     finally:
-        run.release()
-        if run.best is not None:
-            model.load_state_dict(run.best)
-        model.eval()
+        run.close()
     return log
+
+
+def _seed_of(seed, epoch):
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _check(data, players, validate, keep_best, patience, average):
+    if len(data) == 0 or not players:
+        raise ValueError(f"training wants events and a loss, got {len(data)} events and {len(players)} losses")
+    if patience is not None:
+        whole(patience, "patience")
+        if validate is None or not keep_best:
+            raise ValueError("patience waits for a better epoch: it goes with `validate` and keep_best=True")
+    if average is not None and not 0 <= number(average, "average", 0.0) < 1:
+        raise ValueError(f"average must be >= 0 and < 1, got {average!r}")

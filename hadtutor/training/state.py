@@ -1,19 +1,16 @@
-"""The state of a training: its log, its checkpoints, the best weights so far."""
+"""The state of a training: its log, its optimisers, the average and the best of its weights so far."""
+
+from __future__ import annotations
 
 import copy
-import hashlib
-import io
 import math
-import os
-import pathlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
+from torch import nn
 
-from ..files import DataFileError
-
-MAGIC = b"hadtutor checkpoint 1\n"
+from .._support.checks import number
 
 
 class TrainingError(RuntimeError):
@@ -38,46 +35,66 @@ class Log:
         Whether it ended because the validation had not improved for so long.
     """
 
-    loss: dict = field(default_factory=dict)
-    validation: list = field(default_factory=list)
+    loss: dict[str, list[float]] = field(default_factory=dict)
+    validation: list[float] = field(default_factory=list)
     best_epoch: int = -1
     seconds: float = 0.0
     stopped_early: bool = False
 
     @property
-    def n_epochs(self):
+    def n_epochs(self) -> int:
         """Number of epochs that were completed."""
         return max((len(values) for values in self.loss.values()), default=0)
 
     @property
-    def best(self):
+    def best(self) -> float:
         """Value of the validation at the best epoch; NaN if there is none."""
         return self.validation[self.best_epoch] if self.validation else math.nan
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         end = f", best {self.best:.5g} in epoch {self.best_epoch}" if self.validation else ""
         return f"Log({self.n_epochs} epochs{end}, {self.seconds:.0f} s)"
 
 
-def _seed_of(seed, epoch):
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+class Rates:
+    """Step sizes of the players: along a cosine from `lr` to `lr_end`."""
+
+    def __init__(self, players: Mapping, lr: float | Mapping, lr_end: float | Mapping | None) -> None:
+        self.first = _each(players, lr, "lr")
+        self.last = self.first if lr_end is None else _each(players, lr_end, "lr_end")
+
+    def at(self, name: str, done: float) -> float:
+        """Step size of a player when this share of the steps is done."""
+        return self.last[name] + 0.5 * (self.first[name] - self.last[name]) * (1 + math.cos(math.pi * done))
 
 
-class _Run:
+def _each(players, value, name):
+    of = value if isinstance(value, Mapping) else dict.fromkeys(players, value)
+    if missing := [player for player in players if player not in of]:
+        raise ValueError(f"{name} wants a number for each player, got none for {', '.join(missing)}")
+    return {player: number(of[player], name, 0.0) for player in players}
+
+
+class Run:
     """The state of one training: all that a checkpoint holds."""
 
-    def __init__(self, model, parts, optimisers, average, keep_best):
-        self.model, self.parts, self.optimisers = model, parts, optimisers
-        self.average, self.keep_best = average, keep_best
+    def __init__(
+        self, model: nn.Module, parts: dict[str, nn.Module], rates: Rates, betas: tuple, average: float | None
+    ) -> None:
+        self.model, self.rates, self.average = model, rates, average
+        self.optimisers = {
+            name: torch.optim.Adam(part.parameters(), lr=rates.first[name], betas=betas) for name, part in parts.items()
+        }
         # Weights that a user has frozen stay so.
         self.trainable = {name: [w for w in part.parameters() if w.requires_grad] for name, part in parts.items()}
         self.averaged = copy.deepcopy(model) if average is not None else model
-        self.n_steps, self.best, self.log = 0, None, Log()
+        self.n_steps, self.log = 0, Log()
+        self.best: dict | None = None
 
-    def step(self, name, objective, batch, rate, epoch, step):
-        """One step of one player; returns its loss."""
-        optimiser = self.optimisers[name]
-        optimiser.param_groups[0]["lr"] = float(rate)
+    def step(self, name: str, objective: Callable, batch: object, done: float, where: str) -> float:
+        """One step of one player, when the share `done` of all is done; returns its loss."""
+        optimiser, rate = self.optimisers[name], self.rates.at(name, done)
+        optimiser.param_groups[0]["lr"] = rate
         # The others stand still: no gradients for them.
         for other, weights in self.trainable.items():
             for w in weights:
@@ -86,26 +103,19 @@ class _Run:
         value = objective(self.model, batch)
         if not bool(torch.isfinite(value)):
             raise TrainingError(
-                f"{name} is {float(value.detach())} in epoch {epoch}, step {step}; look for NaN in the data, or lower "
-                f"the step size lr = {rate:.3g}"
+                f"{name} is {float(value.detach())} in {where}; look for NaN in the data, or lower the step size "
+                f"lr = {rate:.3g}"
             )
         value.backward()
         # A finite loss may have a gradient that is not: the root of zero.
         if not all(bool(torch.isfinite(w.grad).all()) for w in self.trainable[name] if w.grad is not None):
             raise TrainingError(
-                f"the gradient of {name} is not finite in epoch {epoch}, step {step}; look for roots and logarithms of "
-                "zero in the loss"
+                f"the gradient of {name} is not finite in {where}; look for roots and logarithms of zero in the loss"
             )
         optimiser.step()
         return float(value.detach())
 
-    def release(self):
-        """All weights can be trained again."""
-        for weights in self.trainable.values():
-            for w in weights:
-                w.requires_grad_(True)
-
-    def follow(self):
+    def follow(self) -> None:
         """Let the average follow the weights; at first it is their plain mean."""
         if self.average is None:
             return
@@ -119,54 +129,34 @@ class _Run:
                 else:
                     mean.copy_(now[name])
 
-    def validated(self, validate, epoch):
+    def judged(self, validate: Callable | None, on_epoch: Callable | None, epoch: int) -> float | None:
+        """Value of the validation after an epoch."""
+        self.averaged.eval()
+        if on_epoch is not None:
+            on_epoch(self.averaged)
         if validate is None:
             return None
-        self.averaged.eval()
         value = float(validate(self.averaged))
         if not math.isfinite(value):
             raise TrainingError(f"validation is {value} in epoch {epoch}; look for NaN in its data")
         return value
 
-    def note(self, value, epoch):
-        """Keep the weights if they are the best so far."""
-        better = value is None or not self.keep_best or value < min(self.log.validation, default=math.inf)
+    def note(self, losses: dict[str, float], value: float | None, epoch: int, keep_best: bool) -> None:
+        """Write an epoch to the log, and keep the weights if they are the best so far."""
+        for name, loss in losses.items():
+            self.log.loss.setdefault(name, []).append(loss)
+        better = value is None or not keep_best or value < min(self.log.validation, default=math.inf)
         if value is not None:
             self.log.validation.append(value)
         if better:
             self.log.best_epoch = epoch
             self.best = copy.deepcopy(self.averaged.state_dict())
 
-    def save(self, path, settings):
-        path = pathlib.Path(path)
-        state = {
-            "settings": settings, "log": vars(self.log), "model": self.model.state_dict(), "best": self.best,
-            "averaged": self.averaged.state_dict(), "n_steps": self.n_steps,
-            "optimisers": {name: o.state_dict() for name, o in self.optimisers.items()},
-        }  # fmt: skip
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        payload = buffer.getvalue()
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            part.write_bytes(MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-
-    def restore(self, path, settings):
-        raw = pathlib.Path(path).read_bytes()
-        payload = raw[len(MAGIC) + 65 :]
-        if raw != MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload:
-            raise DataFileError(f"{path} is not a checkpoint, or damaged; delete it to start again from the beginning")
-        # Always to the CPU first: load_state_dict brings each tensor to the device of its place.
-        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-        differ = [name for name in settings if state["settings"].get(name) != settings[name]]
-        if differ:
-            was = ", ".join(f"{name} = {state['settings'].get(name)} (now {settings[name]})" for name in differ)
-            raise DataFileError(f"{path} belongs to another training, with {was}; give another file, or delete it")
-        self.model.load_state_dict(state["model"])
-        self.averaged.load_state_dict(state["averaged"])
-        for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        self.best, self.n_steps, self.log = state["best"], state["n_steps"], Log(**state["log"])
+    def close(self) -> None:
+        """Give the model its best weights; all of them can be trained again."""
+        for weights in self.trainable.values():
+            for w in weights:
+                w.requires_grad_(True)
+        if self.best is not None:
+            self.model.load_state_dict(self.best)
+        self.model.eval()

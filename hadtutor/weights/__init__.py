@@ -13,12 +13,11 @@ a probability α(θ) for each; so its weight is that of the accepted chain, time
 
 from .._support.optional import submodules
 from .breaks import break_log_weights, chain_log_weights
-from .events import EventWeights, event_weights, log_weights
+from .events import EventWeights, event_weights
 from .trials import Trials, record_trials
 
 __all__ = [
-    "EventWeights", "Trials", "break_log_weights", "chain_log_weights", "event_weights", "log_weights",
-    "record_trials", "tensor",
+    "EventWeights", "Trials", "break_log_weights", "chain_log_weights", "event_weights", "record_trials", "tensor",
 ]  # fmt: skip
 
 

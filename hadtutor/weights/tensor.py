@@ -9,19 +9,26 @@ them. So a chain is a row of some thirty numbers, summed over its breaks once, a
 product of a matrix with a vector.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn.functional import softplus
+from torch import Tensor, nn
 
 from ..events.sample import Sample
-from ..lund import tensor as lund_torch
+from ..lund import tensor as laws
+from ..lund.function import LARGEST_Z32
+from ..lund.recorded import log_f_recorded, log_left, log_top
 from ..params import LundParams
-from .allowed import FIXED, _checked
-from .breaks import _last_draws_known
-from .trials import LARGEST_Z, Trials, _log_f, _log_top
+from .allowed import case_of, count_events, refuse_change
+from .breaks import last_draws_known
+from .trials import Trials, check_trials
+
+LEARNABLE = ("a", "b", "sigma_pt")
 
 DEGREE = 28
 """Of the series for ln N in ln mT²; its error is below 10⁻¹¹ where mT² varies by up to a factor 10⁴."""
@@ -57,13 +64,13 @@ class LundWeights(nn.Module):
     TypeError
         If an argument is of the wrong kind.
     ValueError
-        If histories are missing or hold numbers that are not finite, samples differ in more than a, b and σ, or the
-        trials are not those of one sample.
+        If there is no event, histories are missing or hold numbers that are not finite, z was drawn by another law,
+        samples differ in more than a, b and σ, or the trials are not those of one sample.
 
     Examples
     --------
     >>> import hadtutor as ht
-    >>> sample = ht.hadronize_strings(1000, rng=np.random.default_rng(1))
+    >>> sample = ht.hadronize_strings(1000, rng=1)
     >>> weights = LundWeights(sample, ht.LundParams(a=0.6))
     >>> log_w = weights()
     >>> log_w.logsumexp(0).backward()
@@ -71,23 +78,41 @@ class LundWeights(nn.Module):
     (torch.Size([1000]), True)
     """
 
-    def __init__(self, samples, params=None, trials=None, dtype=torch.float64, device="cpu"):
+    rows: Tensor
+    signed_lambda: Tensor
+    accepted: Tensor
+    chain_offsets: Tensor
+    log_mixture: Tensor
+
+    def __init__(
+        self,
+        samples: Sample | Sequence[Sample],
+        params: LundParams | None = None,
+        *,
+        trials: Trials | None = None,
+        dtype: torch.dtype = torch.float64,
+        device: torch.device | str = "cpu",
+    ) -> None:
         super().__init__()
         samples = [samples] if isinstance(samples, Sample) else list(samples)
-        first = _check_samples(samples, trials)
+        cases = _check_samples(samples, trials)
+        first = cases[0].base
         if dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
-        start = first if params is None else _same_rest(first, params)
-        like = {"dtype": dtype, "device": device}
+        start = first if params is None else params
+        if not isinstance(start, LundParams):
+            raise TypeError(f"params must be LundParams, got {type(params).__name__}; write LundParams(a=0.3)")
+        refuse_change(first, start, LEARNABLE)
+        like: dict[str, Any] = {"dtype": dtype, "device": device}
         self.a, self.b, self.sigma_pt = (nn.Parameter(x) for x in _numbers(start, like))
         self.base = first
-        histories = [s.histories for s in samples]
+        histories = [case.histories for case in cases]
 
         def joined(column):
             return np.concatenate([column(h) for h in histories])
 
         n_chains = [h.n_chains for h in histories]
-        self.complete = all(_last_draws_known(h, first, first) for h in histories)
+        self.complete = all(last_draws_known(case) for case in cases)
         mt2 = joined(lambda h: h.mt2.astype(float))
         self.log_mt2_range = tuple(np.log([mt2.min(initial=1.0), mt2.max(initial=1.0) * 1.0001]).tolist())
         self.register_buffer("rows", torch.as_tensor(np.concatenate([self._rows(h) for h in histories])).to(**like))
@@ -120,7 +145,7 @@ class LundWeights(nn.Module):
         def summed(x):
             return np.bincount(chain, x, minlength=n_chains)
 
-        columns = [summed(np.log(np.maximum(1.0 - z, 1.0 - float(LARGEST_Z)))), summed(mt2 / z)]
+        columns = [summed(log_left(z)), summed(mt2 / z)]
         pt2, lengths = _all_pt2(histories)
         chain_of_draw = np.repeat(np.arange(n_chains), lengths)
         columns += [lengths.astype(float), np.bincount(chain_of_draw, pt2, minlength=n_chains)]
@@ -138,7 +163,7 @@ class LundWeights(nn.Module):
         order = torch.arange(DEGREE + 1, dtype=torch.float64, device=a.device)
         angle = math.pi * (order + 0.5) / (DEGREE + 1)
         mt2 = torch.exp(0.5 * (low + high) + 0.5 * (high - low) * torch.cos(angle))
-        log_n = lund_torch.log_normalisation(mt2, a, b)
+        log_n = laws.log_normalisation(mt2, a, b)
         series = torch.cos(order[:, None] * angle) @ log_n * (2.0 / (DEGREE + 1))
         series = torch.cat([0.5 * series[:1], series[1:]])
         if self.trials is not None:
@@ -157,19 +182,26 @@ class LundWeights(nn.Module):
         rows = self.rows[chains]
         log_p = rows @ (self._columns(a, b, sigma_pt) - at_base).to(rows.dtype)
         lam = self.signed_lambda[chains]
-        log_p = log_p + softplus(b0 * lam) - softplus(b * lam)
+        log_p = log_p - laws.log_order_probability(lam, b0) + laws.log_order_probability(lam, b)
         if self.enhanced is not None:
-            target, base = (_log_mixture(self.enhanced.x, width, self.base) for width in (sigma_pt, sigma0))
+            target, base = (laws.pt_log_density(self.enhanced.x, width, self.base) for width in (sigma_pt, sigma0))
             log_p = log_p + self.enhanced.sums(target - base)[chains]
         return log_p
 
-    def at(self, a, b, sigma_pt, events=None, log_u=None):
+    def at(
+        self,
+        a: Tensor | float,
+        b: Tensor | float,
+        sigma_pt: Tensor | float,
+        events: Tensor | None = None,
+        log_u: Tensor | None = None,
+    ) -> Tensor:
         """Logarithm of the weights at given parameters; `forward` takes those of the module.
 
         Parameters
         ----------
-        a, b, sigma_pt : Tensor
-            Numbers, of the type and on the device of the module.
+        a, b, sigma_pt : Tensor or float
+            Numbers; gradients flow to tensors of any precision, on any device.
         events : Tensor of int64, optional
             Numbers of the events of a batch.
         log_u : Tensor, shape (N,), optional
@@ -186,6 +218,7 @@ class LundWeights(nn.Module):
         ValueError
             If a batch is wanted of accept–reject weights, whose trials lie in one piece.
         """
+        a, b, sigma_pt = (torch.as_tensor(x).to(self.rows) for x in (a, b, sigma_pt))
         if self.trials is not None:
             if events is not None:
                 raise ValueError("batches need marginal weights; those of accept-reject take all events")
@@ -208,7 +241,7 @@ class LundWeights(nn.Module):
             ratio = ratio + _log_mean(log_w, None if log_u is None else torch.repeat_interleave(log_u, lengths))
         return of_events + ratio
 
-    def forward(self, events=None):
+    def forward(self, events: Tensor | None = None) -> Tensor:
         """Logarithm of the weights at the parameters of the module.
 
         Parameters
@@ -222,14 +255,14 @@ class LundWeights(nn.Module):
         """
         return self.at(self.a, self.b, self.sigma_pt, events)
 
-    def params(self):
+    def params(self) -> LundParams:
         """The present parameters.
 
         Returns
         -------
         LundParams
         """
-        return self.base._replace(**{name: getattr(self, name).item() for name in ("a", "b", "sigma_pt")})
+        return self.base._replace(**{name: getattr(self, name).item() for name in LEARNABLE})
 
 
 def _log_mean(log_w, log_u):
@@ -239,7 +272,7 @@ def _log_mean(log_w, log_u):
 
 
 def _numbers(params, like):
-    return [torch.tensor(x, **like) for x in (params.a, params.b, params.sigma_pt)]
+    return [torch.tensor(getattr(params, name), **like) for name in LEARNABLE]
 
 
 def _check_samples(samples, trials):
@@ -248,31 +281,15 @@ def _check_samples(samples, trials):
     for sample in samples:
         if not isinstance(sample, Sample):
             raise TypeError(f"samples of string events are wanted, got {type(sample).__name__}")
-        if sample.histories is None:
-            raise ValueError("a sample has no histories; make it with hadronize_strings, which records them")
-        _checked(sample.histories, sample.params, sample.params)
-        _same_rest(samples[0].params, sample.params)
-        h = sample.histories
-        if not np.array_equal(h.event_of_chain[h.accepted], np.arange(len(sample))):
-            raise ValueError(f"a sample of {len(sample)} events wants histories with one accepted chain for each")
+    cases = [case_of(sample) for sample in samples]
+    for sample, case in zip(samples, cases, strict=True):
+        refuse_change(cases[0].base, case.base, LEARNABLE)
+        count_events(sample, case.histories)
     if trials is not None:
-        if not isinstance(trials, Trials):
-            raise TypeError(f"trials must be those of record_trials, got {type(trials).__name__}")
         if len(samples) > 1:
             raise ValueError(f"trials go with one sample, got {len(samples)}; marginal weights take several")
-        if len(trials.offsets) != len(samples[0].histories.z) + 1:
-            raise ValueError("the trials belong to other histories; record them for these")
-    return samples[0].params.validate()
-
-
-def _same_rest(first, params):
-    if not isinstance(params, LundParams):
-        raise TypeError(f"params must be LundParams, got {type(params).__name__}; write LundParams(a=0.3)")
-    rest = (*FIXED, "enhanced_fraction", "enhanced_width", "u_fraction")
-    differ = [name for name in rest if getattr(first, name) != getattr(params, name)]
-    if differ:
-        raise ValueError(f"only a, b and sigma_pt may differ here, not {', '.join(differ)}")
-    return params.validate()
+        check_trials(trials, cases[0].histories, cases[0].base)
+    return cases
 
 
 def _all_pt2(histories):
@@ -282,17 +299,6 @@ def _all_pt2(histories):
     of_breaks = histories.px.astype(float) ** 2 + histories.py.astype(float) ** 2
     ends = histories.chain_offsets[1:][known]
     return np.insert(of_breaks, ends, last[known]), np.diff(histories.chain_offsets) + known
-
-
-def _log_mixture(pt2, sigma_pt, base):
-    def log_gaussian(width):
-        return -pt2 / width**2 - torch.log(math.pi * width**2)
-
-    share = base.enhanced_fraction
-    broad = log_gaussian(sigma_pt * base.enhanced_width)
-    if share == 1.0:
-        return broad
-    return torch.logaddexp(math.log1p(-share) + log_gaussian(sigma_pt), math.log(share) + broad)
 
 
 class _Segments(nn.Module):
@@ -315,9 +321,9 @@ class _TrialRows(nn.Module):
         self.over_sampling = trials.over_sampling
         mt2, z = histories.mt2.astype(float), trials.z.astype(float)
         of_break = np.repeat(np.arange(len(mt2)), np.diff(trials.offsets))
-        log_top = _log_top(mt2, base)
-        g = np.exp(_log_f(z, mt2[of_break], base) - log_top[of_break])
-        columns = {"mt2": mt2, "log_top": log_top, "log_z": np.log(z), "log_left": np.log(1.0 - z)}
+        top = log_top(mt2, base)
+        g = np.exp(log_f_recorded(z, mt2[of_break], base) - top[of_break])
+        columns = {"mt2": mt2, "log_top": top, "log_z": np.log(z), "log_left": np.log(1.0 - z)}
         columns |= {"mt2_over_z": mt2[of_break] / z, "log_rejected": np.log(np.maximum(self.over_sampling - g, 1e-12))}
         for name, column in columns.items():
             self.register_buffer(name, torch.tensor(column, **like))
@@ -327,11 +333,8 @@ class _TrialRows(nn.Module):
         self.register_buffer("of_break", torch.tensor(of_break, device=like["device"]))
 
     def sums(self, a, b):
-        c = b * self.mt2
-        peak = 2.0 * c / (1.0 + c + torch.sqrt((1.0 - c) ** 2 + 4.0 * a * c))
-        peak = peak.clamp(max=float(LARGEST_Z))
-        log_top = a * torch.log1p(-peak) - torch.log(peak) - c / peak
-        g = torch.exp(a * self.log_left - self.log_z - b * self.mt2_over_z - log_top[self.of_break])
+        top = laws.log_f(laws.z_peak(self.mt2, a, b).clamp(max=float(LARGEST_Z32)), self.mt2, a, b)
+        g = torch.exp(a * self.log_left - self.log_z - b * self.mt2_over_z - top[self.of_break])
         rejected = torch.log((self.over_sampling - g).clamp(min=1e-12)) - self.log_rejected
-        of_breaks = torch.segment_reduce(self.log_top - log_top, "sum", lengths=self.breaks)
+        of_breaks = torch.segment_reduce(self.log_top - top, "sum", lengths=self.breaks)
         return of_breaks + torch.segment_reduce(rejected, "sum", lengths=self.trials)

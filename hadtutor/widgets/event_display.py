@@ -1,13 +1,19 @@
 """A picture of one event that can be turned: lines in space, without kernel or network."""
 
+from __future__ import annotations
+
 import hashlib
 import html
 import json
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..particles import PARTICLES, charge_of
+from .._support.checks import column, plain
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample
+from ..particles import charge_of, name_of
 from ..plotting.style import COLOURS
 
 _TURN = Path(__file__).with_name("event_display.js").read_text(encoding="utf-8").rstrip()
@@ -60,8 +66,8 @@ class EventDisplay:
 
     Parameters
     ----------
-    p : array_like, shape (n, 3)
-        Momenta [GeV].
+    p : array_like, shape (n, 3), or Sample or Hadrons
+        Momenta [GeV], or one event such as ``sample[7]``, with its PDG codes.
     pid : array_like of int, shape (n,), optional
         PDG codes, to tell charged particles, photons and other neutral ones apart.
     axis : array_like, shape (3,), optional
@@ -79,8 +85,8 @@ class EventDisplay:
     Raises
     ------
     ValueError
-        If a shape is wrong, a number is not finite, no particle has momentum, a PDG code is unknown, `axis` has
-        no direction, `plane` is wanted without `axis`, or `view` is not a rotation.
+        If there are several events, a shape is wrong, a number is not finite, no particle has momentum, a PDG code is
+        unknown, `axis` has no direction, `plane` is wanted without `axis`, or `view` is not a rotation.
 
     Examples
     --------
@@ -91,24 +97,33 @@ class EventDisplay:
     'One event, momenta as lines from one point: 2 charged, 1 neutral.'
     """
 
-    def __init__(self, p, pid=None, axis=None, axis_label="axis", plane=False, view=None, alt=""):
-        self.p = np.asarray(p, dtype=float)
+    def __init__(
+        self, p: ArrayLike | Sample | Hadrons, pid: ArrayLike | None = None, axis: ArrayLike | None = None,
+        axis_label: str = "axis", plane: bool = False, view: ArrayLike | None = None, alt: str = "",
+    ) -> None:  # fmt: skip
+        if isinstance(p, (Sample, Hadrons)):
+            if len(p) != 1:
+                raise ValueError(f"a display shows one event, got {len(p)}: take one, as in EventDisplay(sample[0])")
+            event = p.hadrons if isinstance(p, Sample) else p
+            p, pid = np.stack([event.px, event.py, event.pz], axis=1), event.pid if pid is None else pid
+        self.p = plain(p, "p").astype(float, copy=False)
         if self.p.ndim != 2 or self.p.shape[1] != 3 or not np.all(abs(self.p) < 1e100):
             raise ValueError(f"p must be finite momenta [GeV] of shape (n, 3), got {p!r}")
         self.size = np.linalg.norm(self.p, axis=1)
         if not self.size.any():
             raise ValueError(f"nothing to draw: none of {len(self.p)} particles has momentum")
-        self.pid = None if pid is None else np.asarray(pid)
-        if pid is not None and self.pid.shape != self.size.shape:
+        self.pid = None if pid is None else column(pid, "pid", np.int64)
+        if self.pid is not None and self.pid.shape != self.size.shape:
             raise ValueError(f"pid must hold one code for each of {len(self.p)} particles, got {pid!r}")
-        self.axis = None if axis is None else np.asarray(axis, dtype=float)
+        self.axis = None
         if axis is not None:
-            if self.axis.shape != (3,) or not np.isfinite(self.axis).all() or not self.axis.any():
+            direction = plain(axis, "axis").astype(float)
+            if direction.shape != (3,) or not np.isfinite(direction).all() or not direction.any():
                 raise ValueError(f"axis must be a direction of shape (3,), got {axis!r}")
-            self.axis = self.axis / np.linalg.norm(self.axis)
+            self.axis = direction / np.linalg.norm(direction)
         elif plane:
             raise ValueError("plane=True shows the plane across `axis`, got no axis")
-        self.view = _default_view(self.p, self.axis) if view is None else np.asarray(view, dtype=float)
+        self.view = _default_view(self.p, self.axis) if view is None else plain(view, "view").astype(float)
         square = self.view.shape == (3, 3) and np.allclose(self.view @ self.view.T, np.eye(3), atol=1e-6)
         if not square or np.linalg.det(self.view) < 0:
             raise ValueError(f"view must be a rotation of shape (3, 3), got {view!r}")
@@ -116,7 +131,7 @@ class EventDisplay:
         counts = ", ".join(f"{self.kinds.count(kind)} {kind}" for kind in _KINDS if kind in self.kinds)
         self.alt = alt or f"One event, momenta as lines from one point: {counts}."
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"EventDisplay({len(self.p)} particles)"
 
     def _kinds(self):
@@ -152,7 +167,7 @@ class EventDisplay:
     def _event(self, scale):
         """Lines and disc from back to front, then the name of the axis."""
         ends = self.p * (self._length(self.size) / np.where(self.size > 0, self.size, 1.0))[:, None]
-        names = self.kinds if self.pid is None else [PARTICLES[code].name for code in self.pid.tolist()]
+        names = self.kinds if self.pid is None else name_of(self.pid).tolist()
         rays = [(v, kind, f"{name}, {size:.3g} GeV") for v, kind, name, size in zip(ends, self.kinds, names, self.size)]
         label = ""
         if self.axis is not None:
@@ -183,13 +198,8 @@ class EventDisplay:
             parts.append(f'<text x="-190" y="{y + 5}">{kind}</text>')
         return "\n".join(parts)
 
-    def to_html(self):
-        """HTML with the picture and what turns it, without kernel or network.
-
-        Returns
-        -------
-        str
-        """
+    def to_html(self) -> str:
+        """HTML with the picture and what turns it, without kernel or network."""
         # The largest of 1, 2, 5 times a power of ten that some particle reaches; 0.5 for a logarithm rounded up.
         power = 10.0 ** np.floor(np.log10(self.size.max()))
         scale = power * max(m for m in (0.5, 1, 2, 5) if m * power <= self.size.max())
@@ -226,5 +236,4 @@ class EventDisplay:
 <button type="button" aria-pressed="false">spin</button> <button type="button">reset</button></div>
 <script>{_TURN}("{key}", {json.dumps(np.round(self.view, 6).tolist())});</script></div>"""
 
-    def _repr_html_(self):
-        return self.to_html()
+    _repr_html_ = to_html

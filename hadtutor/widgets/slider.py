@@ -1,13 +1,21 @@
 """A slider over figures that works with a kernel and on a static page."""
 
+from __future__ import annotations
+
 import base64
 import hashlib
 import html
 import io
 import json
+from collections.abc import Callable
+from typing import Any
 
 import ipywidgets
 import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from .._support.checks import column, whole
 
 
 class FigureSlider:
@@ -21,7 +29,7 @@ class FigureSlider:
     ----------
     draw : callable
         ``draw(value)`` returns a matplotlib figure.
-    values : sequence of float
+    values : array_like
         The stops of the slider, at least two.
     label : str
         What the slider changes, with its unit.
@@ -32,8 +40,8 @@ class FigureSlider:
 
     Raises
     ------
-    ValueError
-        If there are fewer than two stops, or `start` is none of them.
+    TypeError, ValueError
+        If there are fewer than two stops, or `start` is none of them; when it is shown, if `draw` returns no figure.
 
     Examples
     --------
@@ -45,19 +53,22 @@ class FigureSlider:
     FigureSlider('a', 2 stops)
     """
 
-    def __init__(self, draw, values, label, start=0, alt=""):
-        self.values = [float(v) for v in values]
+    def __init__(
+        self, draw: Callable[[float], Figure], values: ArrayLike, label: str, start: int = 0, alt: str = ""
+    ) -> None:
+        self.values = column(values, "values").tolist()
         if len(self.values) < 2:
             raise ValueError(f"a slider needs at least two values, got {len(self.values)}")
-        if not 0 <= start < len(self.values):
-            raise ValueError(f"start must be the number of a stop, 0 to {len(self.values) - 1}, got {start}")
-        self.draw, self.label, self.start, self.alt = draw, label, start, alt
+        self.start = whole(start, "start, the number of a stop,", 0, len(self.values) - 1)
+        self.draw, self.label, self.alt = draw, label, alt
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"FigureSlider({self.label!r}, {len(self.values)} stops)"
 
     def _svg(self, value):
         figure = self.draw(value)
+        if not isinstance(figure, Figure):
+            raise TypeError(f"draw({value:g}) must return a matplotlib figure, got {figure!r}")
         buffer = io.StringIO()
         # No date, fixed names, text as text: the same figure is the same file everywhere, and a smaller one.
         with plt.rc_context({"svg.hashsalt": "hadtutor", "svg.fonttype": "none", "font.family": "sans-serif"}):
@@ -66,13 +77,8 @@ class FigureSlider:
         text = buffer.getvalue()
         return text[text.index("<svg") :]
 
-    def to_html(self):
-        """HTML with all frames inside: moves by mouse, touch and keyboard, without kernel or network.
-
-        Returns
-        -------
-        str
-        """
+    def to_html(self) -> str:
+        """HTML with all frames inside: moves by mouse, touch and keyboard, without kernel or network."""
         frames = ["data:image/svg+xml;base64," + base64.b64encode(self._svg(v).encode()).decode() for v in self.values]
         key = "slider-" + hashlib.sha256("".join(frames).encode()).hexdigest()[:10]
         alts = [self.alt.format(value=f"{v:g}") for v in self.values]
@@ -85,23 +91,21 @@ class FigureSlider:
  aria-label="{label}" aria-valuetext="{texts[self.start]}"><output style="min-width:3.5em">{texts[self.start]}</output>
 </label>
 <script>(function () {{
-const root = document.getElementById("{key}"), frames = {json.dumps(frames)},
-  texts = {json.dumps(texts)}, alts = {json.dumps(alts)}, image = root.querySelector("img"),
-  range = root.querySelector("input"), out = root.querySelector("output");
-range.addEventListener("input", function () {{
-  const i = Number(range.value);
-  image.src = frames[i]; image.alt = alts[i]; out.textContent = texts[i];
-  range.setAttribute("aria-valuetext", texts[i]);
-}});
+const frames = {json.dumps(frames)}, texts = {json.dumps(texts)}, alts = {json.dumps(alts)};
+for (const root of document.querySelectorAll("#{key}")) {{
+  if (root.getAttribute("data-live")) continue; // the same slider may be shown twice on a page
+  root.setAttribute("data-live", "yes");
+  const image = root.querySelector("img"), range = root.querySelector("input"), out = root.querySelector("output");
+  range.addEventListener("input", function () {{
+    const i = Number(range.value);
+    image.src = frames[i]; image.alt = alts[i]; out.textContent = texts[i];
+    range.setAttribute("aria-valuetext", texts[i]);
+  }});
+}}
 }})();</script></div>"""
 
-    def to_widget(self):
-        """The live slider.
-
-        Returns
-        -------
-        ipywidgets.VBox
-        """
+    def to_widget(self) -> ipywidgets.VBox:
+        """The live slider, which needs a kernel."""
         slider = ipywidgets.SelectionSlider(
             options=[(f"{v:g}", v) for v in self.values], index=self.start, description=self.label,
             style={"description_width": "initial"}, layout={"width": "90%"},
@@ -114,7 +118,7 @@ range.addEventListener("input", function () {{
         slider.observe(redraw, names="value")
         return ipywidgets.VBox([picture, slider])
 
-    def _repr_mimebundle_(self, include=None, exclude=None):
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         """Live view first where a kernel answers, self-contained HTML for everything else."""
         bundle = {"text/plain": repr(self), "text/html": self.to_html()}
         return self.to_widget()._repr_mimebundle_() | bundle

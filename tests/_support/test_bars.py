@@ -1,8 +1,13 @@
 """Bars open only when work lasts: a bar in a notebook costs widgets, and a loop of quick calls would open thousands."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from hadtutor._support import bars as _progress
+import hadtutor as ht
+from hadtutor._support import bars
 from hadtutor._support.bars import DELAY, track
 
 
@@ -26,8 +31,8 @@ def clock(monkeypatch):
 
     clock = Clock()
     clock.bars = []
-    monkeypatch.setattr(_progress.time, "monotonic", lambda: clock.now)
-    monkeypatch.setattr(_progress, "tqdm", Bar)
+    monkeypatch.setattr(bars.time, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(bars, "tqdm", Bar)
     return clock
 
 
@@ -67,6 +72,58 @@ def test_a_bar_is_closed_when_the_work_fails(clock):
 
 
 def test_a_real_bar_writes_where_tqdm_writes(monkeypatch, capsys):
-    monkeypatch.setattr(_progress, "DELAY", -1.0)
+    monkeypatch.setattr(bars, "DELAY", -1.0)
     assert list(track(range(5), "event")) == list(range(5))
     assert "event" in capsys.readouterr().err
+
+
+# --- The switch for all of them --------------------------------------------------------------------
+
+
+@pytest.fixture
+def switch(monkeypatch):
+    """`ht.progress`, turned back afterwards."""
+    monkeypatch.setattr(bars, "_shown", True)
+    return ht.progress
+
+
+def test_one_switch_silences_all_bars_and_brings_them_back(clock, switch):
+    def work():
+        for _ in track(range(10), "event", progress=True):
+            clock.now += DELAY
+        return len(clock.bars)
+
+    switch(False)
+    assert work() == 0
+    switch(True)
+    assert work() == 1
+
+
+def test_a_bar_that_is_not_wanted_stays_away_whatever_the_switch_says(clock, switch):
+    switch(True)
+    for _ in track(range(10), "event", progress=False):
+        clock.now += DELAY
+    assert clock.bars == []
+
+
+@pytest.mark.parametrize("show", [0, 1, None, "no", "False"])
+def test_the_switch_is_on_or_off(switch, show):
+    with pytest.raises(TypeError, match="show must be True or False, got"):
+        switch(show)
+
+
+@pytest.mark.parametrize(("value", "shown"), [("0", False), ("1", True), (None, True)])
+def test_the_environment_sets_the_switch(value, shown):
+    """HADTUTOR_PROGRESS=0, for builds and batch jobs; a bar that lasts writes to stderr."""
+    code = (
+        "from hadtutor._support import bars\n"
+        "bars.DELAY = -1.0\n"
+        "list(bars.track(range(5), 'event'))\n"
+        "bars.progress(not bars._shown)\n"
+        "print(bars._shown)"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "HADTUTOR_PROGRESS"}
+    environment |= {} if value is None else {"HADTUTOR_PROGRESS": value}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert ("event" in run.stderr) == shown
+    assert run.stdout == f"{not shown}\n"

@@ -10,6 +10,7 @@ from hadtutor import (
     DataFileError,
     LundParams,
     Sample,
+    Showers,
     datasets,
     hadronize_clusters,
     observables,
@@ -76,6 +77,31 @@ def test_an_unknown_name_is_an_error_that_lists_the_known_ones(function):
         function("pions")
 
 
+@pytest.mark.parametrize("function", [datasets.path, datasets.load, datasets.table, datasets.lep])
+@pytest.mark.parametrize("name", [None, 3, ["lep"], b"lep", "", "THRUST"])
+def test_what_is_no_name_is_unknown(function, name):
+    with pytest.raises(ValueError, match=f"unknown (data set|LEP figure) {re.escape(repr(name))}; known: "):
+        function(name)
+
+
+def test_each_reader_sends_what_is_not_its_own_to_the_right_one():
+    for function in (datasets.path, datasets.load, datasets.table):
+        with pytest.raises(
+            ValueError, match=r"unknown data set 'thrust', but a figure of LEP: .* datasets.lep\('thrust'\)"
+        ):
+            function("thrust")
+    for name, reader in (("lep", "table"), ("cluster-scan", "table"), ("pythia-showers-91", "load")):
+        with pytest.raises(ValueError, match=f"unknown LEP figure '{name}', but a file: .* datasets.{reader}"):
+            datasets.lep(name)
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_the_kind_of_a_file_is_what_its_reader_makes_of_it(name):
+    entry = DATASETS[name]
+    found = getattr(datasets, entry.reader)(name)
+    assert type(found) is {"table": dict, "strings": Sample, "showers": Showers}[entry.kind]
+
+
 TABLES = ("particles", "lep", "lep-figures", "cluster-scan", "cluster-lep")
 
 
@@ -92,7 +118,7 @@ def test_a_table_has_a_name_and_a_number_for_every_row(table):
 
 
 def test_a_sample_is_not_a_table():
-    with pytest.raises(ValueError, match="'pythia-showers-91' is not a table; read it with datasets.load"):
+    with pytest.raises(ValueError, match="'pythia-showers-91' is not a table but showers; read it with datasets.load"):
         datasets.table("pythia-showers-91")
 
 
@@ -102,7 +128,7 @@ def test_packaged_cluster_results_agree_with_a_run_of_today():
     names = ("pwt_s", "pwt_diquark", "vector_wt")
     params = ClusterParams()._replace(**{name: float(scan[name][3]) for name in names})
     showers = datasets.load("pythia-showers-91")[:1500]
-    hadrons = pythia.decay(hadronize_clusters(showers, params, np.random.default_rng(5)).hadrons, seed=5)
+    hadrons = pythia.decay(hadronize_clusters(showers, params, rng=5).hadrons, seed=5)
     for name, code in (("pions", 211), ("kaons", 321), ("protons", 2212)):
         n = observables.count(hadrons, code)
         error = np.hypot(n.std() / np.sqrt(len(n)), scan[f"{name}_error"][3])
@@ -111,7 +137,9 @@ def test_packaged_cluster_results_agree_with_a_run_of_today():
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_table_is_not_a_sample(table):
-    with pytest.raises(ValueError, match=f"'{table}' is not a sample of events; read the file {table}.csv"):
+    with pytest.raises(
+        ValueError, match=f"'{table}' is not a sample of events but a table; .* datasets.table.'{table}'"
+    ):
         datasets.load(table)
 
 
@@ -141,7 +169,7 @@ def test_the_folder_inside_the_package_comes_first(monkeypatch, tmp_path):
     for folder in (package / "data", tmp_path / "data"):
         folder.mkdir(parents=True)
         (folder / "particles.csv").touch()
-    monkeypatch.setattr(resources, "__file__", str(package / "_support" / "resources.py"))
+    monkeypatch.setattr(resources, "PACKAGE", package)
     resources.data_folder.cache_clear()
     try:
         assert datasets.path("particles") == package / "data" / "particles.csv"

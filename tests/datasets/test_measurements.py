@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from matplotlib.mathtext import MathTextParser
 
-from hadtutor import DataFileError, datasets, hadronize_strings, metrics, observables
+from hadtutor import DataFileError, datasets
 from hadtutor.datasets import registry
 
-FIGURES = {row["name"]: datasets.lep(row["name"]) for row in datasets.registry._rows("lep-figures")}
+FIGURES = {row["name"]: datasets.lep(row["name"]) for row in datasets.registry.rows("lep-figures")}
 BINNED = {name: figure for name, figure in FIGURES.items() if figure.kind != "mean"}
 MEANS = {name: figure for name, figure in FIGURES.items() if figure.kind == "mean"}
 EVENT_SHAPES = ["thrust", "C", "BT", "BW", "D_charged"]
@@ -33,7 +33,7 @@ def mean_position(figure):
 
 
 def test_every_row_belongs_to_a_figure():
-    assert {row["name"] for row in datasets.registry._rows("lep")} == set(FIGURES)
+    assert {row["name"] for row in datasets.registry.rows("lep")} == set(FIGURES)
     assert len(BINNED) == 11
     assert len(MEANS) == 5
 
@@ -41,7 +41,7 @@ def test_every_row_belongs_to_a_figure():
 @pytest.mark.parametrize("name", FIGURES)
 def test_bins_join_without_gap_or_overlap(name):
     """`edges` keeps one edge for two neighbours, so the table must say the same number twice."""
-    rows = [row for row in datasets.registry._rows("lep") if row["name"] == name]
+    rows = [row for row in datasets.registry.rows("lep") if row["name"] == name]
     assert [row["high"] for row in rows[:-1]] == [row["low"] for row in rows[1:]]
     assert len(rows) == len(FIGURES[name].values)
 
@@ -237,69 +237,3 @@ def test_a_missing_table_asks_for_a_new_installation(monkeypatch, tmp_path):
     monkeypatch.setattr(registry, "data_folder", lambda: tmp_path / "hadtutor" / "data")
     with pytest.raises(FileNotFoundError, match="lep-figures.csv is missing from this installation; install it again"):
         datasets.lep("thrust")
-
-
-# --- Simulations in the form of a figure -----------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def charged_and_neutral():
-    """Pion strings of the energy of LEP; every third pion is neutral."""
-    return hadronize_strings(3000, energy=91.2, rng=np.random.default_rng(1)).hadrons
-
-
-@pytest.mark.parametrize("name", sorted(BINNED))
-def test_a_simulation_comes_in_the_bins_of_the_figure(charged_and_neutral, name):
-    found = metrics.like_lep(charged_and_neutral, FIGURES[name])
-    assert found.density.shape == FIGURES[name].values.shape
-    assert found.covariance.shape == 2 * FIGURES[name].values.shape
-    assert found.density.sum() > 0
-
-
-@pytest.mark.parametrize(("name", "column"), [("thrust", "T"), ("C", "C"), ("BT", "B_T"), ("BW", "B_W")])
-def test_event_shapes_of_a_simulation_count_each_event_once(charged_and_neutral, name, column):
-    edges = FIGURES[name].edges
-    values = observables.compute(charged_and_neutral, 91.2, names=column)[column]
-    expected = np.histogram(values, edges)[0] / len(values) / np.diff(edges)
-    np.testing.assert_allclose(metrics.like_lep(charged_and_neutral, FIGURES[name]).density, expected)
-
-
-def test_d_is_that_of_the_charged_particles_alone(charged_and_neutral):
-    figure = FIGURES["D_charged"]
-    values = observables.compute(charged_and_neutral, 91.2, names="D", charged_only=True)["D"]
-    expected = np.histogram(values, figure.edges)[0] / len(values) / np.diff(figure.edges)
-    np.testing.assert_allclose(metrics.like_lep(charged_and_neutral, figure).density, expected)
-
-
-@pytest.mark.parametrize("name", ["xp", "xp_uds", "xi_charged", "pipm_p"])
-def test_spectra_of_a_simulation_count_charged_particles(charged_and_neutral, name):
-    hadrons, figure = charged_and_neutral, FIGURES[name]
-    p = np.sqrt(hadrons.px**2 + hadrons.py**2 + hadrons.pz**2)[hadrons.pid != 111]
-    values = {"xi_charged": -np.log(p / 45.6), "pipm_p": p}.get(name, p / 45.6)
-    expected = np.histogram(values, figure.edges)[0] / len(hadrons) / np.diff(figure.edges)
-    np.testing.assert_allclose(metrics.like_lep(hadrons, figure).density, expected, rtol=1e-9)
-
-
-@pytest.mark.parametrize("name", ["nch", "nch_udsc"])
-def test_multiplicities_of_a_simulation_are_probabilities(charged_and_neutral, name):
-    figure = FIGURES[name]
-    n_ch = np.bincount(charged_and_neutral.event[charged_and_neutral.pid != 111], minlength=len(charged_and_neutral))
-    expected = np.histogram(n_ch, figure.edges)[0] / len(n_ch)
-    np.testing.assert_allclose(metrics.like_lep(charged_and_neutral, figure).density, expected)
-
-
-@pytest.mark.parametrize("name", sorted(MEANS))
-def test_a_mean_of_a_simulation_has_the_error_of_a_mean(charged_and_neutral, name):
-    n_ch = np.bincount(charged_and_neutral.event[charged_and_neutral.pid != 111], minlength=len(charged_and_neutral))
-    found = metrics.like_lep(charged_and_neutral, FIGURES[name])
-    assert found.density[0] == pytest.approx(n_ch.mean())
-    assert np.sqrt(found.covariance[0, 0]) == pytest.approx(n_ch.std() / np.sqrt(len(n_ch)), rel=1e-3)
-
-
-def test_weights_count_in_a_simulation(charged_and_neutral):
-    """Weight zero for one half of the events is as good as leaving them out."""
-    log_w = np.where(np.arange(3000) < 1000, 0.0, -np.inf)
-    for name in ("thrust", "xp", "mean_nch_opal"):
-        weighted = metrics.like_lep(charged_and_neutral, FIGURES[name], log_w).density
-        alone = metrics.like_lep(charged_and_neutral[:1000], FIGURES[name]).density
-        np.testing.assert_allclose(weighted, alone, rtol=1e-6)

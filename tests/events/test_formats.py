@@ -116,7 +116,7 @@ def test_awkward_knows_masses_momenta_and_boosts(sample):
         np.testing.assert_allclose(
             getattr(total, field), event_sums(hadrons, getattr(hadrons, name)), rtol=0, atol=1e-12
         )
-    at_rest = events.boostCM_of_p4(events)
+    at_rest = events.boost_beta3(-events.to_beta3())
     np.testing.assert_allclose(ak.flatten(at_rest.E), mass, rtol=1e-6)
 
 
@@ -167,7 +167,7 @@ def altered(**fields):
         (altered(pid=["pi+", ""]), "got pid of type 2 . string"),
         (made([2]).to_awkward()[0], r"got px of type 2 \* float64"),
         (altered(pid=[[211.0], []]), "pid must hold whole numbers, got float64"),
-        (altered(px=[[1j], []]), "px must hold real numbers, got complex128"),
+        (altered(px=[[1j], []]), "px must hold numbers, got complex128"),
         (altered(px=[[True], []]), "px must hold real numbers, got bool"),
         (altered(py=[[], [1.0]]), "py and px have different numbers of hadrons"),
         (altered(pid=[[2**31], []]), "PDG code 2147483648 does not fit into 32 bits"),
@@ -176,7 +176,7 @@ def altered(**fields):
     ],
 )
 def test_an_array_of_something_else_says_what_was_wanted(array, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         Hadrons.from_awkward(array)
 
 
@@ -277,9 +277,9 @@ def test_a_failing_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch,
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
 def test_hepmc_does_not_overlook_a_full_disk(tmp_path, monkeypatch):
     """pyhepmc's stream swallows the error of the file under it."""
-    monkeypatch.setattr(interop.hepmc, "_open", lambda _, mode: open("/dev/full", mode))  # noqa: SIM115
+    monkeypatch.setitem(interop.hepmc.PACK, ".full", lambda _, mode: open("/dev/full", mode))  # noqa: SIM115
     with pytest.raises(OSError, match="No space left"):
-        made([100] * 50).to_hepmc(tmp_path / "events.hepmc", 90.0)
+        made([100] * 50).to_hepmc(tmp_path / "events.full", 90.0)
     assert not list(tmp_path.iterdir())
 
 
@@ -329,7 +329,7 @@ def test_pieces_of_arrow_lists_begin_anywhere():
         (pa.chunked_array([], lists.type), []),
         (pa.chunked_array([lists[5:]]), []),
     ):
-        offsets, values = interop.parquet._flat_arrow(column, "px")
+        offsets, values = interop.parquet._flat(column, "px")
         assert [values[i:j].tolist() for i, j in zip(offsets[:-1], offsets[1:])] == wanted
         assert offsets[0] == 0
         assert offsets[-1] == len(values)
@@ -415,7 +415,7 @@ def test_hepmc_files_one_after_the_other_are_read_to_the_end(tmp_path):
 
 @pytest.mark.parametrize("energy", [0, -1.0, np.nan, np.inf])
 def test_the_energy_of_hepmc_must_be_positive(tmp_path, energy):
-    with pytest.raises(ValueError, match="energy must be > 0 GeV and finite, got"):
+    with pytest.raises(ValueError, match="energy must be > 0 (and finite )?GeV, got"):
         made([1]).to_hepmc(tmp_path / "events.hepmc", energy)
 
 
@@ -443,7 +443,7 @@ def test_a_file_cut_anywhere_says_so(file):
     end = len(raw.rstrip(b"\n"))
     for size in (*range(0, end, 3), *range(end - 50, end)):
         path.write_bytes(raw[:size])
-        with pytest.raises(DataFileError, match=f"{path.name} is damaged, truncated or not a .* get or make it again"):
+        with pytest.raises(DataFileError, match=f"{path.name} is (a damaged or truncated .* again|no (Parquet|HepMC))"):
             read(path)
 
 
@@ -501,7 +501,7 @@ def test_compressed_hepmc_cut_or_damaged_is_refused(tmp_path):
         Hadrons.from_hepmc(path)
     for damaged in (raw[:middle], raw[:-1], raw[:middle] + bytes([raw[middle] ^ 1]) + raw[middle + 1 :]):
         path.write_bytes(damaged)
-        with pytest.raises(DataFileError, match="events.hepmc.gz is damaged"):
+        with pytest.raises(DataFileError, match="events.hepmc.gz is a damaged"):
             Hadrons.from_hepmc(path)
 
 
@@ -531,13 +531,13 @@ def npz():
 )
 def test_a_foreign_file_is_refused_with_its_name(tmp_path, read, raw):
     (tmp_path / "other").write_bytes(raw)
-    with pytest.raises(DataFileError, match="other is damaged, truncated or not a (Parquet|HepMC) file of hadrons"):
+    with pytest.raises(DataFileError, match="other is (no|a damaged or truncated) (Parquet file of hadrons|HepMC)"):
         read(tmp_path / "other")
 
 
 @pytest.mark.parametrize("read", READERS.values(), ids=READERS)
 def test_a_folder_is_no_file_and_a_missing_file_is_not_a_damaged_one(tmp_path, read):
-    with pytest.raises(DataFileError):
+    with pytest.raises(IsADirectoryError):
         read(tmp_path)
     with pytest.raises(FileNotFoundError):
         read(tmp_path / "nothing")
@@ -554,11 +554,11 @@ LISTS = pa.array([[1.0], [2.0, 3.0]])
         ({"px": pa.array([[1.0], None])}, "px has missing values"),
         ({"px": pa.array([[1.0], [2.0, None]])}, "px has missing values"),
         ({"py": pa.array([[1.0, 2.0], [3.0]])}, "py and px have different numbers of hadrons in the same event"),
-        ({"px": pa.array([["a"], ["b", "c"]])}, "px must hold real numbers"),
+        ({"px": pa.array([["a"], ["b", "c"]])}, "events.parquet is no Parquet file of hadrons: px must hold numbers"),
         ({"pid": LISTS}, "pid must hold whole numbers, got float64"),
         ({"pid": pa.array([[2**40], [1, 2]])}, "PDG code 1099511627776 does not fit"),
         ({"px": pa.array([[[1.0]], [[2.0], [3.0]]])}, "px"),
-        ({"px": pa.array([[{"x": 1.0}], [{"x": 1.0}] * 2])}, "px must hold real numbers, got object"),
+        ({"px": pa.array([[{"x": 1.0}], [{"x": 1.0}] * 2])}, "px must hold numbers, got object"),
     ],
 )
 def test_a_table_of_something_else_says_what_was_wanted(tmp_path, change, message):
@@ -581,7 +581,6 @@ def test_a_table_of_something_else_says_what_was_wanted(tmp_path, change, messag
         ("pyarrow", lambda path: made([1]).to_parquet(path)),
         ("pyarrow", lambda path: Hadrons.from_parquet(path)),
         ("pyhepmc", lambda path: made([1]).to_hepmc(path, 90.0)),
-        ("pyhepmc", lambda path: Hadrons.from_hepmc(path)),
     ],
 )
 def test_a_missing_package_names_the_extra(tmp_path, monkeypatch, package, call):
@@ -605,27 +604,43 @@ def test_the_package_and_this_module_load_none_of_them():
     [
         (
             {"offsets": np.array([0.0, 2.0])},
-            "offsets must be a NumPy array of whole numbers.* got float64",
+            "offsets must hold whole numbers, got float64",
         ),
-        ({"offsets": [0, 2]}, "got list"),
-        ({"offsets": np.array([0, 2], np.uint64)}, "got uint64"),
+        ({"offsets": [0, "2"]}, "offsets must hold numbers, got <U"),
         ({"offsets": np.array([False, True])}, "got bool"),
-        ({"px": np.ones((2, 1))}, "px must be a one-dimensional NumPy array"),
-        ({"py": [1.0, 2.0]}, "py must be a one-dimensional NumPy array, got list"),
-        ({"pz": np.ones(2, complex)}, "pz must hold real numbers, got complex128"),
-        ({"e": np.array(["a", "b"])}, "e must hold real numbers, got <U1"),
-        ({"e": np.array([None, 1.0])}, "e must hold real numbers, got object"),
+        ({"px": np.ones((2, 1))}, r"px must have one dimension, got shape \(2, 1\)"),
+        ({"py": [True, False]}, "py must hold real numbers, got bool"),
+        ({"pz": np.ones(2, complex)}, "pz must hold numbers, got complex128"),
+        ({"e": np.array(["a", "b"])}, "e must hold numbers, got <U1"),
+        ({"pid": np.ma.array([211, 111], mask=[0, 1])}, "pid must hold whole numbers, got float64 with missing values"),
+        ({"pid": [211, None]}, "pid must hold whole numbers, got float64 with missing values"),
         ({"pid": np.ones(2)}, "pid must hold whole numbers, got float64"),
     ],
 )
 def test_hadrons_refuse_columns_of_another_kind(change, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((ValueError, TypeError), match=message):
         replace(made([2]), **change)
+
+
+def test_hadrons_are_made_of_whatever_holds_columns():
+    wanted = Hadrons(np.array([0, 1, 3]), *np.arange(12.0).reshape(4, 3), np.array([211, 111, 22]))
+    lists = [column.tolist() for column in vars(wanted).values()]
+    frame = pandas.DataFrame(dict(zip(ROWS, lists[1:])))
+    for columns in (lists, [lists[0], *(frame[name] for name in ROWS)], [np.uint8(lists[0]), *lists[1:]]):
+        assert_same_columns(Hadrons(*columns), wanted)
+    masked = replace(wanted, px=np.ma.array(wanted.px, mask=[0, 1, 0]), py=pandas.array([0.0, 1.0, None]))
+    assert np.isnan(masked.px).tolist() == [False, True, False]
+    assert np.isnan(masked.py).tolist() == [False, False, True]
+    assert len(Hadrons([0], [], [], [], [], [])) == 0
 
 
 def test_a_progress_bar_is_shown_only_where_asked_for(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(interop.hepmc, "track", lambda items, unit, progress: asked.append(progress) or items)
+    bar = interop.hepmc.Progress
+    monkeypatch.setattr(
+        interop.hepmc, "Progress", lambda n, unit, progress: asked.append(progress) or bar(n, unit, progress)
+    )
     for progress in (True, False):
         made([1, 1]).to_hepmc(tmp_path / "events", 90.0, progress=progress)
         Hadrons.from_hepmc(tmp_path / "events", progress=progress)
@@ -640,5 +655,5 @@ def test_a_particle_that_lost_its_status_is_no_particle(tmp_path):
     last = max(k for k, line in enumerate(lines) if line.startswith("P "))
     lines[last] = lines[last].rstrip().removesuffix("1") + "\n"
     path.write_text("".join(lines))
-    with pytest.raises(DataFileError, match="is not a whole particle"):
+    with pytest.raises(DataFileError, match="has no whole particle"):
         Hadrons.from_hepmc(path)

@@ -2,11 +2,13 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from checks import assert_same_columns
 
 from hadtutor import Constituents, DataFileError, Showers, cluster, datasets, files, hadronize_strings
 from hadtutor import events as showers
 
 NAMES = ("pythia-showers-91", "pythia-showers-200")
+COLUMNS = ("offsets", "px", "py", "pz", "e", "pid", "col", "acol")
 
 
 @pytest.fixture(scope="module", params=NAMES)
@@ -177,14 +179,13 @@ def test_negative_tags_are_an_error_with_the_event(some):
 
 @pytest.mark.parametrize("energy", ["91.2", None, np.array([91.2]), 0.0, -1.0])
 def test_the_energy_is_a_positive_number(some, energy):
-    with pytest.raises(ValueError, match=r"energy must be positive and finite \(GeV\), got"):
+    with pytest.raises((ValueError, TypeError), match=r"energy must be (a number|> 0 GeV), got"):
         replace(some, energy=energy)
 
 
-def test_arrays_in_the_byte_order_of_another_machine_are_refused_or_understood(some):
-    with pytest.raises(ValueError, match="offsets must be a NumPy array of whole numbers such as int64, got >i8"):
-        replace(some, offsets=some.offsets.astype(">i8"))
-    foreign = replace(some, acol=some.acol.astype(">i4"), col=some.col.astype(">i4"))
+def test_arrays_in_the_byte_order_of_another_machine_are_understood(some):
+    foreign = replace(some, **{name: (c := getattr(some, name)).astype(c.dtype.newbyteorder(">")) for name in COLUMNS})
+    assert_same_columns(foreign, some)
     np.testing.assert_array_equal(foreign.colour_order()[0], some.colour_order()[0])
 
 
@@ -194,7 +195,7 @@ def test_momenta_and_energies_must_be_finite(some, bad):
     px[some.offsets[7]] = bad
     with pytest.raises(ValueError, match="event 7 has a momentum that is not finite"):
         replace(some, px=px)
-    with pytest.raises(ValueError, match=r"energy must be positive and finite \(GeV\)"):
+    with pytest.raises(ValueError, match="energy must be > 0 and finite GeV"):
         replace(some, energy=bad)
 
 
@@ -228,7 +229,7 @@ def test_other_files_are_refused(some, tmp_path):
     for name in ("half.npz", "strings.npz", "crossed.npz"):
         with pytest.raises(DataFileError, match=name):
             Showers.load(tmp_path / name)
-    with pytest.raises(DataFileError, match=r"strings.npz does not hold parton showers"):
+    with pytest.raises(DataFileError, match="strings.npz holds no Showers, but Sample"):
         Showers.load(tmp_path / "strings.npz")
     with pytest.raises(FileNotFoundError):
         Showers.load(tmp_path / "missing.npz")
@@ -261,13 +262,13 @@ def test_constituents_are_checked_as_showers_are(constituents):
     acol[acol > 0] += 1000 * (constituents.event[acol > 0] == 9)
     with pytest.raises(ValueError, match="event 9: each colour tag must stand once"):
         replace(constituents, acol=acol)
-    with pytest.raises(ValueError, match=r"energy must be positive and finite"):
+    with pytest.raises(ValueError, match="energy must be > 0 GeV"):
         replace(constituents, energy=-1.0)
 
 
-@pytest.mark.parametrize("wrong", [np.ones(3, bool), np.ones(3)])
+@pytest.mark.parametrize("wrong", [np.ones(3, bool), []])
 def test_one_flag_belongs_to_each_constituent(constituents, wrong):
-    with pytest.raises(ValueError, match="perturbative has 3 rows, the offsets want"):
+    with pytest.raises(ValueError, match="perturbative has [03] rows, the offsets want"):
         replace(constituents, perturbative=wrong)
 
 
@@ -299,5 +300,5 @@ def test_files_of_showers_and_of_constituents_are_not_mixed_up(some, constituent
     some.save(tmp_path / "showers.npz")
     constituents.save(tmp_path / "constituents.npz")
     for kind, name in ((Constituents, "showers.npz"), (Showers, "constituents.npz")):
-        with pytest.raises(DataFileError, match=f"{name} does not hold parton showers: .*perturbative"):
+        with pytest.raises(DataFileError, match=f"{name} holds no {kind.__name__}, but "):
             kind.load(tmp_path / name)

@@ -97,3 +97,12 @@ def test_the_mirror_image_of_an_event_has_mirrored_breaks():
     t_mirror, z_mirror = kinematics.break_points(e[::-1], -pz[::-1])
     np.testing.assert_allclose(t_mirror[::-1], t)
     np.testing.assert_allclose(z_mirror[::-1], -z)
+
+
+def test_masked_momenta_have_no_rapidity_and_tension_is_above_zero():
+    pz = np.ma.array([3.0, 1000.0], mask=[False, True])
+    y = kinematics.rapidity([5.0, 5.0], pz)
+    assert round(float(y[0]), 6) == 0.693147
+    assert np.isnan(y[1])
+    with pytest.raises(ValueError, match="tension must be > 0 GeV/fm, got 0"):
+        kinematics.break_points([1.0, 1.0], [0.0, 0.0], tension=0)

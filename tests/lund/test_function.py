@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from numba import njit
 from scipy import integrate, stats
 
-from hadtutor import LundParams, lund
+from hadtutor import LundMixture, LundParams, lund
+from hadtutor.lund.function import draw_z
 from hadtutor.particles import MASS_NEUTRAL_PION
 
 A_VALUES = (0.0, 1e-6, 0.3, 0.68, 2.0, 20.0)
@@ -60,17 +61,32 @@ def test_z_outside_the_unit_interval_is_refused(z):
         lund.log_f(z, 0.1, LundParams())
 
 
-@pytest.mark.parametrize("function", [lund.z_peak, lund.log_normalisation, lambda m, p: lund.log_f(0.5, m, p)])
-@pytest.mark.parametrize("mt2", [0.0, -0.1, math.nan, math.inf, [0.1, -0.1]])
-def test_a_transverse_mass_must_be_positive_and_finite(function, mt2):
+OF_MT2 = {
+    "z_peak": lund.z_peak,
+    "log_normalisation": lund.log_normalisation,
+    "log_f": lambda mt2, params: lund.log_f(0.5, mt2, params),
+    "sample_z": lambda mt2, params: lund.sample_z(mt2, params, rng=1),
+}
+
+
+@pytest.mark.parametrize("name", OF_MT2)
+@pytest.mark.parametrize("mt2", [0.0, -0.1, math.nan, math.inf, [0.1, -0.1], np.ma.array([0.1, 0.2], mask=[0, 1])])
+def test_a_transverse_mass_must_be_positive_and_finite(name, mt2):
     with pytest.raises(ValueError, match=r"mt2 must be positive and finite \(GeV\^2\), got"):
-        function(mt2, LundParams())
+        OF_MT2[name](mt2, LundParams())
 
 
-@pytest.mark.parametrize("function", [lund.z_peak, lund.log_normalisation, lambda m, p: lund.log_f(0.5, m, p)])
-def test_functions_refuse_wrong_parameters(function):
-    with pytest.raises(ValueError, match="b must be"):
-        function(0.1, LundParams(b=-1.0))
+@pytest.mark.parametrize("name", OF_MT2)
+def test_functions_refuse_what_is_no_set_of_parameters(name):
+    with pytest.raises(TypeError, match="params must be LundParams, got tuple; write LundParams"):
+        OF_MT2[name](0.1, (0.68, 0.98))
+
+
+@pytest.mark.parametrize("name", ["z_peak", "log_normalisation", "log_f"])
+def test_what_a_mixture_does_not_have_is_refused_by_name(name):
+    mixture = LundMixture((LundParams(), LundParams(a=0.3)), (0.5, 0.5))
+    with pytest.raises(TypeError, match=f"{name} takes LundParams: of a mixture only log_density"):
+        OF_MT2[name](0.1, mixture)
 
 
 # --- The maximum -----------------------------------------------------------------------------------
@@ -188,7 +204,7 @@ def test_breaks_keep_their_distribution_from_one_to_the_next(rng, mt2):
 @njit
 def judge_draws(rng, mt2, params, z):
     for i in range(z.size):
-        z[i] = lund.sample_z(rng, mt2, params)
+        z[i] = draw_z(rng, mt2, params)
     return z
 
 
@@ -201,6 +217,41 @@ def table_draws(rng, mt2, params, table, z):
         while z[i] == 0.0:
             z[i] = lund.staircase.try_z(rng.random(), rng.random(), mt2, params, table.cells[row], table.log_top[row])
     return z
+
+
+def test_z_is_drawn_for_every_mass_and_repeats_with_its_seed():
+    mt2 = np.geomspace(0.02, 2.0, 6).reshape(2, 3)
+    z = lund.sample_z(mt2, LundParams(), rng=3)
+    assert z.shape == (2, 3)
+    assert np.all((z > 0) & (z < 1))
+    assert np.array_equal(z, lund.sample_z(mt2, LundParams(), rng=np.random.default_rng(3)))
+    assert isinstance(float(lund.sample_z(0.1, LundParams(), rng=1)), float)
+    with pytest.raises(TypeError, match="in place of seed: write rng=1"):
+        lund.sample_z(0.1, LundParams(), seed=1)
+
+
+def test_z_of_a_mixture_is_that_of_its_components(rng):
+    """A z of either function at its odds: the mean, with a pull below 4."""
+    one, other = LundParams(a=0.1), LundParams(a=5.0)
+    z = lund.sample_z(np.full(20_000, 0.2), LundMixture((one, other), (0.25, 0.75)), rng=rng)
+    means = [lund.sample_z(np.full(20_000, 0.2), p, rng=rng) for p in (one, other)]
+    expected = 0.25 * means[0].mean() + 0.75 * means[1].mean()
+    assert_near(z, expected, np.hypot(0.25 * means[0].std(), 0.75 * means[1].std()) / np.sqrt(20_000))
+
+
+@pytest.mark.parametrize("a", [0.0, 0.68, 5.0, 20.0])
+@pytest.mark.parametrize("c", [301.0, 1e4, 1e8])
+def test_z_of_the_heaviest_hadrons_is_drawn_and_follows_f(rng, a, c):
+    """Where f is as narrow as a/(b mT²), of all that parameters allow: p > 1e-3 / 12 in t = (1/z - 1) b mT².
+
+    There f dz is t^a exp(-t) dt (1 + t / c)^-(a + 1), a gamma distribution but for the last factor.
+    """
+    t = (1.0 / lund.sample_z(np.full(20_000, c), LundParams(a=a, b=1.0), rng=rng) - 1.0) * c
+    x = np.linspace(0.0, 120.0, 200_001)
+    density = x**a * np.exp(-x) * (1.0 + x / c) ** -(a + 1.0)
+    cdf = integrate.cumulative_trapezoid(density, x, initial=0.0)
+    t = t + c * 2.0**-53 * (rng.random(len(t)) - 0.5)  # z is rounded
+    assert stats.kstest(np.interp(t, x, cdf / cdf[-1]), "uniform").pvalue > ALPHA / 12
 
 
 @pytest.mark.parametrize("sampler", ["judge", "table"])

@@ -3,7 +3,8 @@ import pytest
 import torch
 from torch import nn
 
-from hadtutor.nets import MLP, Cloud, DeepSets, Standardise, from_padded, torch_seed
+from hadtutor import hadronize_strings
+from hadtutor.nets import MLP, BayesMLP, Cloud, DeepSets, Standardise, from_padded, hadron_features, torch_seed
 
 TYPES = {"float64": torch.float64, "float32": torch.float32}
 POOLINGS = ("sum", "mean", "weighted")
@@ -371,3 +372,52 @@ def test_shapes_that_do_not_fit_are_named():
     for more in (None, torch.zeros(N - 1, 1).double(), torch.zeros(N, 2).double()):
         with pytest.raises(RuntimeError):
             net(cloud, more)
+
+
+def test_a_rectangle_may_be_of_numpy():
+    """Such as `to_padded` makes of hadrons."""
+    x, mask, weight = rectangle()
+    for given in ((x.numpy(), mask.numpy(), weight.numpy()), (x, mask.numpy(), weight), (x.numpy(), mask, weight)):
+        for found, wanted in zip(from_padded(*given), from_padded(x, mask, weight)):
+            assert found == wanted if isinstance(found, int) else torch.equal(found, wanted)
+    hadrons = hadronize_strings(20, rng=1).hadrons
+    cloud = from_padded(*hadrons.to_padded())
+    assert torch.equal(cloud.x, torch.tensor(np.stack([hadrons.px, hadrons.py, hadrons.pz, hadrons.e], 1)))
+    assert np.array_equal(cloud.index, hadrons.event)
+    with pytest.raises(TypeError, match="mask must hold bools, .* got torch.float64"):
+        from_padded(x.numpy(), mask.numpy().astype(float))
+
+
+def test_what_a_network_sees_of_a_sample_is_what_it_sees_of_its_hadrons():
+    sample = hadronize_strings(20, rng=1)
+    x = hadron_features(sample)
+    assert (x.dtype, x.shape) == (torch.float32, (len(sample.hadrons.pid), 4))
+    assert torch.equal(x, hadron_features(sample.hadrons, sample.energy))
+    assert x[:, 3].tolist() == (sample.hadrons.pid != 111).tolist()
+    with pytest.raises(TypeError, match="Hadrons do not know their energy"):
+        hadron_features(sample.hadrons)
+    with pytest.raises(ValueError, match="the sample has an energy of"):
+        hadron_features(sample, 2 * sample.energy)
+
+
+@pytest.mark.parametrize("make", [lambda **to: MLP(3, 8, 1, **to), lambda **to: BayesMLP(3, 8, 1, **to)])
+def test_weights_are_the_same_numbers_in_every_precision(make):
+    nets = []
+    for dtype in (torch.float32, torch.float64):
+        with torch_seed(1):
+            nets.append(make(dtype=dtype))
+        assert {w.dtype for w in nets[-1].parameters()} == {dtype}
+        assert nets[-1](torch.ones(2, 3)).dtype == dtype
+    for a, b in zip(*(net.parameters() for net in nets)):
+        assert torch.equal(a.double(), b)
+
+
+def test_a_network_drawn_from_a_bayesian_one_is_decided_by_rng():
+    net = BayesMLP(3, 8, 1)
+    x = torch.ones(2, 3)
+    assert torch.equal(net.draw(rng=1)(x), net.draw(rng=np.int64(1))(x))
+    assert not torch.equal(net.draw(rng=1)(x), net.draw(rng=2)(x))
+    with pytest.raises(TypeError, match="draw takes rng, .* write rng=1"):
+        net.draw(seed=1)
+    with pytest.raises(ValueError, match="BayesMLP wants the numbers of inputs"):
+        BayesMLP(3)

@@ -9,7 +9,7 @@ import torch
 import hadtutor as ht
 from hadtutor import LundParams, lund, weights
 from hadtutor.metrics import n_eff
-from hadtutor.weights import log_weights, record_trials
+from hadtutor.weights import event_weights, record_trials
 from hadtutor.weights.tensor import LundWeights
 
 BASE = LundParams(a=0.72, b=0.88)
@@ -23,7 +23,7 @@ def generated(params=BASE, seed=1, n=4000):
 
 @functools.cache
 def recorded(over_sampling=1.0):
-    return record_trials(generated().histories, BASE, np.random.default_rng(2), over_sampling)
+    return record_trials(generated(), rng=2, over_sampling=over_sampling)
 
 
 def tensors(params, dtype=torch.float64, grad=False):
@@ -48,10 +48,10 @@ def test_marginal_weights_are_those_of_numpy(target, dtype, tolerance):
 @pytest.mark.parametrize("over_sampling", [1.0, 2.0])
 def test_accept_reject_weights_are_those_of_numpy(target, over_sampling):
     trials = recorded(over_sampling)
-    log_w = LundWeights(generated(), target, trials)().detach().numpy()
-    expected = log_weights(generated().histories, BASE, target, "accept-reject", trials)
+    log_w = LundWeights(generated(), target, trials=trials)().detach().numpy()
+    expected = event_weights(generated(), target, trials=trials).log_w
     assert abs(log_w - expected).max() < 1e-9
-    single = LundWeights(generated(), target, trials, dtype=torch.float32)().detach().numpy()
+    single = LundWeights(generated(), target, trials=trials, dtype=torch.float32)().detach().numpy()
     assert np.quantile(abs(single - expected), 0.999) < 1e-2
 
 
@@ -197,7 +197,6 @@ def test_wrong_arguments_are_named():
         ([sample, 3], TypeError, "samples of string events are wanted, got int"),
         (dataclasses.replace(sample, histories=None), ValueError, "no histories"),
         ([sample, generated(BASE._replace(stop_mass=0.9))], ValueError, "only a, b and sigma_pt may differ.*stop_mass"),
-        (dataclasses.replace(sample, hadrons=sample.hadrons[:10]), ValueError, "one accepted chain for each"),
     ):
         with pytest.raises(error, match=message):
             LundWeights(argument)
@@ -205,7 +204,11 @@ def test_wrong_arguments_are_named():
         ({"params": (0.3,)}, TypeError, "params must be LundParams, got tuple"),
         ({"params": BASE._replace(u_fraction=0.4)}, ValueError, "not u_fraction"),
         ({"trials": 3}, TypeError, "trials must be those of record_trials"),
-        ({"trials": recorded()._replace(offsets=np.zeros(3, int))}, ValueError, "belong to other histories"),
+        (
+            {"trials": recorded()._replace(offsets=np.zeros(3, int))},
+            ValueError,
+            "the trials belong to 2 breaks, the histories",
+        ),
         ({"dtype": torch.float16}, ValueError, "dtype must be"),
     ):
         with pytest.raises(error, match=message):
@@ -215,3 +218,35 @@ def test_wrong_arguments_are_named():
     broken = dataclasses.replace(sample, histories=dataclasses.replace(sample.histories, z=z))
     with pytest.raises(ValueError, match="the history of event 0 holds numbers that are not finite"):
         LundWeights(broken)
+
+
+@pytest.mark.parametrize("name", weights.allowed.FIXED)
+def test_what_decides_when_a_string_ends_is_no_start(name):
+    with pytest.raises(ValueError, match=f"only a, b and sigma_pt may differ here, not {name}"):
+        LundWeights(generated(n=100), BASE._replace(**{name: 0.4}))
+
+
+def test_a_sample_of_another_law_or_without_events_is_refused():
+    with pytest.raises(ValueError, match="drawn by my_law"):
+        LundWeights(dataclasses.replace(generated(n=100), law="my_law"))
+    with pytest.raises(ValueError, match="at least one event"):
+        LundWeights(generated(n=100)[:0])
+
+
+def test_strings_without_breaks_have_the_weights_of_their_last_pairs():
+    sample = ht.hadronize_strings(200, energy=1.8, rng=1)
+    assert len(sample.histories.z) == 0
+    target = sample.params._replace(b=1.1, sigma_pt=0.34)
+    expected = event_weights(sample, target).log_w
+    np.testing.assert_allclose(LundWeights(sample, target)().detach().numpy(), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_numbers_of_any_precision_are_taken_and_keep_their_gradients(dtype):
+    module = LundWeights(generated(n=500), dtype=dtype)
+    a = torch.tensor(0.6, requires_grad=True)
+    log_w = module.at(a, 0.98, np.float64(0.335))
+    assert log_w.dtype == dtype
+    log_w[0].backward()
+    assert a.grad.dtype == torch.float32
+    assert torch.isfinite(a.grad)

@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import itertools
 import math
 import warnings
 
@@ -53,7 +54,7 @@ def test_density_of_transverse_momentum_is_normalised(params):
 def test_series_for_the_normalisation_is_that_of_the_integral(target):
     mt2 = np.geomspace(0.0182, 40.0, 3001)
     direct = lund.log_normalisation(mt2, target) - lund.log_normalisation(mt2, BASE)
-    series = weights.breaks._log_normalisation_ratio(mt2, BASE, target)
+    series = weights.breaks.log_normalisation_ratio(mt2, BASE, target)
     assert abs(series - direct).max() < 1e-10
 
 
@@ -63,7 +64,7 @@ def test_weight_of_a_break_is_the_ratio_of_normalised_densities():
     pt2 = histories.px.astype(float) ** 2 + histories.py.astype(float) ** 2
     of_z = [lund.log_f(z, mt2, p) - lund.log_normalisation(mt2, p) for p in (BASE, target)]
     expected = of_z[1] - of_z[0] + pt_log_density(pt2, target) - pt_log_density(pt2, BASE)
-    assert break_log_weights(histories, BASE, target) == pytest.approx(expected, abs=1e-10)
+    assert break_log_weights(histories, target, base=BASE) == pytest.approx(expected, abs=1e-10)
 
 
 # --- Laws ------------------------------------------------------------------------------------------
@@ -76,18 +77,35 @@ def test_no_change_of_parameters_is_no_weight():
 
 
 @targets
+def test_a_sample_knows_what_its_histories_must_be_told(target):
+    sample = generated(BASE, 1, 500)
+    for function in (break_log_weights, chain_log_weights):
+        np.testing.assert_array_equal(function(sample, target), function(sample.histories, target, base=BASE))
+    alone, known = event_weights(sample.histories, target, base=BASE), event_weights(sample, target)
+    assert repr(alone) == repr(known)
+    assert len(known) == 500
+    np.testing.assert_array_equal(alone.log_w, known.log_w)
+
+
+def test_whatever_takes_weights_takes_the_object():
+    sample = generated(BASE, 1, 500)
+    weights, n = event_weights(sample, NEAR["a .55"]), sample.hadrons.multiplicity
+    assert pull(n, n, weights) == pull(n, n, weights.log_w)
+
+
+@targets
 def test_there_and_back_and_by_a_stop_in_between(target):
     histories, stop = generated(BASE, 1, 500).histories, NEAR["all"]
-    there, back = chain_log_weights(histories, BASE, target), chain_log_weights(histories, target, BASE)
+    there, back = chain_log_weights(histories, target, base=BASE), chain_log_weights(histories, BASE, base=target)
     assert abs(there + back).max() < 1e-9
-    in_steps = chain_log_weights(histories, BASE, stop) + chain_log_weights(histories, stop, target)
+    in_steps = chain_log_weights(histories, stop, base=BASE) + chain_log_weights(histories, target, base=stop)
     assert abs(there - in_steps).max() < 1e-9
 
 
 @targets
 def test_mean_weight_of_all_draws_is_one(target):
     histories = generated(BASE, 2).histories
-    of_chains = np.exp(chain_log_weights(histories, BASE, target))
+    of_chains = np.exp(chain_log_weights(histories, target, base=BASE))
     assert abs(of_chains.mean() - 1) < 4 * of_chains.std() / math.sqrt(len(of_chains))
 
 
@@ -150,6 +168,21 @@ def test_infinite_variance_is_announced(target, what):
         event_weights(generated(PLAIN, 1, 500), target)
 
 
+@pytest.mark.parametrize(("far", "what"), [({"a": 0.1}, r"a \(the sample allows a > 0\.5\)"), ({"b": 0.4}, r"b \(")])
+def test_any_component_of_a_mixture_can_bring_an_infinite_variance(far, what):
+    base = PLAIN._replace(a=2.0)
+    sample = generated(base, 1, 500)
+    for components in itertools.permutations((base, base._replace(**far))):
+        with pytest.warns(RuntimeWarning, match=what):
+            event_weights(sample, ht.LundMixture(components, (0.5, 0.5)))
+
+
+def test_warnings_point_at_this_file():
+    with pytest.warns(RuntimeWarning) as caught:
+        event_weights(generated(PLAIN, 1, 500), PLAIN._replace(b=0.48))
+    assert [w.filename for w in caught] == [__file__]
+
+
 def test_few_effective_events_are_announced():
     with pytest.warns(RuntimeWarning, match="weighted events are worth"):
         event_weights(generated(PLAIN, 1, 500), PLAIN._replace(sigma_pt=0.15))
@@ -161,9 +194,58 @@ def test_no_warning_near_by():
         event_weights(generated(BASE, 1, 500), NEAR["b 1.07"])
 
 
-def test_what_no_weight_can_change_is_named():
-    with pytest.raises(ValueError, match="differs in stop_mass, which decides when a string ends"):
-        event_weights(generated(BASE, 1, 500), BASE._replace(stop_mass=0.8))
+WEIGHTS = (event_weights, chain_log_weights, break_log_weights)
+
+
+@pytest.mark.parametrize("function", WEIGHTS)
+@pytest.mark.parametrize("name", ["stop_mass", "stop_new_flavour", "stop_smear"])
+def test_what_no_weight_can_change_is_named(function, name):
+    target = BASE._replace(**{name: 0.4})
+    for other in (target, ht.LundMixture((target, target._replace(a=0.5)), (0.5, 0.5))):
+        with pytest.raises(ValueError, match=f"differs in {name}, which decides when a string ends"):
+            function(generated(BASE, 1, 500), other)
+
+
+@pytest.mark.parametrize("function", WEIGHTS)
+def test_a_sample_whose_z_follows_another_law_is_refused_by_name(function):
+    sample = dataclasses.replace(generated(BASE, 1, 500), law="my_law")
+    with pytest.raises(ValueError, match="z of this sample was drawn by my_law"):
+        function(sample, NEAR["a .55"])
+    with pytest.raises(ValueError, match="my_law"):
+        record_trials(sample, rng=1)
+
+
+def test_sizes_down_to_nothing():
+    """One event, no event, no break, no accepted chain."""
+    sample = generated(BASE, 1, 500)
+    every = event_weights(sample, BASE).log_w
+    one = event_weights(sample[3:4], BASE)
+    assert (one.log_w == every[3]).all()
+    np.testing.assert_allclose(event_weights(sample[3:4], NEAR["a .55"]).log_w.shape, (1,))
+    assert len(chain_log_weights(sample[:0], NEAR["a .55"])) == len(break_log_weights(sample[:0], NEAR["a .55"])) == 0
+    assert len(record_trials(sample[:0], rng=1).z) == 0
+    with pytest.raises(ValueError, match="at least one event, got none"):
+        event_weights(sample[:0], NEAR["a .55"])
+    light = ht.hadronize_strings(300, energy=1.8, rng=1)
+    assert len(light.histories.z) == 0
+    moved = event_weights(light, light.params._replace(sigma_pt=0.32, u_fraction=0.55))
+    assert abs(np.exp(moved.log_w).mean() - 1) < 4 * np.exp(moved.log_w).std() / math.sqrt(300)
+    rejected = sample.histories._take_chains(np.flatnonzero(~sample.histories.accepted)[:5], np.arange(5))
+    with pytest.raises(ValueError, match="5 events want .* got 0 accepted chains"):
+        event_weights(rejected, NEAR["a .55"], base=BASE)
+
+
+def test_a_sample_knows_its_quark_even_if_no_pion_tells():
+    """One event whose chains begin with neutral pions."""
+    sample = generated(PLAIN, 1, 500)
+    h = sample.histories
+    neutral = [
+        k for k, (i, j) in enumerate(itertools.pairwise(h.event_offsets)) if (h.pid[h.chain_offsets[i:j]] == 111).all()
+    ]
+    one, target = sample[neutral[0] : neutral[0] + 1], PLAIN._replace(u_fraction=0.6)
+    assert np.isfinite(event_weights(one, target).log_w).all()
+    with pytest.raises(ValueError, match="give the sample, or add events"):
+        event_weights(one.histories, target, base=PLAIN)
 
 
 def test_wrong_arguments_are_named():
@@ -174,10 +256,12 @@ def test_wrong_arguments_are_named():
         event_weights(None, BASE)
     with pytest.raises(TypeError, match="target must be LundParams, got tuple"):
         event_weights(sample, (0.3, 0.98))
-    with pytest.raises(ValueError, match="b must be >= 0.001"):
-        event_weights(sample, BASE._replace(b=-1.0))
-    with pytest.raises(ValueError, match="do not match"):
-        event_weights(dataclasses.replace(sample, hadrons=sample.hadrons[:10]), BASE)
+    with pytest.raises(TypeError, match="bare histories want base"):
+        event_weights(sample.histories, BASE)
+    with pytest.raises(TypeError, match="a sample knows its parameters"):
+        event_weights(sample, BASE, base=BASE)
+    with pytest.raises(TypeError, match="base must be LundParams, got LundMixture"):
+        event_weights(sample.histories, BASE, base=ht.LundMixture((BASE,), (1.0,)))
     showers = ht.datasets.load("pythia-showers-91")[:5]
     with pytest.raises(TypeError, match="got Clusters"):
         event_weights(ht.hadronize_clusters(showers, rng=np.random.default_rng(1)), BASE)
@@ -188,7 +272,7 @@ def test_wrong_arguments_are_named():
 
 @functools.cache
 def recorded(over_sampling=1.0, seed=7):
-    return record_trials(generated(BASE, 1).histories, BASE, np.random.default_rng(seed), over_sampling)
+    return record_trials(generated(BASE, 1), rng=seed, over_sampling=over_sampling)
 
 
 def loop(mt2, target, n, over_sampling, rng):
@@ -217,15 +301,16 @@ def test_trials_recorded_for_given_breaks_have_the_law_of_those_drawn_with_them(
     z, log_w = loop(mt2, target, 2500, over_sampling, rng)
     some = generated(BASE, 1, 500).histories
     n = len(some.z)
-    z_again = np.array([lund.sample_z(rng, mt2, BASE) for _ in range(n)], np.float32)
+    z_again = lund.sample_z(np.full(n, mt2), BASE, rng=rng).astype(np.float32)
     histories = dataclasses.replace(some, z=z_again, mt2=np.full(n, mt2, np.float32))
-    trials = record_trials(histories, BASE, rng, over_sampling)
-    of_z = break_log_weights(histories, BASE, target, trials)
+    trials = record_trials(histories, base=BASE, rng=rng, over_sampling=over_sampling)
+    of_z = break_log_weights(histories, target, base=BASE, trials=trials)
     of_pt = pt_log_density(0.0, target) - pt_log_density(0.0, BASE)
     assert of_pt == 0, "only a and b change"
     assert stats.ks_2samp(log_w, of_z).pvalue > ALPHA
     # Jointly with z: the rejected ones know nothing of it.
-    rejected = of_z - break_log_weights(histories, BASE, target, trials._replace(offsets=np.zeros(n + 1, int), z=z[:0]))
+    none = trials._replace(offsets=np.zeros(n + 1, int), z=z[:0])
+    rejected = of_z - break_log_weights(histories, target, base=BASE, trials=none)
     assert stats.spearmanr(rejected, z_again).pvalue > ALPHA
 
 
@@ -243,10 +328,7 @@ def test_number_of_trials_is_geometric():
 @targets
 def test_accept_reject_and_marginal_weights_are_both_exact_and_the_second_are_narrower(target):
     sample = generated(BASE, 1)
-    marginal, accept_reject = (
-        weights.log_weights(sample.histories, BASE, target, *method)
-        for method in (("marginal",), ("accept-reject", recorded()))
-    )
+    marginal, accept_reject = (event_weights(sample, target, trials=trials).log_w for trials in (None, recorded()))
     assert n_eff(marginal) >= n_eff(accept_reject)
     w, v = np.exp(accept_reject), np.exp(marginal)
     assert abs(w.mean() - 1) < 4 * w.std() / math.sqrt(len(w))
@@ -258,7 +340,7 @@ def test_accept_reject_and_marginal_weights_are_both_exact_and_the_second_are_na
 def test_mean_of_accept_reject_weights_at_given_z_is_the_marginal_weight():
     """Rao–Blackwell, break by break: over bins of z and mT² both have one mean."""
     histories, target = generated(BASE, 1).histories, FAR["a .30"]
-    narrow, broad = (np.exp(break_log_weights(histories, BASE, target, t)) for t in (None, recorded()))
+    narrow, broad = (np.exp(break_log_weights(histories, target, base=BASE, trials=t)) for t in (None, recorded()))
     bins = np.digitize(histories.z, [0.1, 0.3, 0.5, 0.7]) * 4 + np.digitize(histories.mt2, [0.04, 0.1, 0.2])
     for k in range(20):
         here = (broad - narrow)[bins == k]
@@ -268,8 +350,11 @@ def test_mean_of_accept_reject_weights_at_given_z_is_the_marginal_weight():
 
 def test_there_and_back_with_trials():
     histories, stop = generated(BASE, 1, 500).histories, NEAR["all"]
-    trials = record_trials(histories, BASE, np.random.default_rng(3))
-    there, back = (chain_log_weights(histories, *pair, trials) for pair in ((BASE, stop), (stop, BASE)))
+    trials = record_trials(histories, base=BASE, rng=3)
+    there, back = (
+        chain_log_weights(histories, to, base=base, trials=trials._replace(base=base))
+        for base, to in ((BASE, stop), (stop, BASE))
+    )
     assert abs(there + back).max() < 1e-9
 
 
@@ -298,28 +383,28 @@ def test_weighted_flavours_are_those_of_the_target(quark):
 
 def test_weight_of_flavours_depends_on_their_numbers_only():
     histories, target = generated(PLAIN, 1, 500).histories, PLAIN._replace(u_fraction=0.7)
-    log_w = break_log_weights(histories, PLAIN, target)
+    log_w = break_log_weights(histories, target, base=PLAIN)
     assert len(np.unique(log_w.round(12))) == 4, "neutral or charged, at u or at d"
 
 
 # --- What cannot be, of these ------------------------------------------------------------------------
 
 
-def test_wrong_trials_and_methods_are_named():
-    histories = generated(BASE, 1).histories
-    with pytest.raises(ValueError, match="need the rejected trials of z, which these histories do not have"):
-        weights.log_weights(histories, BASE, BASE, "accept-reject")
-    with pytest.raises(ValueError, match="method must be .*, got 'x'"):
-        weights.log_weights(histories, BASE, BASE, "x")
+def test_wrong_trials_are_named():
+    sample = generated(BASE, 1)
     with pytest.raises(TypeError, match="trials must be those of record_trials, got list"):
-        weights.log_weights(histories, BASE, BASE, "accept-reject", [1.0])
+        event_weights(sample, BASE, trials=[1.0])
     with pytest.raises(ValueError, match="the trials belong to .* breaks"):
-        weights.log_weights(histories[:10], BASE, BASE, "accept-reject", recorded())
+        event_weights(sample[:10], BASE, trials=recorded())
+    with pytest.raises(ValueError, match="the trials were recorded at LundParams.* record them there"):
+        event_weights(sample.histories, BASE, base=NEAR["a .55"], trials=recorded())
     for over_sampling in (0.9, math.nan, math.inf):
-        with pytest.raises(ValueError, match="over_sampling must be at least 1"):
-            record_trials(histories, BASE, np.random.default_rng(1), over_sampling)
+        with pytest.raises(ValueError, match="over_sampling must be >= 1"):
+            record_trials(sample, rng=1, over_sampling=over_sampling)
     with pytest.raises(TypeError, match="rng must be"):
-        record_trials(histories, BASE, 7)
+        record_trials(sample, rng="7")
+    with pytest.raises(TypeError, match="rng=1"):
+        record_trials(sample, seed=1)
 
 
 def test_target_outside_the_support_is_named():
@@ -338,16 +423,14 @@ def test_histories_that_are_not_finite_are_an_error_with_its_event(name, value):
     column[np.argmax(of_event == 7)] = value
     broken = dataclasses.replace(sample.histories, **{name: column})
     with pytest.raises(ValueError, match="the history of event 7 holds numbers that are not finite"):
-        chain_log_weights(broken, BASE, NEAR["a .55"])
+        chain_log_weights(broken, NEAR["a .55"], base=BASE)
 
 
 def test_accept_reject_of_real_pythia_needs_what_is_not_recorded():
     sample = ht.datasets.load("pythia-pions-base")[:2000]
-    trials = record_trials(sample.histories, sample.params, np.random.default_rng(1))
+    trials = record_trials(sample, rng=1)
     near = sample.params._replace(a=0.6)
-    log_w = weights.log_weights(sample.histories, sample.params, near, "accept-reject", trials)
+    log_w = event_weights(sample, near, trials=trials).log_w
     assert abs(np.exp(log_w).mean() - 1) < 4 * np.exp(log_w).std() / math.sqrt(2000)
     with pytest.raises(ValueError, match="last draws of rejected chains are not recorded"):
-        weights.log_weights(
-            sample.histories, sample.params, sample.params._replace(sigma_pt=0.33), "accept-reject", trials
-        )
+        event_weights(sample, sample.params._replace(sigma_pt=0.33), trials=trials)

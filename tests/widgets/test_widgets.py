@@ -80,11 +80,63 @@ def test_no_figure_stays_open(slider):
 
 
 @pytest.mark.parametrize(
-    ("values", "start", "wanted"), [([1.0], 0, "at least two values, got 1"), (VALUES, 3, "0 to 2, got 3")]
+    ("values", "start", "wanted"), [([1.0], 0, "at least two values, got 1"), (VALUES, 3, "between 0 and 2, got 3")]
 )
 def test_wrong_stops_are_refused(values, start, wanted):
     with pytest.raises(ValueError, match=wanted):
         FigureSlider(draw, values, "a", start=start)
+
+
+@pytest.mark.parametrize("values", ["12", ["1", "2"], [[1.0], [2.0]], 3.0, [True, False]])
+def test_stops_are_numbers(values):
+    with pytest.raises((TypeError, ValueError), match="values must h"):
+        FigureSlider(draw, values, "a")
+
+
+@pytest.mark.parametrize("start", [1.0, True, "1"])
+def test_a_start_is_the_number_of_a_stop(start):
+    with pytest.raises(TypeError, match="start, .*, must be a whole number, got"):
+        FigureSlider(draw, VALUES, "a", start=start)
+
+
+def test_what_draws_no_figure_is_refused():
+    with pytest.raises(TypeError, match=r"draw\(0.5\) must return a matplotlib figure, got None"):
+        FigureSlider(lambda a: None, VALUES, "a").to_html()
+
+
+# A page with two outputs of one slider: each brings its own script, and both scripts see both.
+TWO_SLIDERS = """
+const scripts = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const node = (more) => ({ on: [], attributes: {}, ...more,
+  getAttribute(name) { return this.attributes[name]; }, setAttribute(name, value) { this.attributes[name] = value; },
+  addEventListener(name, act) { this.on.push(act); } });
+const slider = () => {
+  const parts = { img: node({ src: "first" }), input: node({ value: "1" }), output: node({}) };
+  return node({ parts: parts, querySelector: (what) => parts[what] });
+};
+const roots = [slider(), slider()];
+globalThis.document = { querySelectorAll: () => roots, getElementById: () => roots[0] };
+for (const script of scripts) (0, eval)(script);
+for (const [k, value] of [[1, "2"], [0, "0"]]) {
+  const input = roots[k].parts.input;
+  input.value = value;
+  for (const act of input.on) act();
+}
+console.log(JSON.stringify(roots.map((r) => [r.parts.img.src, r.parts.output.textContent, r.parts.input.on.length])));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="runs the script of the page with node")
+def test_a_slider_shown_twice_on_a_page_moves_twice(slider):
+    """Each by itself: the second to the last stop, then the first to the first."""
+    page = slider.to_html()
+    script = re.search(r"<script>(.*)</script>", page, re.S).group(1)
+    run = subprocess.run(
+        ["node", "-e", TWO_SLIDERS], input=json.dumps([script, script]), capture_output=True, text=True, timeout=60
+    )
+    assert not run.stderr
+    frames = re.findall(r"data:image/svg\+xml;base64,[A-Za-z0-9+/=]+", script)
+    assert json.loads(run.stdout) == [[frames[0], "0.5", 1], [frames[2], "1.5", 1]]
 
 
 @pytest.mark.parametrize("thing", [strings.chain.fragment_chain, lund.transverse.break_pt, LundParams])
@@ -243,6 +295,27 @@ def test_sixty_particles_stay_below_forty_kilobytes():
     page = EventDisplay(p, np.resize(PIDS, 60), axis=AXIS, plane=True).to_html()
     assert len(lines_of(page)) == 60
     assert len(page.encode()) < 40_000
+
+
+def test_an_event_of_a_sample_is_shown_with_its_codes(base):
+    event, hadrons = base[7], base[7].hadrons
+    p = np.stack([hadrons.px, hadrons.py, hadrons.pz], axis=1)
+    wanted = EventDisplay(p, hadrons.pid, axis=(0, 0, 1)).to_html()
+    assert EventDisplay(event, axis=(0, 0, 1)).to_html() == wanted
+    assert EventDisplay(hadrons, axis=(0, 0, 1)).to_html() == wanted
+
+
+def test_a_display_shows_one_event(base):
+    for events in (base[:2], base[:0], base.hadrons[:2]):
+        with pytest.raises(ValueError, match=rf"shows one event, got {len(events)}: .*EventDisplay\(sample\[0\]\)"):
+            EventDisplay(events)
+
+
+def test_a_masked_momentum_is_not_drawn_where_the_mask_hides_it():
+    with pytest.raises(ValueError, match="p must be finite momenta"):
+        EventDisplay(np.ma.array(MOMENTA, mask=MOMENTA > 5))
+    with pytest.raises(ValueError, match="pid must hold whole numbers"):
+        EventDisplay(MOMENTA, PIDS.astype(float))
 
 
 def test_the_display_says_how_many_particles():

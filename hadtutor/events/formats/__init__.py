@@ -1,10 +1,15 @@
-"""Hadrons for other programs and back: awkward arrays, Parquet files, HepMC files. Needs the extra ``hep``.
+"""Events for other programs and back, as offsets and columns: awkward arrays, Parquet, HepMC and LHE files.
 
-These functions are the methods of `Hadrons` with the same ending, which say what each of them keeps.
+These functions are the methods of `Hadrons` and `Showers` with the same name, which say what each of them keeps. They
+need the extra ``hep``, all but `from_hepmc`.
 """
 
 from .awkward import from_awkward, to_awkward
+from .columns import named_weights
 from .hepmc import from_hepmc, to_hepmc
+from .lhe import from_lhe
 from .parquet import from_parquet, to_parquet
 
-__all__ = ["from_awkward", "from_hepmc", "from_parquet", "to_awkward", "to_hepmc", "to_parquet"]
+__all__ = [
+    "from_awkward", "from_hepmc", "from_lhe", "from_parquet", "named_weights", "to_awkward", "to_hepmc", "to_parquet",
+]  # fmt: skip

@@ -1,0 +1,156 @@
+"""Data that are histograms, and step one for them: all that many experiments publish."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import minimize
+from scipy.special import logsumexp
+
+from .._support.checks import column, log_weights, plain, whole
+from ..metrics.shares import Bins, checked_edges, open_edges, whiten
+from ..observables import NAMES
+from .checks import HomerError, check_columns, several
+
+
+@dataclass(frozen=True, eq=False)
+class Histograms:
+    """Measured distributions of single observables.
+
+    Attributes
+    ----------
+    edges : dict of str to ndarray, shape (B_k + 1,)
+        Bin edges of each observable; what lies outside counts in the first and the last bin, and an event for which
+        the observable is not defined in none.
+    shares : ndarray, shape (B,)
+        Fraction of the events in each bin, all histograms one after the other.
+    covariance : ndarray, shape (B, B)
+        Of the shares.
+
+    Raises
+    ------
+    ValueError
+        If edges do not increase, shapes do not fit, or a number is missing.
+    """
+
+    edges: Mapping[str, np.ndarray]
+    shares: np.ndarray
+    covariance: np.ndarray
+
+    def __post_init__(self) -> None:
+        edges = {name: checked_edges(e, f"the edges of {name}") for name, e in self.edges.items()}
+        shares, covariance = (plain(getattr(self, name), name).astype(float) for name in ("shares", "covariance"))
+        for name, value in (("edges", edges), ("shares", shares), ("covariance", covariance)):
+            object.__setattr__(self, name, value)
+        n = len(self.bins)
+        if n == 0 or shares.shape != (n,) or covariance.shape != (n, n):
+            raise ValueError(
+                f"{n} bins want shares and covariance of shapes ({n},) and ({n}, {n}), at least one bin, "
+                f"got {shares.shape} and {covariance.shape}"
+            )
+        if not (np.all(np.isfinite(shares)) and np.all(np.isfinite(covariance))):
+            raise ValueError("shares and their covariance must be finite; leave bins without a measurement out")
+
+    @property
+    def bins(self) -> Bins:
+        """The bins of all histograms, put end to end."""
+        return Bins(self.edges)
+
+    @classmethod
+    def of(cls, columns: Mapping[str, ArrayLike], n_bins: int = 20, names: str | Iterable[str] = NAMES) -> Histograms:
+        """Histograms of events, with bins that hold about equally many.
+
+        Parameters
+        ----------
+        columns : mapping of str to array_like, shape (M,)
+            Such as `hadtutor.observables.compute` returns.
+        n_bins : int
+            At most so many bins for each.
+        names : str or sequence of str
+
+        Returns
+        -------
+        Histograms
+            With the full covariance, also between observables.
+
+        Raises
+        ------
+        HomerError
+            If an observable is NaN or infinite; moments of ln x may be NaN in one event of a thousand.
+        """
+        n_bins, wanted = whole(n_bins, "n_bins"), several(names, "names")
+        if not wanted:
+            raise ValueError("histograms of no observable say nothing; give at least one name")
+        values = {name: column(columns[name], name) for name in wanted}
+        check_columns(values, "data")
+        bins = Bins({name: open_edges(v, n_bins, whole_numbers=False) for name, v in values.items()})
+        places = bins.places(values)
+        n = places.shape[1]
+        shares = bins.shares(places, np.full(n, 1.0 / n))
+        pairs = bins.pairs(places, np.ones(n)) / n
+        return cls(bins.edges, shares, (pairs - np.outer(shares, shares)) / (n - 1))
+
+
+def step_one_histograms(
+    columns: Mapping[str, ArrayLike], histograms: Histograms, log_w: ArrayLike | None = None
+) -> tuple[np.ndarray, float, int]:
+    r"""Weights for which the simulation has the measured histograms, and which are otherwise as equal as can be.
+
+    :math:`\ln w = \sum_k \theta_k(\mathrm{bin}_k(x))`, a function of each observable by itself: it maximises the
+    likelihood of the histograms less the Kullback–Leibler divergence of the weighted to the unweighted simulation.
+
+    Parameters
+    ----------
+    columns : mapping of str to array_like, shape (N,)
+        Observables of the simulation.
+    histograms : Histograms
+    log_w : array_like, shape (N,), optional
+        Log weights that the simulation has already.
+
+    Returns
+    -------
+    log_ratio : ndarray, shape (N,)
+    chi2 : float
+        Of the histograms and the simulation as it came, with the errors of both.
+    ndf : int
+
+    Raises
+    ------
+    HomerError
+        If a bin that has data is empty in the simulation, which no weight can fill; or an observable is no number.
+    """
+    bins = histograms.bins
+    values = {name: column(columns[name], name) for name in histograms.edges}
+    check_columns(values, "simulation")
+    places = bins.places(values, overflow=True)
+    log_w = log_weights(log_w, places.shape[1])
+    w = np.exp(log_w - logsumexp(log_w))
+    now = bins.shares(places, w)
+    empty = (now == 0) & (histograms.shares > 3.0 * np.sqrt(np.diag(histograms.covariance)))
+    if empty.any():
+        raise HomerError(
+            f"data outside the support of the simulation: a bin of {bins.owners[np.argmax(empty)]} has data and no "
+            "simulated event; simulate more events, or with parameters nearer to the data"
+        )
+    root = whiten(histograms.covariance + bins.covariance(places, w), 1e-8)
+    difference = (histograms.shares - now) @ root
+    scale = 1.0 / np.sqrt(np.maximum(histograms.shares, 1e-4))
+
+    def log_ratio(theta):
+        return np.append(theta, 0.0)[places].sum(axis=0)  # an event in no bin keeps its weight
+
+    def objective(x):
+        theta = x * scale
+        log_r = log_ratio(theta)
+        log_norm = logsumexp(log_r, b=w)
+        new = bins.shares(places, w * np.exp(log_r - log_norm))
+        slack = histograms.covariance @ theta
+        value = log_norm - theta @ histograms.shares + 0.5 * theta @ slack
+        return value, scale * (new - histograms.shares + slack)
+
+    best = minimize(objective, np.zeros(len(scale)), jac=True, method="L-BFGS-B", options={"maxiter": 300})
+    log_r = log_ratio(best.x * scale)
+    return log_r - logsumexp(log_r, b=w), float(difference @ difference), root.shape[1]
