@@ -63,7 +63,7 @@ class BayesMLP(MLP):
     (torch.Size([5, 1]), True)
     """
 
-    layer = BayesLinear
+    _layer = BayesLinear
 
     def kl(self) -> Tensor:
         """Kullback-Leibler divergence of all weights to standard Gaussians.

@@ -71,7 +71,7 @@ class MLP(nn.Sequential):
     torch.Size([5, 1])
     """
 
-    layer: Callable[..., nn.Module] = nn.Linear
+    _layer: Callable[..., nn.Module] = nn.Linear
 
     def __init__(
         self, *sizes: int, activation: Callable[[], nn.Module] = nn.ReLU, dtype: torch.dtype | None = None
@@ -82,7 +82,7 @@ class MLP(nn.Sequential):
             )
         layers: list[nn.Module] = []
         for n_in, n_out in zip(sizes[:-1], sizes[1:]):
-            layers += [self.layer(n_in, n_out, dtype=torch.float32), activation()]
+            layers += [self._layer(n_in, n_out, dtype=torch.float32), activation()]
         super().__init__(*layers[:-1])
         self.to(torch.get_default_dtype() if dtype is None else dtype)
 
