@@ -79,10 +79,13 @@ def assert_laws(sample, tolerance):
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_every_string_keeps_the_laws(events, name, settings):
-    if name == "torch float32" and settings["energy"] > 1e4:
-        pytest.skip("masses of pions are lost in single precision")
     sample = events(2000, **settings)
-    assert_laws(sample, CONSERVATION[name])
+    if name == "torch float32" and settings["energy"] > 1e4:
+        # The mass of a pion is lost in the rounding of its energy; what needs no mass must hold all the same.
+        checks.assert_neutral(sample)
+        checks.assert_charges_alternate(sample)
+    else:
+        assert_laws(sample, CONSERVATION[name])
     assert (sample.energy, sample.quark) == (settings["energy"], settings["quark"])
 
 
