@@ -7,45 +7,16 @@ __version__ = "0.1.0"
 # Where the names used most live. All is imported when first used: nobody waits for torch, matplotlib, scipy or Pythia
 # who does not need them.
 _HOME = {
-    "ClusterParams": "params",
-    "Clusters": "events",
-    "Constituents": "events",
-    "DataFileError": "files",
-    "HadronizationError": "strings",
-    "Hadrons": "events",
-    "Histories": "events",
-    "LundMixture": "params",
-    "LundParams": "params",
-    "Sample": "events",
-    "Showers": "events",
-    "hadronize_clusters": "cluster",
-    "hadronize_strings": "strings",
-    "progress": "_support.bars",
-}
+    **dict.fromkeys(("Clusters", "Constituents", "Hadrons", "Histories", "Sample", "Showers"), "events"),
+    **dict.fromkeys(("ClusterParams", "LundMixture", "LundParams"), "params"),
+    **dict.fromkeys(("HadronizationError", "hadronize_strings"), "strings"),
+    "DataFileError": "files", "hadronize_clusters": "cluster", "progress": "_support.bars",
+}  # fmt: skip
 _MODULES = (
-    "cluster",
-    "datasets",
-    "estimates",
-    "events",
-    "files",
-    "gan",
-    "homer",
-    "kinematics",
-    "lund",
-    "metrics",
-    "nets",
-    "observables",
-    "params",
-    "particles",
-    "plotting",
-    "pythia",
-    "reproduce",
-    "rsa",
-    "strings",
-    "training",
-    "weights",
+    "cluster", "datasets", "estimates", "events", "files", "gan", "homer", "kinematics", "lund", "metrics", "nets",
+    "observables", "params", "particles", "plotting", "pythia", "reproduce", "rsa", "strings", "training", "weights",
     "widgets",
-)
+)  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]
 

@@ -1,7 +1,5 @@
 """``python -m hadtutor reproduce NAME``: run an experiment of paper size."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Sequence
 
@@ -21,11 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run.add_argument("--out", help="folder for the results (default: data/results)")
     run.add_argument("--quiet", action="store_true", help="no progress bars")
     options = parser.parse_args(arguments)
-    result = reproduce(
-        options.name, n_events=options.events, out=options.out, threads=options.threads, rng=options.seed,
-        experiments=options.experiments, progress=not options.quiet,
-    )  # fmt: skip
-    print(summary(result))
+    shared = {name: getattr(options, name) for name in ("out", "threads", "experiments")}
+    progress = not options.quiet
+    print(summary(reproduce(options.name, n_events=options.events, rng=options.seed, progress=progress, **shared)))
 
 
 if __name__ == "__main__":

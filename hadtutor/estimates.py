@@ -1,15 +1,15 @@
 """Values of parameters with their errors: what every fit answers with."""
 
-from __future__ import annotations
-
 import html
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaincc
 
 from .files import DataFileError, read_arrays, write_arrays
+from .params import params_from
 
 __all__ = ["Estimate"]
 
@@ -21,20 +21,13 @@ class Estimate:
     Attributes
     ----------
     names, values, covariance : tuple of str, ndarray of shape (P,), ndarray of shape (P, P)
-        Of the P parameters that were fitted.
-    chi2 : float
-        At the minimum; NaN if what was made small is no χ².
-    ndf : int or None
-        Degrees of freedom.
+        Of the P parameters that were fitted; other shapes are a ValueError.
+    chi2, ndf : float, int or None
+        At the minimum, NaN if what was made small is no χ², and degrees of freedom.
     n_eff : float
         Effective number of simulated events at the minimum; NaN where nothing was weighted.
     message : str
         Empty if all went well, else what went wrong and what to try.
-
-    Raises
-    ------
-    ValueError
-        If there is not one value for each name, or the covariance has another shape.
 
     Examples
     --------
@@ -54,6 +47,7 @@ class Estimate:
     def __post_init__(self) -> None:
         self.names, n = tuple(self.names), len(self.names)
         self.values, self.covariance = np.asarray(self.values), np.asarray(self.covariance)
+        self.chi2, self.n_eff = float(self.chi2), float(self.n_eff)
         got = self.values.shape, self.covariance.shape
         if got != ((n,), (n, n)):
             wanted = f"values and a covariance of shapes ({n},) and ({n}, {n})"
@@ -90,32 +84,27 @@ class Estimate:
         return f"<table><caption>{html.escape('; '.join(self._quality()))}</caption>{head}{cells}</table>"
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write values, covariance and quality to a file; what else a fit knows stays behind.
-
-        Parameters
-        ----------
-        path : str or Path
-            Replaced only once the new file is complete.
-        """
-        header = {"kind": "estimate", "names": list(self.names), "ndf": self.ndf, "message": self.message}
-        numbers = {"chi2": float(self.chi2), "n_eff": float(self.n_eff)}
-        write_arrays(path, {"values": np.asarray(self.values), "covariance": self.covariance}, header | numbers)
+        """Write to a file at `path`: all arrays, numbers, words and `params` of the fit, but no log and no events."""
+        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        arrays = {name: value for name, value in known.items() if isinstance(value, np.ndarray)}
+        header: dict[str, Any] = {"kind": "estimate", "names": list(self.names), "ndf": self.ndf}
+        header |= {"message": self.message} | {
+            name: float(value) for name, value in known.items() if isinstance(value, float)
+        }
+        header |= {"params": known["params"]._asdict()} if "params" in known else {}
+        write_arrays(path, arrays, header)
 
     @staticmethod
-    def load(path: str | os.PathLike) -> Estimate:
-        """Read what `save` wrote, an `Estimate`.
+    def load(path: str | os.PathLike) -> "Estimate":
+        """Read what `save` wrote to `path`: an `Estimate`, with what else the fit knew as its attributes.
 
-        Parameters
-        ----------
-        path : str or Path
-
-        Raises
-        ------
-        DataFileError
-            If it is no file of an estimate.
+        A `DataFileError` says if it is no file of an estimate.
         """
         arrays, header = read_arrays(path)
         if header.get("kind") != "estimate":
             raise DataFileError(f"{path} is no estimate, but {header.get('kind', 'something else')}")
-        rest = {name: header[name] for name in ("chi2", "ndf", "n_eff", "message")}
-        return Estimate(header["names"], arrays["values"], arrays["covariance"], **rest)
+        estimate = Estimate(**{f.name: (arrays | header)[f.name] for f in fields(Estimate)})
+        numbers = {name: value for name, value in header.items() if isinstance(value, float)}
+        params = {"params": params_from(header["params"])} if "params" in header else {}
+        vars(estimate).update(arrays | numbers | params)
+        return estimate

@@ -1,7 +1,5 @@
 """Our files: named arrays with a header, a format version and a checksum, in one compressed npz."""
 
-from __future__ import annotations
-
 import bz2
 import contextlib
 import errno
@@ -35,30 +33,9 @@ class DataFileError(ValueError):
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """A path to write to, whose file takes the place of `path` once it is complete; if writing fails, nothing is left.
 
-    Parameters
-    ----------
-    path : str or Path
-        ``~`` is the home folder. A link stays, and what it points to is replaced. A pipe or a device is written to as
-        it is: there is nothing to be replaced.
-
-    Yields
-    ------
-    pathlib.Path
-        In the same folder, with the same ending, and with a name that no other thread, process or container has.
-
-    Raises
-    ------
-    FileNotFoundError, IsADirectoryError
-        If there is no such folder, or `path` is one.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacing(os.path.join(folder, "numbers.txt")) as part:
-    ...         n_written = part.write_text("1 2 3")
-    ...     os.listdir(folder)
-    ['numbers.txt']
+    It has the same folder and ending, and a name that no other thread, process or container has. A link stays, and what
+    it points to is replaced; ``~`` is the home folder; a pipe or a device is written to as it is.
+    FileNotFoundError, IsADirectoryError: there is no such folder, or `path` is one.
     """
     path = pathlib.Path(path).expanduser().resolve()
     if path.is_dir():
@@ -88,25 +65,10 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def reading(path: str | os.PathLike, kind: str, whole: bool = False) -> Iterator[pathlib.Path]:
-    """Turn what a reader stumbles over into a `DataFileError`; what is no fault of the file passes as it is.
+    """Yield `path`, and turn what a reader of this `kind` of file stumbles over into a `DataFileError`.
 
-    Parameters
-    ----------
-    path : str or Path
-    kind : str
-        What the file should be, such as "Parquet file of hadrons".
-    whole : bool
-        Whether the file has been read, so that what is wrong now is not damage: it holds something else.
-
-    Yields
-    ------
-    pathlib.Path
-        The same path, ``~`` being the home folder.
-
-    Raises
-    ------
-    DataFileError
-        In place of any error but those of a missing, forbidden or unsuitable path, of a missing package, of memory.
+    Errors of a missing, forbidden or unsuitable path, of a missing package, of memory pass as they are. `whole` says
+    that the file has been read, so that what is wrong now is not damage: it holds something else.
     """
     try:
         yield pathlib.Path(path).expanduser()
@@ -120,16 +82,9 @@ def reading(path: str | os.PathLike, kind: str, whole: bool = False) -> Iterator
 
 @contextlib.contextmanager
 def opened(path: str | os.PathLike) -> Iterator[tuple[Any, Any]]:
-    """Open a file for reading in one go, a pipe too, and decompress what begins as gzip, bz2 or xz do.
+    """Open the file at `path`, a pipe too, and decompress what begins as gzip, bz2 or xz do.
 
-    Parameters
-    ----------
-    path : str or Path
-
-    Yields
-    ------
-    file, raw : binary file
-        What is in it, and as it lies on the disk; ``raw.tell()`` says how much has been read.
+    Yields what is in it, and the file as it lies on the disk, whose ``tell()`` says how much has been read.
     """
     with open(pathlib.Path(path).expanduser(), "rb") as raw:
         head = raw.peek(6)
@@ -139,14 +94,7 @@ def opened(path: str | os.PathLike) -> Iterator[tuple[Any, Any]]:
 
 
 def foreign(path: str | os.PathLike, kind: str, head: bytes) -> DataFileError:
-    """The error for a file that should be a `kind`, and whose `head` says it is something else.
-
-    Parameters
-    ----------
-    path : str or Path
-    kind : str
-    head : bytes
-    """
+    """The error for a file at `path` that should be a `kind`, and whose `head` says it is something else."""
     looks = next((what for begin, what in _LOOKS.items() if re.match(begin, head.lstrip())), "")
     return DataFileError(f"{path} is no {kind}" + (f"; it is empty{looks}" if not head else looks and f", but {looks}"))
 
@@ -165,22 +113,14 @@ _LOOKS = {
 
 
 def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], header: Mapping[str, Any]) -> None:
-    """Write named arrays and a header to one compressed npz file.
+    """Write named `arrays`, of numbers or bools of any shape, to one compressed npz file at `path`.
 
-    The first bytes of all numbers lie together, then the second ones, and so on, which packs better.
-
-    Parameters
-    ----------
-    path : str or Path
-        Replaced only once the new file is complete.
-    arrays : dict of str to ndarray
-        Of numbers or bools, of any shape.
-    header : dict
-        What else belongs to the file; anything JSON can hold. Let its ``kind`` say what the file holds.
+    The `header` is what else belongs to the file, anything JSON can hold; let its ``kind`` say what the file holds. The
+    first bytes of all numbers lie together, then the second ones, and so on, which packs better.
     """
     about = {"format": "hadtutor", "version": FORMAT_VERSION, "sha256": _digest(arrays), **header}
-    about |= {"dtypes": {name: a.dtype.str for name, a in arrays.items()}}
-    about |= {"shapes": {name: a.shape for name, a in arrays.items()}}
+    about["dtypes"] = {name: a.dtype.str for name, a in arrays.items()}
+    about["shapes"] = {name: a.shape for name, a in arrays.items()}
     planes: dict[str, Any] = {"header": np.array(json.dumps(about))}
     for name, a in arrays.items():
         planes[name] = np.ascontiguousarray(a).reshape(-1).view(np.uint8).reshape(-1, a.dtype.itemsize).T
@@ -189,22 +129,9 @@ def write_arrays(path: str | os.PathLike, arrays: Mapping[str, np.ndarray], head
 
 
 def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what `write_arrays` wrote.
+    """Arrays, flat where an old file does not say their shapes, and header that `write_arrays` wrote to `path`.
 
-    Parameters
-    ----------
-    path : str or Path
-
-    Returns
-    -------
-    arrays : dict of str to ndarray
-        Flat where an old file does not say their shapes.
-    header : dict
-
-    Raises
-    ------
-    FileNotFoundError, DataFileError
-        If there is no such file, or it is damaged, truncated, of another kind, or from a newer hadtutor.
+    A `DataFileError` says if it is damaged, truncated, of another kind, or from a newer hadtutor.
     """
     kind = "hadtutor file"
     with reading(path, kind) as place:
@@ -215,16 +142,12 @@ def read_arrays(path: str | os.PathLike) -> tuple[dict[str, np.ndarray], dict[st
             header = json.loads(str(npz["header"])) if "header" in npz else None
             if not isinstance(header, dict) or header.get("format") != "hadtutor":
                 raise foreign(path, kind, b"-")
-            if header["version"] > FORMAT_VERSION:
-                raise DataFileError(
-                    f"{path} has format version {header['version']}, this hadtutor reads up to {FORMAT_VERSION}; "
-                    "install a newer hadtutor to read it"
-                )
-            shapes = header.get("shapes", {})
-            arrays = {
-                name: np.ascontiguousarray(npz[name].T).view(dtype).reshape(shapes.get(name, -1))
-                for name, dtype in header["dtypes"].items()
-            }
+            if (version := header["version"]) > FORMAT_VERSION:
+                wanted = f"this hadtutor reads up to {FORMAT_VERSION}; install a newer hadtutor to read it"
+                raise DataFileError(f"{path} has format version {version}, {wanted}")
+            arrays, shapes = {}, header.get("shapes", {})
+            for name, dtype in header["dtypes"].items():
+                arrays[name] = np.ascontiguousarray(npz[name].T).view(dtype).reshape(shapes.get(name, -1))
             if _digest(arrays) != header["sha256"]:
                 raise ValueError("its checksum does not match its contents")
     return arrays, header

@@ -1,11 +1,8 @@
 """The numbers the hadronization models are tuned with, their units and their published values.
 
-Parameters are checked when they are made, never change, and are floats: ``LundParams(a=-1)`` is an error. Square and
-round brackets say which values are allowed: (0, 10] is above 0 and up to 10. The limits lie far beyond what describes
-data; past them a string can take for ever to become hadrons.
+They are checked when they are made, and never change. Square and round brackets say what is allowed: (0, 10] is above
+0 and up to 10. The limits lie far beyond what describes data; past them a string can take for ever to become hadrons.
 """
-
-from __future__ import annotations
 
 import functools
 from collections.abc import Callable
@@ -50,9 +47,8 @@ _RANGES: dict[str, tuple] = {
     "stop_mass": (0.0, 100.0, " GeV"),
     "stop_new_flavour": (0.0, 100.0),
     "stop_smear": (0.0, 0.5),
-    "enhanced_fraction": (0.0, 1.0),
     "enhanced_width": (0.0, 10.0, "", True),
-    "u_fraction": (0.0, 1.0),
+    **dict.fromkeys(("enhanced_fraction", "u_fraction"), (0.0, 1.0)),
     **dict.fromkeys(_MASSES, (0.0, 1000.0, " GeV", True)),
     **dict.fromkeys(("cl_pow", "cl_pow_charm", "cl_pow_bottom"), (0.0, 100.0, "", True)),
     # Above 3 nearly all draws of two masses that large do not fit into the cluster.
@@ -62,9 +58,9 @@ _RANGES: dict[str, tuple] = {
 }
 
 
-def _mixed(mixture: LundMixture) -> tuple:
+def _mixed(mixture: "LundMixture") -> tuple:
     components, fractions = mixture
-    if not isinstance(components, (tuple, list)) or not isinstance(fractions, (tuple, list)):
+    if not (isinstance(components, (tuple, list)) and isinstance(fractions, (tuple, list))):
         raise TypeError("components and fractions must be tuples, LundMixture((one, other), (0.5, 0.5))")
     if len(components) != len(fractions) or not components:
         raise ValueError(f"a mixture wants one fraction for each component, got {len(fractions)} for {len(components)}")
@@ -79,11 +75,11 @@ def _mixed(mixture: LundMixture) -> tuple:
     return tuple(components), shares
 
 
-def _splitting(params: ClusterParams) -> list[float]:
+def _splitting(params: "ClusterParams") -> list[float]:
     checked = _in_ranges(params)
-    if checked[0] <= 2.0 * checked[1]:
-        least = f"{2.0 * checked[1]:g} GeV, twice mass_ud, for a gluon to split into quarks"
-        raise ValueError(f"gluon_mass must be > {least}, got {params.gluon_mass!r}")
+    if checked[0] <= (least := 2.0 * checked[1]):
+        why = "twice mass_ud, for a gluon to split into quarks"
+        raise ValueError(f"gluon_mass must be > {least:g} GeV, {why}, got {params.gluon_mass!r}")
     return checked
 
 
@@ -91,22 +87,21 @@ def _splitting(params: ClusterParams) -> list[float]:
 class LundParams(NamedTuple):
     r"""Parameters of the Lund string model, with the names and the defaults of the field.
 
-    Defaults are the Monash 2013 tune :cite:p:`skands2014tuning` where it fixes a value; `stop_mass` is the
-    value of Pythia before 8.316, the one behind the published machine-learning papers, and
-    `enhanced_fraction` is zero as in the pion-string studies (Pythia's own default is 0.01).
+    Defaults are the Monash 2013 tune :cite:p:`skands2014tuning` where it fixes a value; `stop_mass` is the value of
+    Pythia before 8.316, the one behind the published machine-learning papers, and `enhanced_fraction` is zero as in
+    the pion-string studies (Pythia's own default is 0.01).
 
     Attributes
     ----------
     a : float
-        Power of :math:`(1-z)` in the fragmentation function (``StringZ:aLund``), dimensionless, [0, 20].
+        Power of :math:`(1-z)` in the fragmentation function (``StringZ:aLund``), [0, 20].
     b : float
-        Exponential slope in :math:`m_T^2/z` (``StringZ:bLund``), GeV\ :sup:`-2`, [0.001, 1000].
+        Slope in :math:`m_T^2/z` (``StringZ:bLund``), GeV\ :sup:`-2`, [0.001, 1000].
     sigma_pt : float
         Width of the quark transverse momentum (``StringPT:sigma``), GeV, (0, 10]; one string break gives
         :math:`\langle p_x^2 \rangle = \sigma^2/2`.
     stop_mass : float
-        Mass at which the iteration stops, before quark masses are added (``StringFragmentation:stopMass``), GeV,
-        [0, 100].
+        Mass at which a string ends, before quark masses are added (``StringFragmentation:stopMass``), GeV, [0, 100].
     stop_new_flavour : float
         Weight of the mass of the newly made quark in the stopping mass (``stopNewFlav``), [0, 100].
     stop_smear : float
@@ -120,8 +115,6 @@ class LundParams(NamedTuple):
 
     Examples
     --------
-    >>> LundParams(a=0.3).b
-    0.98
     >>> LundParams().replace(sigma_pt=-0.3)
     Traceback (most recent call last):
     ...
@@ -138,13 +131,8 @@ class LundParams(NamedTuple):
     enhanced_width: float = 2.0
     u_fraction: float = 0.5
 
-    def replace(self, **changes: float) -> LundParams:
-        """The same with some fields changed, and checked again.
-
-        Parameters
-        ----------
-        **changes : new values by name
-        """
+    def replace(self, **changes: float) -> "LundParams":
+        """The same with `changes`, new values by name, and checked again."""
         return self._replace(**changes)
 
 
@@ -162,24 +150,13 @@ class LundMixture(NamedTuple):
         They may differ in a and b alone.
     fractions : tuple of float
         How often each is taken; (0, 1], and 1 in all.
-
-    Examples
-    --------
-    >>> half_and_half = LundMixture((LundParams(a=0.68), LundParams(a=0.30)), (0.5, 0.5))
-    >>> half_and_half.fractions
-    (0.5, 0.5)
     """
 
     components: tuple[LundParams, ...]
     fractions: tuple[float, ...]
 
-    def replace(self, **changes: tuple) -> LundMixture:
-        """The same with some fields changed, and checked again.
-
-        Parameters
-        ----------
-        **changes : new values by name
-        """
+    def replace(self, **changes: tuple) -> "LundMixture":
+        """The same with `changes`, new values by name, and checked again."""
         return self._replace(**changes)
 
 
@@ -194,13 +171,10 @@ class ClusterParams(NamedTuple):
 
     Attributes
     ----------
-    gluon_mass : float
-        Constituent mass of the gluon (``g:ConstituentMass``), GeV, (0, 1000], more than twice `mass_ud`.
-    mass_ud, mass_s, mass_c, mass_b : float
-        Constituent masses of the quarks, GeV, (0, 1000].
+    gluon_mass, mass_ud, mass_s, mass_c, mass_b : float
+        Constituent masses (``g:ConstituentMass``), GeV, (0, 1000]; the gluon's more than twice `mass_ud`.
     cl_max, cl_max_charm, cl_max_bottom : float
-        Largest mass of a cluster that does not break (``ClMaxLight``, ``ClMaxCharm``, ``ClMaxBottom``), before quark
-        masses are added, GeV, (0, 1000].
+        Largest mass of an unbroken cluster (``ClMaxLight``, …), before quark masses are added, GeV, (0, 1000].
     cl_pow, cl_pow_charm, cl_pow_bottom : float
         Power with which they are added (``ClPowLight``, …), (0, 100].
     p_split, p_split_charm, p_split_bottom : float
@@ -208,23 +182,12 @@ class ClusterParams(NamedTuple):
         (``PSplitLight``, …), (0, 3].
     cl_smr, cl_smr_charm, cl_smr_bottom : float
         Smearing of the direction of a hadron about its perturbative quark (``ClSmrLight``, …), [0, 1000]; 0 for none.
-    pwt_s : float
-        Weight of a new s quark, that of u and d being 1 (``PwtSquark``), [0, 1000].
-    pwt_diquark : float
-        Weight of diquarks, that of quarks being 1 (``PwtDIquark``), [0, 1000].
+    pwt_s, pwt_diquark : float
+        Weight of a new s quark and of diquarks, that of u and d being 1 (``PwtSquark``, ``PwtDIquark``), [0, 1000].
     vector_wt : float
         Weight of vector mesons, that of pseudoscalars being 1; spin states count besides (``Weight3S1``), [0, 1000].
     dec_wt : float
         Amplitude of decuplet baryons, that of the octet being 1; its square is the weight (``DecWt``), [0, 1000].
-
-    Examples
-    --------
-    >>> ClusterParams(cl_max=3.0).cl_pow
-    1.85
-    >>> ClusterParams(cl_max=0)
-    Traceback (most recent call last):
-    ...
-    ValueError: cl_max must be > 0 and <= 1000 GeV, got 0
     """
 
     gluon_mass: float = 0.95  # GeV
@@ -249,19 +212,21 @@ class ClusterParams(NamedTuple):
     vector_wt: float = 1.0
     dec_wt: float = 0.62
 
-    def replace(self, **changes: float) -> ClusterParams:
-        """The same with some fields changed, and checked again.
-
-        Parameters
-        ----------
-        **changes : new values by name
-        """
+    def replace(self, **changes: float) -> "ClusterParams":
+        """The same with `changes`, new values by name, and checked again."""
         return self._replace(**changes)
 
 
 CLUSTER_LEP = ClusterParams(pwt_s=0.30, pwt_diquark=0.90, vector_wt=0.31)
 """Published values, but for three weights that bring the numbers of π±, K± and p in the packaged showers to LEP's.
 
-The fit is in chapter 4 of the book. It belongs to showers of Pythia and to hadrons of the lowest multiplets: the
-published values were tuned with another shower and more hadrons.
+The fit is in the book's chapter on two models and LEP. It belongs to showers of Pythia and to hadrons of the lowest
+multiplets: the published values were tuned with another shower and more hadrons.
 """
+
+
+def params_from(values: dict[str, Any]) -> LundParams | LundMixture | ClusterParams:
+    """Parameters from what their ``_asdict()`` has become in the header of a file."""
+    if "components" in values:
+        return LundMixture(tuple(LundParams(*v) for v in values["components"]), tuple(values["fractions"]))
+    return (ClusterParams if "gluon_mass" in values else LundParams)(**values)

@@ -1,10 +1,7 @@
 """Masses and charges of hadrons, leptons and the photon, and the quark flavours a string can end in.
 
-They come from ``data/particles.csv``, written by ``tools/make_particles.py`` from the tables of the Particle Data
-Group as the `particle` package carries them.
+``tools/make_particles.py`` takes them from the tables of the Particle Data Group, as the `particle` package has them.
 """
-
-from __future__ import annotations
 
 import csv
 from typing import NamedTuple
@@ -19,18 +16,7 @@ __all__ = ["PARTICLES", "Particle", "QUARKS", "charge_of", "mass_of", "name_of"]
 
 
 class Particle(NamedTuple):
-    """One row of the particle table.
-
-    Attributes
-    ----------
-    pid : int
-        PDG code.
-    name : str
-    mass : float
-        [GeV]
-    charge : int
-        In units of the positron charge.
-    """
+    """One row of the table: PDG code `pid`, `name`, `mass` [GeV], and `charge` in units of the positron charge."""
 
     pid: int
     name: str
@@ -38,13 +24,10 @@ class Particle(NamedTuple):
     charge: int
 
 
-def _read_table():
-    with open(data_folder() / "particles.csv", newline="", encoding="utf-8") as file:
-        rows = csv.DictReader(line for line in file if not line.startswith("#"))
-        return {int(r["pid"]): Particle(int(r["pid"]), r["name"], float(r["mass_gev"]), int(r["charge"])) for r in rows}
-
-
-PARTICLES: dict[int, Particle] = _read_table()
+with open(data_folder() / "particles.csv", newline="", encoding="utf-8") as _file:
+    _table = csv.DictReader(line for line in _file if not line.startswith("#"))
+    _read = [Particle(int(r["pid"]), r["name"], float(r["mass_gev"]), int(r["charge"])) for r in _table]
+PARTICLES: dict[int, Particle] = {particle.pid: particle for particle in _read}
 """PDG code to `Particle`."""
 QUARKS = {"d": 1, "u": 2}
 """Flavours a string can end in, with their PDG codes."""
@@ -62,50 +45,23 @@ _ROWS[_CODES[abs(_CODES) < NEAR]] = np.flatnonzero(abs(_CODES) < NEAR)
 def charge_of(pid: ArrayLike) -> np.ndarray:
     """Electric charge of each particle, in units of the positron charge: whole numbers, in the shape of `pid`.
 
-    Parameters
-    ----------
-    pid : array_like of int
-
-    Raises
-    ------
-    ValueError
-        If a code is not in `PARTICLES`: a parton, a nucleus, or no code at all.
+    A code that is not in `PARTICLES` (a parton, a nucleus, or no code at all) is a ValueError.
 
     Examples
     --------
-    >>> charge_of(np.array([211, 111, -211])).tolist()
+    >>> charge_of([211, 111, -211]).tolist()
     [1, 0, -1]
     """
     return _CHARGES[_rows(pid)]
 
 
 def mass_of(pid: ArrayLike) -> np.ndarray:
-    """Mass of each particle [GeV], in the shape of `pid`; for codes as in `charge_of`.
-
-    Parameters
-    ----------
-    pid : array_like of int
-
-    Examples
-    --------
-    >>> mass_of([211, 111])
-    array([0.13957039, 0.1349768 ])
-    """
+    """Mass of each particle [GeV], in the shape of `pid`; for codes as in `charge_of`."""
     return _MASSES[_rows(pid)]
 
 
 def name_of(pid: ArrayLike) -> np.ndarray:
-    """Name of each particle, in the shape of `pid`; for codes as in `charge_of`.
-
-    Parameters
-    ----------
-    pid : array_like of int
-
-    Examples
-    --------
-    >>> name_of([211, 3122]).tolist()
-    ['pi+', 'Lambda']
-    """
+    """Name of each particle, such as ``"pi+"``, in the shape of `pid`; for codes as in `charge_of`."""
     return _NAMES[_rows(pid)]
 
 

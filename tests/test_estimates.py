@@ -1,11 +1,14 @@
 """What every fit answers with."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from hadtutor.estimates import Estimate
 from hadtutor.files import DataFileError, write_arrays
+from hadtutor.params import LundMixture, LundParams
 
 
 def estimate(**quality):
@@ -50,6 +53,34 @@ def test_a_file_holds_values_and_quality(tmp_path):
     write_arrays(path, {"values": np.zeros(2)}, {"kind": "other"})
     with pytest.raises(DataFileError, match="no estimate, but other"):
         Estimate.load(path)
+
+
+def test_a_file_holds_what_else_a_fit_knows(tmp_path):
+    """All but what lives on events: parameters of either kind, further numbers and arrays."""
+
+    @dataclass(eq=False, kw_only=True)
+    class Fit(Estimate):
+        params: LundParams | LundMixture
+        loss: float
+        bootstraps: np.ndarray
+        log: list
+
+    for params in (LundParams(a=0.3), LundMixture((LundParams(), LundParams(a=0.3)), (0.25, 0.75))):
+        fit = Fit(
+            names=("a",),
+            values=[0.3],
+            covariance=[[1e-4]],
+            params=params,
+            loss=0.5,
+            bootstraps=np.ones((3, 1)),
+            log=[1],
+        )
+        fit.save(tmp_path / "fit.npz")
+        again = Estimate.load(tmp_path / "fit.npz")
+        assert (again.params, again.loss) == (params, 0.5)
+        assert np.array_equal(again.bootstraps, fit.bootstraps)
+        assert np.isnan(again.chi2)
+        assert not hasattr(again, "log")
 
 
 def test_no_parameter_is_no_error():

@@ -1,4 +1,5 @@
 import copy
+import inspect
 import math
 import pickle
 import re
@@ -286,8 +287,8 @@ def test_parameters_are_what_named_tuples_are(params):
 def ranges_in_words(kind):
     """Names and limits (low, whether it is included, high) that the docstring gives."""
     found = {}
-    section = re.search(r"Attributes\n +-+\n(.*?)\n\n    Examples", kind.__doc__, re.S)[1]
-    for entry in re.split(r"\n(?=    \w)", section):
+    section = re.search(r"Attributes\n-+\n(.*?)(?:\n\nExamples|$)", inspect.getdoc(kind), re.S)[1]
+    for entry in re.split(r"\n(?=\w)", section):
         names = entry.strip().split(" : ")[0].split(", ")
         kind_of, low, high = re.search(r"([\[(])([\d.]+), ([\d.]+)\]", entry).groups()
         found |= dict.fromkeys(names, (float(low), kind_of == "[", float(high)))

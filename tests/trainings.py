@@ -13,7 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from hadtutor.nets import MLP, torch_seed
 from hadtutor.training import Table, classifier_loss, train
-from hadtutor.training.validation import mean_loss
+from hadtutor.training.losses import mean_loss
 
 EVENTS, BATCH, EPOCHS = 50, 16, 5
 STEPS = math.ceil(EVENTS / BATCH)

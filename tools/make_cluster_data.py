@@ -1,6 +1,7 @@
 """Make data/cluster-scan.csv and data/cluster-lep.csv: clusters with decays by real Pythia 8 (extra ``pythia``).
 
-Chapter 4 makes smaller samples of the same kind itself, and reads these files where pythia8mc is not installed.
+The chapter on two models and LEP makes smaller samples of the same kind itself, and reads these files where pythia8mc
+is not installed.
 """
 
 import hashlib
@@ -19,7 +20,7 @@ XI = np.linspace(0, 6, 21)  # ln(1/x)
 FIGURES = ("thrust", "nch", "xp")
 SCANNED = ("pwt_s", "pwt_diquark", "vector_wt")
 CENTRE, FACTOR = (0.3, 0.9, 0.4), 1.6
-EARLY_END = "TimeShower:pTmin = 0.65"  # Pythia's own is 0.5 GeV; Herwig 7.3 ends its shower at 0.65 GeV
+EARLY_END = "TimeShower:pTmin = 0.65"  # Pythia's own is 0.5 GeV; Herwig 7.3 ends its shower at 0.65 GeV in another p_T
 
 
 def scan_points():

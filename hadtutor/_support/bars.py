@@ -1,10 +1,7 @@
 """Progress bars for work that lasts: nothing is opened before the work has lasted `DELAY` seconds.
 
-A bar of tqdm opens its widgets in a notebook at once, even if it is told to wait before it shows itself. A loop of many
-quick calls would then flood the front end with messages, so that other output is lost.
+tqdm itself opens its widgets in a notebook at once; many quick calls would flood the front end, and output be lost.
 """
-
-from __future__ import annotations
 
 import os
 import time
@@ -14,7 +11,6 @@ from typing import Any
 from tqdm.auto import tqdm
 
 DELAY = 3.0  # seconds
-
 # Off where a book is built: tools/selfcontained.py says so to the kernels that run its chapters.
 _shown = os.environ.get("HADTUTOR_PROGRESS", "1") != "0"
 
@@ -22,16 +18,8 @@ _shown = os.environ.get("HADTUTOR_PROGRESS", "1") != "0"
 def progress(show: bool) -> None:
     """Show progress bars or not, from now on and everywhere.
 
-    Parameters
-    ----------
-    show : bool
-        False silences all bars, whatever the argument `progress` of a function says. It is so from the start where the
-        environment variable ``HADTUTOR_PROGRESS`` is 0, and where a Jupyter Book is built.
-
-    Examples
-    --------
-    >>> import hadtutor as ht
-    >>> ht.progress(True)
+    If `show` is False all bars are silent, whatever the argument `progress` of a function says. It is so from the start
+    where the environment variable ``HADTUTOR_PROGRESS`` is 0, and where a Jupyter Book is built.
     """
     global _shown
     if not isinstance(show, bool):
@@ -46,7 +34,7 @@ class Progress:
         self.total, self.unit, self.progress = total, unit, progress
         self.done, self.bar, self.start = done, None, time.monotonic()
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, *error: Any) -> None:

@@ -1,10 +1,7 @@
-"""The one gate for whatever users hand in: randomness, numbers, energies, columns, weights.
+"""The one gate for whatever users hand in: each check returns what the code behind it works with, or raises an error.
 
-Each check returns what the code behind it works with, or raises an error that says what was got and what was wanted:
-TypeError for the wrong kind of thing, ValueError for the wrong value.
+It says what was got and what was wanted: TypeError for the wrong kind of thing, ValueError for the wrong value.
 """
-
-from __future__ import annotations
 
 import functools
 import importlib
@@ -15,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-Rng = np.random.Generator | int
-"""What randomness is given as."""
+Rng = np.random.Generator | int  # what randomness is given as
 
 
 def takes_rng(function: Callable) -> Callable:
@@ -25,10 +21,8 @@ def takes_rng(function: Callable) -> Callable:
     @functools.wraps(function)
     def checked(*args: Any, **options: Any) -> Any:
         if "seed" in options:
-            raise TypeError(
-                f"{function.__name__} takes rng, a number or a NumPy Generator, in place of seed: "
-                f"write rng={options['seed']!r}"
-            )
+            wanted = f"rng, a number or a NumPy Generator, in place of seed: write rng={options['seed']!r}"
+            raise TypeError(f"{function.__name__} takes {wanted}")
         return function(*args, **options)
 
     return checked
@@ -40,10 +34,8 @@ def as_generator(rng: Any) -> np.random.Generator:
         return rng
     if isinstance(rng, numbers.Integral) and not isinstance(rng, (bool, np.bool_)) and int(rng) >= 0:
         return np.random.default_rng(int(rng))
-    raise TypeError(
-        f"rng must be a whole number >= 0 or a NumPy Generator, got {rng!r} of type {type(rng).__name__}; "
-        "write rng=1 or rng=np.random.default_rng(1)"
-    )
+    got = f"{rng!r} of type {type(rng).__name__}; write rng=1 or rng=np.random.default_rng(1)"
+    raise TypeError(f"rng must be a whole number >= 0 or a NumPy Generator, got {got}")
 
 
 def as_seed(rng: Any) -> int:

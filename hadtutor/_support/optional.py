@@ -1,7 +1,5 @@
 """What is imported only when it is asked for: optional packages, and the modules that need torch."""
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable
 from types import ModuleType
@@ -12,10 +10,8 @@ def need(name: str, extra: str, what: str = "this") -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        package = name.partition(".")[0]
-        raise ImportError(
-            f"{package} is missing; {what} needs the extra `{extra}`: pip install 'hadtutor[{extra}]'"
-        ) from error
+        missing, install = name.partition(".")[0], f"pip install 'hadtutor[{extra}]'"
+        raise ImportError(f"{missing} is missing; {what} needs the extra `{extra}`: {install}") from error
 
 
 def submodules(package: str, *names: str) -> Callable[[str], ModuleType]:

@@ -1,7 +1,5 @@
 """Work in chunks on threads: what comes out does not depend on their number."""
 
-from __future__ import annotations
-
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator

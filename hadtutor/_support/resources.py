@@ -1,7 +1,5 @@
 """Where the packaged data files lie: in the checkout's ``data``, or in the package once it is installed."""
 
-from __future__ import annotations
-
 import functools
 import pathlib
 

@@ -1,6 +1,7 @@
 r"""The cluster model: from the partons of a shower to hadrons, by way of colour-neutral clusters.
 
-Four steps, each a function on flat arrays, and one that does them all, `hadronize_clusters`:
+Four steps, each a function on flat arrays, and one that does them all, `hadronize_clusters`, as in Herwig
+:cite:p:`bahr2008herwig`:
 
 1. `split_gluons`: partons get constituent masses, and every gluon splits into a quark and an antiquark;
 2. `form_clusters`: a quark and its colour neighbour, an antiquark, make a cluster :cite:p:`webber1984qcd`. The masses
@@ -8,8 +9,8 @@ Four steps, each a function on flat arrays, and one that does them all, `hadroni
 3. `fission`: clusters that are too heavy break in two, along the direction of their quarks;
 4. `decay_clusters`: each cluster decays into two hadrons; one that is too light becomes a single hadron.
 
-The steps are those of Herwig :cite:p:`bahr2008herwig`. Left out are colour reconnection, hadrons beyond the lowest
-multiplets, single hadrons from clusters above threshold, and the softened threshold of fission in recent versions.
+Left out are colour reconnection, hadrons beyond the lowest multiplets, single hadrons from clusters above threshold,
+and the softened threshold of fission in recent versions.
 """
 
 from .._support.optional import submodules
@@ -24,6 +25,5 @@ __all__ = [
     "Decayed", "Hadron", "PairTable", "baryon_pairs", "baryons", "decay_clusters", "fission", "form_clusters",
     "hadronize_clusters", "meson_pairs", "mesons", "pair_table", "split_gluons", "tensor",
 ]  # fmt: skip
-
 
 __getattr__ = submodules(__name__, "tensor")  # torch is imported when it is asked for

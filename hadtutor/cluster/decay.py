@@ -1,7 +1,5 @@
 """Step four: every cluster decays into two hadrons."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -36,10 +34,8 @@ def choose_pair(rng, mass, lo, hi, pairs, sums):
 
 @njit(nogil=True)
 def decay_direction(rng, i, rows, flavours):
-    """Direction of the hadron with the quark, in the rest frame of cluster i.
-
-    It remembers a perturbative constituent; of two the heavier if that is charm or bottom, else one at random.
-    """
+    """Direction of the hadron with the quark, in the rest frame of cluster i."""
+    # It remembers a perturbative constituent; of two the heavier if that is charm or bottom, else one at random.
     quark, anti = rows.flavour[0, i], -rows.flavour[1, i]
     first, second = rows.perturbative[0, i], rows.perturbative[1, i]
     if not (first or second):
@@ -56,10 +52,7 @@ def decay_direction(rng, i, rows, flavours):
 
 @njit(nogil=True)
 def _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs, sums, out_offsets, out_p, out_pid):
-    """Hadrons of all clusters; fates in `rows` change. Returns the number of hadrons.
-
-    `directions` (3, rows) of the hadrons with the quarks, at rest; (3, 0) if they are to be drawn here.
-    """
+    """Number of hadrons made; fates in `rows` change. `directions` (3, rows), or (3, 0) if they are drawn here."""
     p, mass, flavour, fate = rows.p, rows.mass, rows.flavour, rows.fate
     h = 0
     out_offsets[0] = 0
@@ -95,16 +88,14 @@ def _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs
     return h
 
 
-def decay_rows(rng, offsets, rows, flavours, params, pairs, decay=None):
+def decay_rows(rng, offsets, rows, flavours, params, pairs, decay):
     """`_decay` with its arrays: offsets, p, pid of the hadrons."""
     possible = single_hadrons(offsets, rows, pairs)
     directions = np.empty((3, 0)) if decay is None else _directions_of(decay, clusters_of(offsets, rows), rng)
-    room = 2 * len(rows.mass)
-    out = np.empty(len(offsets), np.int64), np.empty((4, room)), np.empty(room, np.int32)
-    sums = np.empty(len(pairs.weight))
-    quark_odds = 1.0 / (1.0 + params.pwt_diquark)
-    n = _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs, sums, *out)
-    return out[0], out[1][:, :n], out[2][:n]
+    room, sums, quark_odds = 2 * len(rows.mass), np.empty(len(pairs.weight)), 1.0 / (1.0 + params.pwt_diquark)
+    out_offsets, p, pid = np.empty(len(offsets), np.int64), np.empty((4, room)), np.empty(room, np.int32)
+    n = _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs, sums, out_offsets, p, pid)
+    return out_offsets, p[:, :n], pid[:n]
 
 
 def _directions_of(decay, clusters, rng):
@@ -120,15 +111,7 @@ def _directions_of(decay, clusters, rng):
 
 
 class Decayed(NamedTuple):
-    """What `decay_clusters` returns.
-
-    Attributes
-    ----------
-    hadrons : Hadrons
-        In the order of the clusters, `Clusters.n_hadrons` for each.
-    clusters : Clusters
-        With their fates.
-    """
+    """What `decay_clusters` returns: `hadrons` in the order of the `clusters`, which have their fates now."""
 
     hadrons: Hadrons
     clusters: Clusters
@@ -142,13 +125,9 @@ def check_law(decay: Callable | None) -> None:
 
 @takes_rng
 def decay_clusters(
-    clusters: Clusters,
-    params: ClusterParams | None = None,
-    *,
-    rng: np.random.Generator | int,
-    pions_only: bool = False,
-    decay: Callable[[Clusters, np.random.Generator], np.ndarray] | None = None,
-) -> Decayed:
+    clusters: Clusters, params: ClusterParams | None = None, *, rng: np.random.Generator | int,
+    pions_only: bool = False, decay: Callable[[Clusters, np.random.Generator], np.ndarray] | None = None,
+) -> Decayed:  # fmt: skip
     r"""Let each cluster decay into two hadrons.
 
     Between quark and antiquark a pair of quarks, or with odds `pwt_diquark` to 1 of diquarks if two baryons fit, is
@@ -157,8 +136,9 @@ def decay_clusters(
     a constituent is perturbative: then its hadron flies along its direction, smeared by
     :math:`\cos\theta = 1 + Cl_{smr} \ln R` with R uniform.
 
-    A cluster too light for any two hadrons becomes the lightest single one. Its neighbour nearest in phase space
-    takes the recoil, so that momentum is conserved.
+    A cluster too light for any two hadrons becomes the lightest single one. Its neighbour nearest in phase space takes
+    the recoil, so that momentum is conserved; an event without a neighbour of enough energy has no hadrons, and its
+    clusters wait.
 
     Parameters
     ----------
@@ -174,11 +154,6 @@ def decay_clusters(
         hadron with the quark in the rest frame of its cluster, shape (rows, 3). Only those of clusters with fate 0
         matter. `hadtutor.gan.load_onnx` makes one of a network. By default that of the cluster model.
 
-    Returns
-    -------
-    Decayed
-        An event whose light cluster has no neighbour with enough energy has no hadrons, and its clusters wait.
-
     Raises
     ------
     TypeError, ValueError
@@ -190,8 +165,7 @@ def decay_clusters(
     >>> import numpy as np, hadtutor as ht
     >>> rng = np.random.default_rng(1)
     >>> constituents = ht.cluster.split_gluons(ht.datasets.load("pythia-showers-91")[:100], rng=rng)
-    >>> clusters = ht.cluster.form_clusters(constituents)
-    >>> hadrons, clusters = decay_clusters(ht.cluster.fission(clusters, rng=rng), rng=rng)
+    >>> hadrons, clusters = decay_clusters(ht.cluster.fission(ht.cluster.form_clusters(constituents), rng=rng), rng=rng)
     >>> bool(len(hadrons.px) == clusters.n_hadrons.sum())
     True
     """
@@ -201,5 +175,4 @@ def decay_clusters(
     pairs, rows = pair_table(params, pions_only), rows_of(clusters)
     check_law(decay)
     offsets, p, pid = decay_rows(rng, clusters.offsets, rows, flavours_of(params), params, pairs, decay)
-    columns = *p, pid
-    return Decayed(Hadrons(offsets, *columns), clusters_of(clusters.offsets, rows))
+    return Decayed(Hadrons(*[offsets, *p, pid]), clusters_of(clusters.offsets, rows))

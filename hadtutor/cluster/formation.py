@@ -1,7 +1,5 @@
 """Step two: a quark and its colour neighbour, an antiquark, make a cluster."""
 
-from __future__ import annotations
-
 import math
 
 from numba import njit
@@ -32,28 +30,14 @@ def form(p, pid, perturbative, quarks, antiquarks, out):
 
 
 def form_clusters(constituents: Constituents) -> Clusters:
-    """Join each quark and the antiquark with the same colour to a cluster.
+    """Join each quark and the antiquark with the same colour to a cluster, in the order of the quarks.
 
-    Parameters
-    ----------
-    constituents : Constituents
-        N events, see `split_gluons`.
-
-    Returns
-    -------
-    Clusters
-        In the order of their quarks. Nothing is random here.
-
-    Raises
-    ------
-    TypeError
-        If the argument is of another kind.
+    Nothing is random here. `constituents` that are no `Constituents`, see `split_gluons`, are a TypeError.
 
     Examples
     --------
-    >>> import numpy as np, hadtutor as ht
-    >>> showers = ht.datasets.load("pythia-showers-91")[:100]
-    >>> form_clusters(ht.cluster.split_gluons(showers, rng=np.random.default_rng(1)))
+    >>> import hadtutor as ht
+    >>> form_clusters(ht.cluster.split_gluons(ht.datasets.load("pythia-showers-91")[:100], rng=1))
     Clusters(100 events, 967 clusters, 967 primary)
     """
     check_kind(constituents, Constituents, "form_clusters")

@@ -1,7 +1,5 @@
 """All four steps in one call, in chunks, on threads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -27,16 +25,14 @@ CHUNK = 1024  # events per chunk: each has a generator of its own, so the number
 
 @takes_rng
 def hadronize_clusters(
-    showers: Showers,
-    params: ClusterParams | None = None,
-    *,
-    rng: np.random.Generator | int,
-    threads: int = 1,
-    pions_only: bool = False,
-    decay: Callable[[Clusters, np.random.Generator], np.ndarray] | None = None,
+    showers: Showers, params: ClusterParams | None = None, *, rng: np.random.Generator | int, threads: int = 1,
+    pions_only: bool = False, decay: Callable[[Clusters, np.random.Generator], np.ndarray] | None = None,
     progress: bool = True,
-) -> Sample:
+) -> Sample:  # fmt: skip
     """Hadronize showers with the cluster model: split gluons, form clusters, break them, let them decay.
+
+    Hadrons are those before decays, which `hadtutor.pythia.decay` can do; `histories` are the `Clusters`. An event that
+    cannot be hadronized keeps its place without hadrons, `Clusters.unfinished` lists it, and a warning counts them.
 
     Parameters
     ----------
@@ -56,13 +52,6 @@ def hadronize_clusters(
     progress : bool
         Whether to show a progress bar when the work takes more than a few seconds.
 
-    Returns
-    -------
-    Sample
-        Hadrons before their decays, which `hadtutor.pythia.decay` can do, and as `histories` the `Clusters`. Nothing
-        is lost: an event that cannot be hadronized keeps its place without hadrons, `Clusters.unfinished` lists it, and
-        a warning counts them.
-
     Raises
     ------
     TypeError, ValueError
@@ -71,13 +60,9 @@ def hadronize_clusters(
 
     Examples
     --------
-    >>> import numpy as np, hadtutor as ht
-    >>> showers = ht.datasets.load("pythia-showers-91")[:100]
-    >>> sample = hadronize_clusters(showers, rng=np.random.default_rng(1))
-    >>> sample
+    >>> import hadtutor as ht
+    >>> hadronize_clusters(ht.datasets.load("pythia-showers-91")[:100], rng=1)
     Sample(100 events of clusters, 91.2 GeV, cl_max=3.53, cl_pow=1.85, p_split=0.914)
-    >>> bool(abs(sample.hadrons.e.sum() - 100 * 91.2) < 1e-6)
-    True
     """
     check_kind(showers, Showers, "hadronize_clusters")
     params, rng = as_params(params), as_generator(rng)
@@ -90,12 +75,21 @@ def hadronize_clusters(
     rngs = spawn(rng, len(starts))
 
     def job(k):
+        """Offsets, momenta and codes of the hadrons of one chunk, offsets and rows of its clusters."""
         offsets = showers.offsets[starts[k] : starts[k] + CHUNK + 1]
-        rows = slice(offsets[0], offsets[-1])
-        local = (array - offsets[0] for array in (offsets, order[rows], following[rows]))
-        return _hadronize_chunk(
-            rngs[k], *local, np.ascontiguousarray(p[:, rows]), showers.pid[rows], params, flavours, pairs, decay
+        rows, parton = slice(offsets[0], offsets[-1]), showers.pid[offsets[0] : offsets[-1]]
+        offsets, in_order, next_parton = (array - offsets[0] for array in (offsets, order[rows], following[rows]))
+        offsets, momenta, pid, source = split_rows(
+            rngs[k], offsets, in_order, np.ascontiguousarray(p[:, rows]), parton, flavours
         )
+        quarks, antiquarks = np.flatnonzero(pid > 0), np.flatnonzero(pid < 0)
+        # The antiquark whose parton has the anticolour of the quark's.
+        antiquark_of = np.zeros(len(parton), np.int64)
+        antiquark_of[source[antiquarks]] = antiquarks
+        clusters = make_rows(len(quarks))
+        form(momenta, pid, parton[source] != GLUON, quarks, antiquark_of[next_parton[source[quarks]]], clusters)
+        offsets, clusters = fission_rows(rngs[k], offsets // 2, clusters, flavours)
+        return *decay_rows(rngs[k], offsets, clusters, flavours, params, pairs, decay), offsets, clusters
 
     pieces = []
     with Progress(len(showers), "event", progress) as bar, in_threads(job, len(starts), threads) as results:
@@ -110,20 +104,6 @@ def hadronize_clusters(
             f"(the first is event {unfinished[0]}); sample.histories.unfinished lists them"
         )
     return Sample(hadrons, clusters, params, float(showers.energy), quark=None)
-
-
-def _hadronize_chunk(rng, offsets, order, following, p, pid, params, flavours, pairs, decay):
-    """Offsets, momenta and codes of the hadrons of one chunk, offsets and rows of its clusters."""
-    parton = pid
-    offsets, p, pid, source = split_rows(rng, offsets, order, p, parton, flavours)
-    quarks, antiquarks = np.flatnonzero(pid > 0), np.flatnonzero(pid < 0)
-    # The antiquark whose parton has the anticolour of the quark's.
-    antiquark_of = np.zeros(len(following), np.int64)
-    antiquark_of[source[antiquarks]] = antiquarks
-    rows = make_rows(len(quarks))
-    form(p, pid, parton[source] != GLUON, quarks, antiquark_of[following[source[quarks]]], rows)
-    offsets, rows = fission_rows(rng, offsets // 2, rows, flavours)
-    return *decay_rows(rng, offsets, rows, flavours, params, pairs, decay), offsets, rows
 
 
 def _joined(pieces):

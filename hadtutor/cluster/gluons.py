@@ -1,7 +1,5 @@
 """Step one: partons get constituent masses, and every gluon splits into a quark and an antiquark."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -76,8 +74,7 @@ def split_rows(rng, offsets, order, p, pid, flavours):
     n = len(pid) + np.count_nonzero(pid == GLUON)
     out = np.empty(len(offsets), np.int64), np.empty((4, n)), np.empty(n, np.int32), np.empty(n, np.int64)
     n = _split(rng, offsets, order, p, pid, flavours, *out)
-    out_offsets, out_p, out_pid, source = out
-    return out_offsets, out_p[:, :n], out_pid[:n], source[:n]
+    return out[0], *(column[..., :n] for column in out[1:])
 
 
 @takes_rng
@@ -87,7 +84,8 @@ def split_gluons(
     """Give partons their constituent masses, and let every gluon split into a quark and an antiquark.
 
     All momenta of an event are scaled by one factor, in its rest frame, such that its energy stays what it is. A gluon
-    then decays isotropically in its own rest frame, to u, d or, if it is heavy enough, s.
+    then decays isotropically in its own rest frame, to u, d or, if it is heavy enough, s. The quark has the colour of
+    the gluon, the antiquark its anticolour; all come in their order along the strings.
 
     Parameters
     ----------
@@ -96,25 +94,16 @@ def split_gluons(
     params : ClusterParams, optional
     rng : numpy.random.Generator or int
 
-    Returns
-    -------
-    Constituents
-        In their order along the strings. The quark of a gluon has the colour of the gluon, the antiquark its
-        anticolour.
-
     Raises
     ------
-    TypeError
-        If an argument is of the wrong kind.
-    ValueError
-        If an energy is negative, or an event does not add up to √s at rest, or has less energy than its constituents
-        weigh; the event is named. Also if a parameter is out of range.
+    TypeError, ValueError
+        If an argument is of the wrong kind or a parameter out of range; if an event, which is named, has a negative
+        energy, does not add up to √s at rest, or has less energy than its constituents weigh.
 
     Examples
     --------
-    >>> import numpy as np, hadtutor as ht
-    >>> showers = ht.datasets.load("pythia-showers-91")[:100]
-    >>> split_gluons(showers, rng=np.random.default_rng(1))
+    >>> import hadtutor as ht
+    >>> split_gluons(ht.datasets.load("pythia-showers-91")[:100], rng=1)
     Constituents(100 events, 1934 quarks and antiquarks, 91.2 GeV)
     """
     check_kind(showers, Showers, "split_gluons")
@@ -130,5 +119,4 @@ def split_gluons(
             f"{showers.energy:g} GeV; leave it out, or lower gluon_mass"
         )
     colours = np.where(pid > 0, showers.col[source], 0), np.where(pid < 0, showers.acol[source], 0)
-    columns = *p, pid, *colours, showers.energy, showers.pid[source] != GLUON
-    return Constituents(offsets, *columns)
+    return Constituents(*[offsets, *p, pid, *colours, showers.energy, showers.pid[source] != GLUON])

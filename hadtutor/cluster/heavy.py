@@ -1,7 +1,5 @@
 """Step three, fission: clusters that are too heavy break in two along the direction of their quarks."""
 
-from __future__ import annotations
-
 import copy
 
 import numpy as np
@@ -15,15 +13,9 @@ from .rows import MAX_TRIES, Rows, as_params, check_kind, clusters_of, flavours_
 
 
 @njit(nogil=True, inline="always")
-def heavier(quark, antiquark):
-    """The flavour whose parameters a cluster takes; u, d and s share theirs."""
-    return max(quark, -antiquark)
-
-
-@njit(nogil=True, inline="always")
 def breaks_up(mass, quark, antiquark, flavours):
     """Whether a cluster is too heavy: M^p > Cl_max^p + (m1 + m2)^p."""
-    f = heavier(quark, antiquark)
+    f = max(quark, -antiquark)  # the flavour whose parameters a cluster takes; u, d and s share theirs
     constituents = flavours.mass[quark] + flavours.mass[-antiquark]
     power = flavours.cl_pow[f]
     # Divided by M^p, so that no power is too large a number.
@@ -118,9 +110,10 @@ def fission(clusters: Clusters, params: ClusterParams | None = None, *, rng: np.
 
     A cluster of mass M breaks while :math:`M^p > Cl_{max}^p + (m_1 + m_2)^p`, with the masses of its constituents. A
     pair of new quarks of mass m is drawn by the weights of the flavours, and the masses of the parts,
-    :math:`M_i = m_i + x_i` with a density :math:`\propto x_i^{P-1}` between m and
-    :math:`M - m_1 - m_2 - m`; drawn again, flavour too, if they do not fit into M. In the rest frame of the cluster the
-    parts fly along its axis, and so do all constituents: string-like, in one dimension.
+    :math:`M_i = m_i + x_i` with a density :math:`\propto x_i^{P-1}` between m and :math:`M - m_1 - m_2 - m`; drawn
+    again, flavour too, if they do not fit into M. In the rest frame of the cluster the parts fly along its axis, and so
+    do all constituents: string-like, in one dimension. In each event the parts come after what was there;
+    `Clusters.parent` and `Clusters.fate` tell what came of what.
 
     Parameters
     ----------
@@ -128,11 +121,6 @@ def fission(clusters: Clusters, params: ClusterParams | None = None, *, rng: np.
         N events, see `form_clusters`.
     params : ClusterParams, optional
     rng : numpy.random.Generator or int
-
-    Returns
-    -------
-    Clusters
-        The same, and after them, in each event, the parts; `parent` and `fate` tell what came of what.
 
     Raises
     ------
@@ -144,8 +132,7 @@ def fission(clusters: Clusters, params: ClusterParams | None = None, *, rng: np.
     >>> import numpy as np, hadtutor as ht
     >>> rng = np.random.default_rng(1)
     >>> constituents = ht.cluster.split_gluons(ht.datasets.load("pythia-showers-91")[:100], rng=rng)
-    >>> clusters = ht.cluster.form_clusters(constituents)
-    >>> broken = fission(clusters, rng=rng)
+    >>> broken = fission(ht.cluster.form_clusters(constituents), rng=rng)
     >>> int(broken.primary.sum()), bool((broken.fate == ht.events.Fate.FISSION).sum() == (~broken.primary).sum() / 2)
     (967, True)
     """

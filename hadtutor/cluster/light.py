@@ -14,8 +14,8 @@ from .pairs import flavour_row
 def to_single_hadron(i, first, last, rows, hadron_mass):
     """Put cluster i on the mass of a hadron; the neighbour nearest in phase space takes the recoil.
 
-    The neighbour, a cluster or a hadron, is the one with which the pair has the smallest mass that has room for
-    both. It keeps its own mass. False if no neighbour has enough energy.
+    That is the cluster or hadron with which the pair has the smallest mass that has room for both. It keeps its own
+    mass. False if no neighbour has enough energy.
     """
     p, mass = rows.p, rows.mass
     nearest, smallest = -1, math.inf

@@ -1,10 +1,4 @@
-"""Which hadrons a cluster can decay to, and with which weights: flavour, mixing and spin.
-
-The lowest multiplets: pseudoscalar and vector mesons of all five flavours, baryons of the octet and the decuplet and,
-with one heavy quark, their counterparts. Masses are those of `hadtutor.particles`. `hadtutor.cluster` adds phase space.
-"""
-
-from __future__ import annotations
+"""Which hadrons a cluster can decay to, and with which weights: flavour, mixing and spin of the lowest multiplets."""
 
 import itertools
 import math
@@ -47,10 +41,6 @@ def mesons(quark: int, anti: int, vector_wt: float = 1.0) -> list[Hadron]:
     vector_wt : float
         Weight of vector mesons besides their three spin states.
 
-    Returns
-    -------
-    list of Hadron
-
     Examples
     --------
     >>> [meson.pid for meson in mesons(2, 1)]
@@ -77,16 +67,10 @@ def baryons(quark: int, diquark: tuple[int, int], dec_wt: float = 1.0) -> list[H
 
     Parameters
     ----------
-    quark : int
-        Flavour, 1 to 5.
-    diquark : tuple of int
-        Its two flavours, 1 to 3.
+    quark, diquark : int, tuple of int
+        Flavour, 1 to 5, and the two flavours of the diquark, 1 to 3.
     dec_wt : float
         Amplitude of the decuplet; its square is the weight.
-
-    Returns
-    -------
-    list of Hadron
 
     Examples
     --------
@@ -111,6 +95,8 @@ def meson_pairs(
 ) -> Iterator[tuple[Hadron, Hadron, float]]:
     """Pairs of mesons that a cluster can decay to: a new quark and antiquark between its own.
 
+    Each is the hadron with the quark, the one with the antiquark, and the weight of the pair without phase space.
+
     Parameters
     ----------
     quark, anti : int
@@ -118,11 +104,6 @@ def meson_pairs(
     params : ClusterParams
     pions_only : bool
         Whether only pairs of pions are wanted; quarks of other flavours then count as u or d.
-
-    Yields
-    ------
-    tuple of (Hadron, Hadron, float)
-        The hadron with the quark, the one with the antiquark, and the weight of the pair without phase space.
     """
     check_kind(params, ClusterParams, "meson_pairs")
     if pions_only:
@@ -138,24 +119,14 @@ def meson_pairs(
 def baryon_pairs(quark: int, anti: int, params: ClusterParams) -> Iterator[tuple[Hadron, Hadron, float]]:
     """Pairs of a baryon and an antibaryon that a cluster can decay to: a new diquark pair between its quarks.
 
-    Parameters
-    ----------
-    quark, anti : int
-        Flavours of the quark and of the antiquark of the cluster, 1 to 5, both without sign.
-    params : ClusterParams
-
-    Yields
-    ------
-    tuple of (Hadron, Hadron, float)
-        The baryon with the quark, the antibaryon with the antiquark, and the weight of the pair without phase space.
-        The weight of a diquark is the product of those of its quarks.
+    Arguments `quark`, `anti`, `params` and what each pair is as in `meson_pairs`. The weight of a diquark is the
+    product of those of its quarks.
     """
     check_kind(params, ClusterParams, "baryon_pairs")
     for diquark in itertools.combinations_with_replacement(POPPED, 2):
         weight = params.pwt_s ** diquark.count(S)
-        for one, two in itertools.product(
-            baryons(quark, diquark, params.dec_wt), baryons(anti, diquark, params.dec_wt)
-        ):
+        ones, twos = (baryons(flavour, diquark, params.dec_wt) for flavour in (quark, anti))
+        for one, two in itertools.product(ones, twos):
             yield one, two._replace(pid=-two.pid), weight * one.weight * two.weight
 
 
@@ -178,22 +149,13 @@ class PairTable(NamedTuple):
 
 
 def pair_table(params: ClusterParams, pions_only: bool = False) -> PairTable:
-    """All pairs for all clusters, sorted by threshold.
+    """All pairs for all clusters, sorted by threshold; arguments of the wrong kind are a TypeError.
 
     Parameters
     ----------
     params : ClusterParams
     pions_only : bool
         Whether only pairs of pions are wanted, and a pion for a cluster too light for two.
-
-    Returns
-    -------
-    PairTable
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of the wrong kind or a parameter out of range.
     """
     params = as_params(params)
     if not isinstance(pions_only, (bool, np.bool_)):
@@ -202,30 +164,21 @@ def pair_table(params: ClusterParams, pions_only: bool = False) -> PairTable:
     of_mesons = [meson_pairs(q, a, params, pions_only) for q, a in flavours]
     of_baryons = [() if pions_only else baryon_pairs(q, a, params) for q, a in flavours]
     rows: list[tuple[Hadron, Hadron, float]] = []
-    offsets = []
-    for lists in (of_mesons, of_baryons):
-        ends = [len(rows)]
-        for pairs in lists:
-            kept = [pair for pair in pairs if pair[2] > 0]
-            rows += sorted(kept, key=lambda pair: pair[0].mass + pair[1].mass)
-            ends.append(len(rows))
-        offsets.append(np.array(ends))
+    ends = [0]
+    for pairs in of_mesons + of_baryons:
+        kept = [pair for pair in pairs if pair[2] > 0]
+        rows += sorted(kept, key=lambda pair: pair[0].mass + pair[1].mass)
+        ends.append(len(rows))
     one, two, weight = zip(*rows, strict=True)
     mass = np.array([[h.mass for h in one], [h.mass for h in two]])
     pid = np.array([[h.pid for h in one], [h.pid for h in two]], np.int32)
     singles = [mesons(PIONS_FOR[q], PIONS_FOR[a]) if pions_only else mesons(q, a) for q, a in flavours]
     lightest = [min(hadrons, key=lambda h: h.mass) for hadrons in singles]
-    return PairTable(
-        offsets[0],
-        offsets[1],
-        pid,
-        mass,
-        mass.sum(axis=0) ** 2,
-        (mass[0] - mass[1]) ** 2,
-        np.array(weight),
-        np.array([h.pid for h in lightest], np.int32),
-        np.array([h.mass for h in lightest]),
-    )
+    light_pid, light_mass = np.array([h.pid for h in lightest], np.int32), np.array([h.mass for h in lightest])
+    sum2, difference2 = mass.sum(axis=0) ** 2, (mass[0] - mass[1]) ** 2
+    # The pairs of mesons of all 25 clusters, then those of baryons.
+    offsets = np.array(ends[:26]), np.array(ends[25:])
+    return PairTable(*offsets, pid, mass, sum2, difference2, np.array(weight), light_pid, light_mass)
 
 
 @njit(nogil=True, inline="always")

@@ -1,7 +1,5 @@
 """Clusters as the kernels take them, new flavours, and the checks all four steps share."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,15 +48,9 @@ class Rows(NamedTuple):
 
 def make_rows(n: int) -> Rows:
     """Room for n clusters that wait and have no parents."""
-    return Rows(
-        np.empty((4, n)),
-        np.empty(n),
-        np.empty((2, n), np.int32),
-        np.empty((2, n), bool),
-        np.empty((3, n)),
-        np.full(n, -1, np.int32),
-        np.full(n, WAITING, np.int8),
-    )
+    flavour, perturbative = np.empty((2, n), np.int32), np.empty((2, n), bool)
+    parent, fate = np.full(n, -1, np.int32), np.full(n, WAITING, np.int8)
+    return Rows(np.empty((4, n)), np.empty(n), flavour, perturbative, np.empty((3, n)), parent, fate)
 
 
 def momenta(events: Any) -> np.ndarray:
@@ -68,21 +60,16 @@ def momenta(events: Any) -> np.ndarray:
 
 def rows_of(c: Clusters) -> Rows:
     """Columns of clusters, copied."""
-    return Rows(
-        momenta(c),
-        c.mass.astype(float),
-        np.stack([c.quark, c.antiquark]).astype(np.int32),
-        np.stack([c.quark_perturbative, c.antiquark_perturbative]),
-        np.stack([c.axis_x, c.axis_y, c.axis_z]).astype(float),
-        c.parent.astype(np.int32),
-        c.fate.astype(np.int8),
-    )
+    flavour = np.stack([c.quark, c.antiquark]).astype(np.int32)
+    perturbative = np.stack([c.quark_perturbative, c.antiquark_perturbative])
+    axis = np.stack([c.axis_x, c.axis_y, c.axis_z]).astype(float)
+    parent, fate = c.parent.astype(np.int32), c.fate.astype(np.int8)
+    return Rows(momenta(c), c.mass.astype(float), flavour, perturbative, axis, parent, fate)
 
 
 def clusters_of(offsets: np.ndarray, rows: Rows) -> Clusters:
     """The inverse of `rows_of`."""
-    columns = *rows.p, rows.mass, *rows.flavour, *rows.perturbative, *rows.axis, rows.parent, rows.fate
-    return Clusters(offsets, *columns)
+    return Clusters(*[offsets, *(row for column in rows for row in np.atleast_2d(column))])
 
 
 @njit(nogil=True)

@@ -1,7 +1,5 @@
 """The odds of the hadrons that a cluster decays to, as a function of parameters with gradients (torch)."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -15,26 +13,14 @@ NEVER = -1e9  # logit of a pair that does not fit
 
 
 class PairOdds(nn.Module):
-    """Probabilities of the cluster model for all pairs of hadrons that a cluster can decay to.
+    """Probabilities of the cluster model with `params` for all pairs of hadrons that a cluster can decay to.
 
-    Parameters
-    ----------
-    params : ClusterParams
-
-    Attributes
-    ----------
-    species : ndarray of int, shape (S,)
-        PDG codes of all hadrons there are, sorted.
+    The attribute `species` holds the PDG codes of all hadrons there are, sorted, shape (S,).
     """
 
-    log_weight: Tensor
-    sum2: Tensor
-    difference2: Tensor
-    mass: Tensor
     pair: Tensor
     fits: Tensor
     baryons: Tensor
-    number: Tensor
 
     def __init__(self, params: ClusterParams) -> None:
         super().__init__()
@@ -50,32 +36,17 @@ class PairOdds(nn.Module):
             pair[row, n : n + m] = table.baryon_offsets[row] + np.arange(m)
             fits[row, : n + m], baryons[row, n : n + m] = True, True
         number = np.searchsorted(self.species, table.pid)
-        for name, values in (("pair", pair), ("fits", fits), ("baryons", baryons), ("number", number)):
+        for name, values in {"pair": pair, "fits": fits, "baryons": baryons, "number": number}.items():
             self.register_buffer(name, torch.as_tensor(values))
-        for name, values in (
-            ("log_weight", np.log(table.weight)),
-            ("sum2", table.sum2),
-            ("difference2", table.difference2),
-            ("mass", table.mass),
-        ):
+        real = {"sum2": table.sum2, "difference2": table.difference2, "mass": table.mass}
+        for name, values in {"log_weight": np.log(table.weight), **real}.items():
             self.register_buffer(name, torch.as_tensor(values, dtype=torch.float32))
 
     def forward(self, flavour: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
-        """Logarithm of the probability of each pair.
+        """Logarithm of the probability of each pair, about -10⁹ if it does not fit, and its number in the `PairTable`.
 
-        Parameters
-        ----------
-        flavour : Tensor of int64, shape (rows,)
-            ``5 * (quark - 1) + |antiquark| - 1`` of each cluster.
-        mass : Tensor, shape (rows,)
-            Of each cluster [GeV].
-
-        Returns
-        -------
-        log_p : Tensor, shape (rows, K)
-            About -10⁹ for pairs that do not fit. See `hadtutor.cluster.decay_clusters`.
-        pair : Tensor of int64, shape (rows, K)
-            Their numbers in the table of pairs.
+        Both have the shape (rows, K); `flavour`, ``5 * (quark - 1) + |antiquark| - 1``, and `mass` [GeV] are those of
+        the clusters, shape (rows,). See `hadtutor.cluster.decay_clusters`.
         """
         pair, baryons = self.pair[flavour], self.baryons[flavour]
         mass2 = mass.square().unsqueeze(1)
@@ -88,9 +59,6 @@ class PairOdds(nn.Module):
         of_baryons = math.log1p(-self.quark_odds) if self.quark_odds < 1.0 else NEVER
         none = log_p.new_zeros(())
         share = torch.where(baryons, none + of_baryons, torch.where(two, none + math.log(self.quark_odds), none))
-        total = torch.where(
-            baryons,
-            log_p.masked_fill(~baryons, NEVER).logsumexp(1, keepdim=True),
-            log_p.masked_fill(baryons, NEVER).logsumexp(1, keepdim=True),
-        )
+        sums = (log_p.masked_fill(other, NEVER).logsumexp(1, keepdim=True) for other in (~baryons, baryons))
+        total = torch.where(baryons, *sums)
         return torch.where(fits, log_p - total + share, NEVER), pair

@@ -1,7 +1,5 @@
 """Measurements of LEP as columns, and what each figure is."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -14,24 +12,19 @@ class LepFigure(NamedTuple):
 
     Attributes
     ----------
-    name : str
-    kind : {"density", "probability", "mean"}
-        What the values are, see `lep`.
+    name, kind : str
+        The kind is ``"density"``, ``"probability"`` or ``"mean"``: what the values are, see `lep`.
     edges : ndarray, shape (B + 1,)
         Increasing; of a mean (B = 1) both are the energy, 91.2 GeV.
     values, errors : ndarray, shape (B,)
         One standard deviation, statistical and systematic in quadrature; both are NaN where nothing was measured.
-    xlabel, ylabel : str
-        For axes.
-    unit : {"1", "1/GeV"}
-        Of values and errors.
+    xlabel, ylabel, unit : str
+        For axes; the unit of values and errors is ``"1"`` or ``"1/GeV"``.
     particles : {"all", "charged", "charged pions"}
         Which ones count.
-    hepdata, table : str
-        Record in HEPData, "ins" and the Inspire number; its table and column, as Rivet counts them.
-    citation, bibkey : str
-        The paper, and its key in the book's references.bib.
-    note : str
+    hepdata, table, citation, bibkey, note : str
+        Record in HEPData, "ins" and the Inspire number, its table and column as Rivet counts them; the paper, and its
+        key in the book's references.bib.
     """
 
     name: str
@@ -51,24 +44,16 @@ class LepFigure(NamedTuple):
 
 
 def lep_names() -> tuple[str, ...]:
-    """Names of the figures that `lep` knows.
-
-    Examples
-    --------
-    >>> lep_names()[:4]
-    ('thrust', 'C', 'BT', 'BW')
-    """
+    """Names of the figures that `lep` knows."""
     return tuple(row["name"] for row in rows("lep-figures"))
 
 
 def lep(name: str) -> LepFigure:
     """A published measurement of hadronic Z decays at LEP, √s = 91.2 GeV, as HEPData has it.
 
-    A histogram with these ``edges`` is comparable after the division that the ``kind`` asks for:
-
-    - ``"density"``: counts / (events · bin width). Integrates to 1 (event shapes) or to particles per event (spectra).
-    - ``"probability"``: counts / events, not divided by the width. Sums to 1.
-    - ``"mean"``: mean per event.
+    A histogram with these ``edges`` is comparable after the division that the ``kind`` asks for: ``"density"`` is
+    counts / (events · bin width), and integrates to 1 (event shapes) or to particles per event (spectra);
+    ``"probability"`` is counts / events, and sums to 1; ``"mean"`` is the mean per event.
 
     ========================================  =================================================================
     thrust, C, BT, BW                         event shapes of all particles, neutrinos included
@@ -86,20 +71,7 @@ def lep(name: str) -> LepFigure:
     K⁰_S, Λ and everything shorter-lived decays to. A string of pions from one flavour, without shower and decays,
     need not agree with any of it.
 
-    Parameters
-    ----------
-    name : str
-        One of the above.
-
-    Returns
-    -------
-    LepFigure
-        Its arrays cannot be written to.
-
-    Raises
-    ------
-    ValueError, DataFileError
-        If the name is unknown, or a file is damaged: its checksum is not the listed one.
+    The arrays cannot be written to. ValueError, DataFileError: `name` is none of these, or a file is damaged.
 
     Examples
     --------

@@ -1,38 +1,24 @@
 """Packed samples of strings and showers, unpacked to events."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from ..events.histories import Histories
+from ..events.sample import Sample
+from ..events.showers import PARTON_MASSES, Showers
+from ..files import read_arrays
+from ..lund.last_pair import last_pair_lambda
+from ..params import LundParams
+from ..strings.from_history import break_mt2, replay
 from .registry import DATASETS, intact, path
-
-if TYPE_CHECKING:
-    from ..events import Sample, Showers
 
 PT_UNIT = 2.0**-12
 """Unit of the transverse momenta in the packaged files [GeV]: 0.24 MeV."""
 
 
 def load(name: str) -> Sample | Showers:
-    """Load packaged strings or showers.
+    """Load packaged strings, with their histories, or showers, in the order of their colours; both to rounding.
 
-    Parameters
-    ----------
-    name : str
-        A key of `DATASETS` that holds events, such as ``"pythia-pions-base"`` or ``"pythia-showers-91"``.
-
-    Returns
-    -------
-    Sample or Showers
-        A sample has histories; its hadrons follow from them. Showers are in the order of their colours. Both
-        conserve four-momentum to rounding.
-
-    Raises
-    ------
-    ValueError, DataFileError
-        If the name is unknown or not a sample, or the file is damaged: its checksum is not the listed one.
+    A `name` of `DATASETS` that is unknown or holds no events is a ValueError, a damaged file a `DataFileError`.
 
     Examples
     --------
@@ -41,8 +27,6 @@ def load(name: str) -> Sample | Showers:
     >>> load("pythia-showers-91")
     Showers(20000 events, 223543 partons, 91.2 GeV)
     """
-    from ..files import read_arrays
-
     path(name)
     kind = DATASETS[name].kind
     if kind == "table":
@@ -50,14 +34,7 @@ def load(name: str) -> Sample | Showers:
     return {"strings": _strings, "showers": _showers}[kind](*read_arrays(intact(name)))
 
 
-# The imports stand in the functions, because these modules read their masses through `path` above.
 def _strings(arrays, header):
-    from ..events.histories import Histories
-    from ..events.sample import Sample
-    from ..lund.last_pair import last_pair_lambda
-    from ..params import LundParams
-    from ..strings.from_history import break_mt2, replay
-
     arrays["chain_offsets"] = np.concatenate([[0], np.cumsum(arrays["chain_offsets"], dtype=np.int64)])
     arrays["event_of_chain"] = np.cumsum(arrays["event_of_chain"], dtype=np.int64)
     arrays |= {n: arrays[n].astype(np.int32) for n in ("pid", "final_pid", "final_pid_other")}
@@ -72,8 +49,6 @@ def _strings(arrays, header):
 
 
 def _showers(arrays, header):
-    from ..events.showers import PARTON_MASSES, Showers
-
     pid, energy = arrays["pid"].astype(np.int32), header["energy"]
     offsets = np.concatenate([[0], np.cumsum(arrays["multiplicity"], dtype=np.int64)])
     p2 = sum((arrays[n] * PT_UNIT) ** 2 for n in ("px", "py", "pz"))

@@ -1,7 +1,6 @@
 """The packaged data files: what they are, where they lie, and whether they are intact."""
 
-from __future__ import annotations
-
+import contextlib
 import csv
 import hashlib
 import pathlib
@@ -10,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .._support.resources import data_folder
+from ..files import DataFileError
 
 
 class Dataset(NamedTuple):
@@ -19,12 +19,9 @@ class Dataset(NamedTuple):
     ----------
     kind : str
         ``"table"``, ``"strings"`` or ``"showers"``: what `table` or `load` make of it.
-    file, sha256 : str
-        Its name and its checksum.
-    size : int
-        Bytes.
-    licence : str
-    provenance : str
+    file, sha256, size : str, str, int
+        Its name, its checksum, and its bytes.
+    licence, provenance : str
         What it is; the script and the seed that made it, or the HEPData records that published it.
     """
 
@@ -86,6 +83,15 @@ DATASETS = {
         "table", "cluster-lep.csv", "5b4b26e8ac9dde3c4a98946d69f26b7a798069ee0b8c7a14d423c89b492292e6",
         27354, "CC-BY-4.0", "means and histograms of strings and of clusters from the packaged showers, decays by "
         "real Pythia 8.317; " + _CLUSTERS),
+    "rsa-coverage": Dataset(
+        "table", "rsa-coverage.csv", "a61a43993a3a1a9a5527bda32080d773255df7d68ecb188d7c0b601c55a43155",
+        40480, "CC-BY-4.0", "values and covariances of 400 fits of a and b with each of two losses, 10 000 strings of "
+        "base and target each; tools/make_rsa_coverage.py, seed 20240641"),
+    "pythia-weights": Dataset(
+        "table", "pythia-weights.csv", "92928a1bb4102f09002692d8735f75c060feed7db3fa38d83a1bcd6c568769b7",
+        8047, "CC-BY-4.0",
+        "what real Pythia 8.317's own weights of fragmentation lead to and are worth, at the ten points "
+        "that arXiv:2308.13459 tabulates, for Z events and pion strings; tools/make_weight_data.py, seed 20240641"),
 }
 # fmt: on
 """Name to `Dataset`."""
@@ -94,15 +100,7 @@ DATASETS = {
 def path(name: str) -> pathlib.Path:
     """Path of a packaged data file.
 
-    Parameters
-    ----------
-    name : str
-        A key of `DATASETS`.
-
-    Raises
-    ------
-    ValueError, FileNotFoundError
-        If the name is unknown, or the file is missing from the installation.
+    A `name` that `DATASETS` does not have is a ValueError, a file missing from the installation a FileNotFoundError.
     """
     if not isinstance(name, str) or name not in DATASETS:
         is_figure = name in [row["name"] for row in rows("lep-figures")]
@@ -116,8 +114,6 @@ def path(name: str) -> pathlib.Path:
 
 def intact(name: str) -> pathlib.Path:
     """Path of a packaged data file whose checksum is the listed one."""
-    from ..files import DataFileError
-
     file = path(name)
     if hashlib.sha256(file.read_bytes()).hexdigest() != DATASETS[name].sha256:
         raise DataFileError(f"{file.name} is damaged: its checksum is not the listed one; install hadtutor again")
@@ -131,22 +127,9 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 def table(name: str) -> dict[str, np.ndarray]:
-    """Columns of a packaged table.
+    """Columns of a packaged table by name, shape (rows,): numbers where all of it are, else strings.
 
-    Parameters
-    ----------
-    name : str
-        A key of `DATASETS` that holds a table, such as ``"cluster-lep"``.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (rows,)
-        Numbers where a whole column is made of them, else strings.
-
-    Raises
-    ------
-    ValueError, DataFileError
-        If the name is unknown or not a table, or the file is damaged: its checksum is not the listed one.
+    A `name` of `DATASETS` that is unknown or holds no table is a ValueError, a damaged file a `DataFileError`.
 
     Examples
     --------
@@ -157,11 +140,8 @@ def table(name: str) -> dict[str, np.ndarray]:
     if DATASETS[name].kind != "table":
         raise ValueError(f"{name!r} is not a table but {DATASETS[name].kind}; read it with datasets.load({name!r})")
     found = rows(name)
-    columns = {}
-    for column in found[0]:
-        entries = np.array([row[column] for row in found])
-        try:
+    columns = {column: np.array([row[column] for row in found]) for column in found[0]}
+    for column, entries in columns.items():
+        with contextlib.suppress(ValueError):
             columns[column] = entries.astype(float)
-        except ValueError:
-            columns[column] = entries
     return columns

@@ -1,7 +1,5 @@
 """Histories of clusters: how they formed, broke up and decayed."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,7 +24,7 @@ class Clusters(Events):
     """The clusters of N events: those formed after the shower first, then what they broke into.
 
     A cluster is a quark and an antiquark. In its rest frame they fly apart back to back, so that its momentum, its
-    flavours and one direction say everything.
+    flavours and one direction say everything. ValueError: the arrays do not fit together, or hold what cannot be.
 
     Attributes
     ----------
@@ -41,15 +39,9 @@ class Clusters(Events):
         Whether the constituent comes from the shower, not from a gluon's splitting or a cluster's fission.
     axis_x, axis_y, axis_z : ndarray, shape (rows,)
         Unit vector along the quark in the rest frame of the cluster.
-    parent : ndarray of int32, shape (rows,)
-        Number, within the event, of the cluster that this one is a part of; -1 for those formed after the shower.
-    fate : ndarray of int8, shape (rows,)
-        A `Fate`: WAITING (0), FISSION (1), PAIR (2) or SINGLE (3).
-
-    Raises
-    ------
-    ValueError
-        If the arrays do not fit together, a number is not finite, or a code, a parent or a fate is none that can be.
+    parent, fate : ndarray of int32, of int8, shape (rows,)
+        Number, within the event, of the cluster that this one is a part of, -1 for those formed after the shower; and a
+        `Fate`: WAITING (0), FISSION (1), PAIR (2) or SINGLE (3).
     """
 
     mass: np.ndarray = field(metadata=REAL)

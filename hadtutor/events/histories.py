@@ -1,7 +1,5 @@
 """Histories of strings: every break of every chain, rejected ones too."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -36,26 +34,20 @@ class Histories(Ragged):
     chain_offsets : ndarray of int64, shape (C + 1,)
         Chain c owns the breaks ``chain_offsets[c]:chain_offsets[c + 1]``.
     z, mt2, px, py : ndarray of float32, shape (breaks,)
-        Light-cone fraction, 0 < z < 1, transverse mass squared of the hadron [GeV²], and transverse momentum of the new
-        quark [GeV].
-    pid : ndarray of int32, shape (breaks,)
-        PDG code of the hadron.
-    from_positive : ndarray of bool, shape (breaks,)
-        Whether the hadron left the end that moves along +z.
+        Light-cone fraction, transverse mass squared of the hadron [GeV²], transverse momentum of the new quark [GeV].
+    pid, from_positive : ndarray of int32, of bool, shape (breaks,)
+        PDG code of the hadron, and whether it left the end that moves along +z.
     event_of_chain : ndarray of int64, shape (C,)
         The event that a chain belongs to, never decreasing.
     status : ndarray of int8, shape (C,)
         A `ChainStatus`: ACCEPTED (0), NO_ROOM (1: a hadron found none) or NO_FINAL_TWO (2: the last two did not fit).
     final_px, final_py : ndarray of float32, shape (C,)
-        Transverse momentum drawn for the last pair [GeV]; NaN where none was drawn (status 1) or it was not recorded
-        (rejected chains of real Pythia).
-    final_pid, final_pid_other : ndarray of int32, shape (C,)
-        The last two hadrons; 0 where there are none.
+        Transverse momentum drawn for the last pair [GeV]; NaN where none was drawn (status 1) or recorded (rejected
+        chains of real Pythia).
     final_lambda : ndarray of float32, shape (C,)
-        The λ [GeV²] that decides how often the last two come out in reversed order, in accepted chains; NaN in the
-        others.
-    final_from_positive, final_reversed : ndarray of bool, shape (C,)
-        Side of the first of them, and whether they came out in reversed order.
+        The λ [GeV²] that decides how often the last two come out in reversed order; NaN in rejected chains.
+    final_pid, final_pid_other, final_from_positive, final_reversed : ndarray of int32, of bool, shape (C,)
+        The last two hadrons, 0 where there are none; side of the first, and whether their order was reversed.
     """
 
     chain_offsets: np.ndarray
@@ -127,26 +119,16 @@ class Histories(Ragged):
         joined = super()._joined(parts)
         return joined._changed(event_of_chain=joined.event_of_chain + starts)
 
-    def __getitem__(self, key: int | slice | Sequence | np.ndarray) -> Histories:
+    def __getitem__(self, key: int | slice | Sequence | np.ndarray) -> "Histories":
         index = as_index(key, len(self))
         chains, offsets = rows_of(self.event_offsets, index)
         return self._take_chains(chains, np.repeat(np.arange(len(index)), np.diff(offsets)))
 
-    def only_accepted(self) -> Histories:
+    def only_accepted(self) -> "Histories":
         """The accepted chains alone, one per event."""
         chains = np.flatnonzero(self.accepted)
         return self._take_chains(chains, self.event_of_chain[chains])
 
     def to_padded(self, columns: str | Sequence[str] = ("z", "mt2", "px", "py")) -> tuple[np.ndarray, np.ndarray]:
-        """Rectangle of breaks, one line per chain, with a mask.
-
-        Parameters
-        ----------
-        columns : sequence of str
-            Names of the per-break attributes to take.
-
-        Returns
-        -------
-        x, mask : ndarray, shape (C, K, F), and ndarray of bool, shape (C, K)
-        """
+        """Rectangle of the `columns` of breaks, a line per chain, shape (C, K, F), and a mask (C, K) as of hadrons."""
         return self._padded(self.chain_offsets, columns)

@@ -16,7 +16,7 @@ from ..files import DataFileError, read_arrays, write_arrays
 from ..kinematics import rapidity
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing import Self  # of Python 3.11
 
 # Metadata of a column with one entry per row: what stands in it, and the dtype of an empty one.
 REAL, WHOLE, FLAG = ({"per_row": dtype} for dtype in (float, np.int32, bool))
@@ -37,43 +37,24 @@ class Code(IntEnum):
 class Saved:
     """What can be stored in a file, joined, and changed in one place."""
 
-    # Methods: to arrays and settings, from these, and from several of the type.
-    _packed: ClassVar[Any]
+    _packed: ClassVar[Any]  # methods: to arrays and settings, from these, and from several of the type
     _unpacked: ClassVar[Any]
     _joined: ClassVar[Any]
 
     def replace(self, **changes: Any) -> Self:
-        """The same with other attributes; the original stays as it is.
-
-        Parameters
-        ----------
-        **changes : new values by name
-        """
+        """The same with `changes`, new attributes by name; the original stays as it is."""
         return dataclasses.replace(self, **changes)
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write everything to one compressed file (NumPy's npz with a header), without rounding.
-
-        Parameters
-        ----------
-        path : str or Path
-            Replaced only once the new file is complete.
-        """
+        """Write everything to one compressed file at `path` (NumPy's npz with a header), without rounding."""
         arrays, settings = self._packed()
         write_arrays(path, arrays, {"kind": type(self).__name__} | settings)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
-        """Read what `save` of the same type wrote.
+        """Read what `save` of the same type wrote to `path`.
 
-        Parameters
-        ----------
-        path : str or Path
-
-        Raises
-        ------
-        FileNotFoundError, DataFileError
-            If there is no such file, or it is damaged, truncated, of another kind, or from a newer hadtutor.
+        A `DataFileError` says if it is damaged, truncated, of another kind, or from a newer hadtutor.
         """
         arrays, header = read_arrays(path)
         kind = header.get("kind", cls.__name__)  # the first files did not say it
@@ -86,27 +67,19 @@ class Saved:
 
     @classmethod
     def concatenate(cls, parts: Iterable[Self]) -> Self:
-        """Join what is of one type and was made with the same settings, in order.
+        """Join `parts` of one type that were made with the same settings, such as the energy, in order.
 
-        Parameters
-        ----------
-        parts : iterable
-
-        Raises
-        ------
-        TypeError, ValueError
-            If something else is among them, there is none, or the settings, such as the energy, differ.
+        TypeError, ValueError: something else is among them, the settings differ, or there is no part.
         """
-        parts = list(parts)
-        if not parts:
+        if not (parts := list(parts)):
             raise ValueError(f"concatenate needs at least one {cls.__name__}")
         for part in parts:
             if not isinstance(part, cls) or type(part) is not type(parts[0]):
                 raise TypeError(f"concatenate joins {type(parts[0]).__name__} alone, got {type(part).__name__} too")
             for name, value in parts[0]._settings().items():
                 if (other := getattr(part, name)) != value:
-                    advice = "keep them apart, or weight one to the other"
-                    raise ValueError(f"the parts differ in {name}: {value} and {other}; {advice}")
+                    differ = f"differ in {name}: {value} and {other}"
+                    raise ValueError(f"the parts {differ}; keep them apart, or weight one to the other")
         return cls._joined(parts)
 
     def _settings(self) -> dict[str, Any]:
@@ -197,7 +170,7 @@ def as_index(key: Any, n: int) -> np.ndarray:
     key = np.asarray(key)
     if key.dtype == bool and key.shape != (n,):
         raise IndexError(f"a mask for {n} events must have shape ({n},), got {key.shape}")
-    if key.dtype != bool and not (np.issubdtype(key.dtype, np.integer) or key.size == 0):
+    if key.dtype.kind not in "biu" and key.size:
         raise IndexError(f"events are picked by number, slice or mask, got {key.dtype}")
     return np.arange(n)[key if key.dtype == bool else key.astype(np.int64)]
 

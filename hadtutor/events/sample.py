@@ -1,12 +1,7 @@
 """Events as flat arrays: how they came about, and with what was seen, the `Hadrons` (`Sample`).
 
-Strings have `Histories`, with all their breaks, clusters have `Clusters`, with their parents.
-
-Ragged data is flat with offsets: event i owns the rows ``offsets[i]:offsets[i + 1]``, a chain owns its breaks the same
-way. Nothing is padded; `to_padded` makes a rectangle with an explicit mask where a network wants one.
+Event i owns the rows ``offsets[i]:offsets[i + 1]``, a chain its breaks the same way. Nothing is padded.
 """
-
-from __future__ import annotations
 
 import os
 from collections.abc import Sequence
@@ -16,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._support.checks import energy_gev
-from ..params import ClusterParams, LundMixture, LundParams
+from ..params import ClusterParams, LundMixture, LundParams, params_from
 from ..particles import QUARKS
 from .clusters import Clusters
 from .hadrons import Hadrons
@@ -39,16 +34,12 @@ class Sample(Saved):
     energy : float
         Mass of the string, or centre-of-mass energy of the showers [GeV].
     quark : str or None
-        Flavour at the +z end of a string, ``"u"`` (if it is left out) or ``"d"``; the other end carries its antiquark.
-        None for clusters.
+        Flavour at the +z end of a string, ``"u"`` (default), ``"d"``; the other has its antiquark. None for clusters.
     law : str or None
         Name of the fragmentation function from which z was drawn in place of that of `params`; None where it was not.
 
-    Raises
-    ------
-    TypeError, ValueError
-        If these are of another kind, out of range, or do not belong together: histories of strings with parameters of
-        clusters, or histories of more or fewer events than there are.
+    TypeError, ValueError: these are of another kind, out of range, or do not belong together, such as histories of
+    strings with parameters of clusters, or of another number of events.
     """
 
     hadrons: Hadrons
@@ -65,7 +56,7 @@ class Sample(Saved):
             raise TypeError(f"params must be LundParams or ClusterParams, got {type(self.params).__name__}")
         of_clusters, model = isinstance(self.params, ClusterParams), type(self.params).__name__
         wanted = Clusters if of_clusters else Histories
-        if self.histories is not None and not isinstance(self.histories, wanted):
+        if not isinstance(self.histories, (wanted, type(None))):
             raise TypeError(f"{model} go with {wanted.__name__} or None, got {type(self.histories).__name__}")
         if self.histories is not None and len(self.histories) != len(self):
             raise ValueError(f"the hadrons are of {len(self)} events, the histories of {len(self.histories)}")
@@ -89,7 +80,7 @@ class Sample(Saved):
         by = "" if self.law is None else f", z by {self.law}"
         return f"Sample({len(self)} events of {what}, {self.energy:g} GeV, {shape}{by})"
 
-    def __getitem__(self, key: int | slice | Sequence | np.ndarray) -> Sample:
+    def __getitem__(self, key: int | slice | Sequence | np.ndarray) -> "Sample":
         index = as_index(key, len(self))
         histories = None if self.histories is None else self.histories[index]
         return self._changed(hadrons=self.hadrons[index], histories=histories)
@@ -105,12 +96,8 @@ class Sample(Saved):
     @classmethod
     def _unpacked(cls, arrays, header):
         part = lambda of: {k.removeprefix(of): v for k, v in arrays.items() if k.startswith(of)}
-        of_clusters, values = header["quark"] is None, header["params"]
-        if "components" in values:
-            params = LundMixture(tuple(LundParams(*v) for v in values["components"]), tuple(values["fractions"]))
-        else:
-            params = (ClusterParams if of_clusters else LundParams)(**values)
-        histories = (Clusters if of_clusters else Histories)(**part("histories.")) if part("histories.") else None
+        kind, values = Clusters if header["quark"] is None else Histories, part("histories.")
+        histories, params = kind(**values) if values else None, params_from(header["params"])
         return cls(Hadrons(**part("hadrons.")), histories, params, header["energy"], header["quark"], header.get("law"))
 
     @classmethod
@@ -122,52 +109,23 @@ class Sample(Saved):
         return parts[0]._changed(hadrons=Hadrons.concatenate(p.hadrons for p in parts), histories=joined)
 
     def to_hepmc(self, path: str | os.PathLike, *, log_w: Any = None, progress: bool = True) -> None:
-        """`Hadrons.to_hepmc` with the energy of the sample.
-
-        Parameters
-        ----------
-        path, log_w, progress
-            As there; `log_w` may be what `weights.event_weights` gives.
-        """
+        """`Hadrons.to_hepmc` (`path`, `log_w`, `progress`) with the energy of the sample."""
         self.hadrons.to_hepmc(path, self.energy, log_w=log_w, progress=progress)
 
     def to_parquet(self, path: str | os.PathLike, *, log_w: Any = None) -> None:
-        """`Hadrons.to_parquet` of the hadrons.
-
-        Parameters
-        ----------
-        path, log_w : as there
-        """
+        """`Hadrons.to_parquet` (`path`, `log_w`) of the hadrons."""
         self.hadrons.to_parquet(path, log_w=log_w)
 
     def to_awkward(self, *, log_w: Any = None) -> Any:
-        """`Hadrons.to_awkward` of the hadrons.
-
-        Parameters
-        ----------
-        log_w : as there
-        """
+        """`Hadrons.to_awkward` (`log_w`) of the hadrons."""
         return self.hadrons.to_awkward(log_w=log_w)
 
 
 def hadrons_and_energy(events: Sample | Hadrons, energy: float | None = None) -> tuple[Hadrons, float]:
-    """What is measured, from a `Sample` alone, or from `Hadrons` and their energy.
+    """What is measured, from a `Sample` alone, or from `Hadrons` and their centre-of-mass energy [GeV].
 
-    Parameters
-    ----------
-    events : Sample or Hadrons
-    energy : float, optional
-        Centre-of-mass energy [GeV]. A sample has its own, and another one is refused.
-
-    Returns
-    -------
-    hadrons, energy : Hadrons, float
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `events` is something else, hadrons come without an energy, or it is not positive and finite, or not that of
-        the sample.
+    TypeError, ValueError: `events` is something else, hadrons come without `energy`, or it is not positive and finite,
+    or not that of the sample.
     """
     if isinstance(events, Sample):
         if energy is not None and energy_gev(energy) != events.energy:

@@ -1,15 +1,9 @@
 r"""Parton showers: the partons of e⁺e⁻ → Z/γ* → q q̄ events just before they hadronize, with their colours.
 
-A shower is a cascade of branchings q → qg, g → gg and g → qq̄. In the limit of many colours each colour line ends on
-exactly one anticolour, so the partons of an event fall into strings: from a quark over gluons to an antiquark.
-`Showers.colour_order` finds them; a string model stretches its strings, a cluster model forms its clusters, between
-neighbours in that order.
-
-Bring your own: read an LHE file with `Showers.from_lhe`, or make a `Showers` from arrays in any order, with colour tags
-as in the Les Houches accord :cite:p:`boos2001generic`. `hadtutor.pythia.shower` makes them with real Pythia.
+In the limit of many colours each colour line ends on exactly one anticolour, so the partons of an event fall into
+strings, from a quark over gluons to an antiquark: `Showers.colour_order` finds them. Bring your own with `from_lhe` or
+from arrays, with colour tags as in the Les Houches accord :cite:p:`boos2001generic`.
 """
-
-from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
@@ -34,10 +28,8 @@ class Showers(Events):
 
     Attributes
     ----------
-    offsets : ndarray of int64, shape (N + 1,)
-        Event i owns the rows ``offsets[i]:offsets[i + 1]``.
-    px, py, pz, e : ndarray, shape (rows,)
-        Momentum and energy [GeV].
+    offsets, px, py, pz, e
+        As of `Hadrons`.
     pid : ndarray of int32, shape (rows,)
         PDG code: 1 to 5 for quarks, negative for antiquarks, 21 for gluons.
     col, acol : ndarray of int32, shape (rows,)
@@ -45,18 +37,12 @@ class Showers(Events):
     energy : float
         Centre-of-mass energy √s [GeV].
 
-    Raises
-    ------
-    ValueError
-        If the arrays do not fit together, a momentum is not finite, a code is not a parton's, or colours do not
-        match; the message names the event.
+    ValueError: the arrays do not fit together, or an event, which is named, has a momentum that is not finite, a code
+    that is no parton's, or colours that do not match.
 
     Examples
     --------
-    A quark and an antiquark of 50 GeV each, back to back:
-
-    >>> Showers(np.array([0, 2]), np.zeros(2), np.zeros(2), np.array([50.0, -50.0]), np.array([50.0, 50.0]),
-    ...         np.array([2, -2]), np.array([101, 0]), np.array([0, 101]), 100.0)
+    >>> Showers([0, 2], [0.0, 0], [0.0, 0], [50.0, -50], [50.0, 50], [2, -2], [101, 0], [0, 101], 100.0)
     Showers(1 events, 2 partons, 100 GeV)
     """
 
@@ -90,15 +76,10 @@ class Showers(Events):
         return f"{super().__repr__()[:-1]}, {self.energy:g} GeV)"
 
     def colour_order(self) -> tuple[np.ndarray, np.ndarray]:
-        """Partons along the strings they form, event by event.
+        """Rows of the partons along the strings they form, and the offsets of the strings in these, event by event.
 
-        Returns
-        -------
-        rows : ndarray of int64, shape (rows,)
-            Rows of the partons, string after string, each from its quark to its antiquark; a closed loop of gluons
-            begins at its first gluon.
-        string_offsets : ndarray of int64, shape (strings + 1,)
-            String s owns the entries of `rows` from ``string_offsets[s]`` to ``string_offsets[s + 1]``.
+        String s owns the rows from ``string_offsets[s]`` to ``string_offsets[s + 1]``, from its quark to its antiquark;
+        a closed loop of gluons begins at its first gluon.
 
         Examples
         --------
@@ -116,30 +97,11 @@ class Showers(Events):
     def from_lhe(cls, path: str | os.PathLike, energy: float | None = None, *, weights: bool = False) -> Any:
         """Read the final partons (status 1) of a Les Houches event file, by whatever generator.
 
-        Parameters
-        ----------
-        path : str or Path
-            Compressed with gzip, bz2 or xz, or not.
-        energy : float, optional
-            Centre-of-mass energy √s [GeV]; that of the file's beams if these are leptons.
-        weights : bool
-            Whether to give the weights of the events, too.
-
-        Returns
-        -------
-        showers : Showers
-        log_w : dict of str to ndarray, shape (N,)
-            Only with `weights`: the log of each weight by its name, ``"Default"`` (XWGTUP) first.
-
-        Raises
-        ------
-        ImportError, FileNotFoundError
-            If pylhe is not installed, or there is no such file.
-        DataFileError
-            If it is damaged, truncated, of another kind, or an event has other final particles than partons or colours
-            that do not close; also if a weight that was asked for has no logarithm.
-        ValueError
-            If the beams are no leptons and no energy is given.
+        The file at `path` may be compressed with gzip, bz2 or xz. `energy` is the centre-of-mass energy √s [GeV], that
+        of its beams if these are leptons, else needed (ValueError). With `weights` also the log of each weight, a dict
+        of name (``"Default"``, XWGTUP, first) to ndarray, shape (N,).
+        A `DataFileError` says if it is damaged, truncated, of another kind, or an event has other final particles than
+        partons, colours that do not close, or a weight without logarithm that was asked for.
         """
         kind = "LHE file of whole showers"
         with reading(path, kind) as place:
@@ -154,7 +116,7 @@ class Showers(Events):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Constituents(Showers):
-    """Quarks and antiquarks on their constituent mass shell, ready to form clusters; no gluons are left.
+    """Quarks and antiquarks on their constituent mass shell, ready to form clusters; a gluon is a ValueError.
 
     Attributes
     ----------
@@ -162,11 +124,6 @@ class Constituents(Showers):
         True for quarks of the shower, False for those that a gluon split into.
     offsets, px, py, pz, e, pid, col, acol, energy
         As in `Showers`.
-
-    Raises
-    ------
-    ValueError
-        As `Showers`; also if there is a gluon.
     """
 
     perturbative: np.ndarray = field(metadata=FLAG)

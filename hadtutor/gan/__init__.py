@@ -13,10 +13,8 @@ from .distance import AngleScore, angle_distance, sampling_floor
 from .event_clusters import EventClusters, hadrons_of
 from .events import EventDiscriminator, EventGAN, clouds
 from .flavour import FlavourDiscriminator, FlavourGAN, FlavourGenerator, flavour_clouds, fractions
-from .in_generator import as_decay, load_onnx
-from .losses import adversarial
-from .networks import DecayDiscriminator, DecayGAN, DecayGenerator
-from .onnx import export_onnx, run_onnx
+from .networks import DecayDiscriminator, DecayGAN, DecayGenerator, adversarial
+from .onnx import as_decay, export_onnx, load_onnx, run_onnx
 
 __all__ = [
     "AngleScore", "DecayDiscriminator", "DecayGAN", "DecayGenerator", "Decays", "EventClusters",

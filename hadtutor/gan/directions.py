@@ -1,7 +1,5 @@
 """Decays of clusters as a network sees them: conditions and directions."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,14 +13,10 @@ from ..kinematics.tensor import helicity_axes, to_rest_frame
 
 
 class Decays(NamedTuple):
-    """Decays of clusters in two hadrons, see `decays`.
+    """Decays of clusters in two hadrons, see `decays`; float32, shape (rows, 3).
 
-    Attributes
-    ----------
-    condition : Tensor of float32, shape (rows, 3)
-        What is known of each cluster, see `conditions`.
-    direction : Tensor of float32, shape (rows, 3)
-        Unit vector along the leading hadron in the helicity frame.
+    `condition` is what is known of each cluster, see `conditions`; `direction` the unit vector along the leading hadron
+    in the helicity frame.
     """
 
     condition: Tensor
@@ -33,32 +27,15 @@ class Decays(NamedTuple):
         """Whether each cluster has a perturbative constituent, bool of shape (rows,)."""
         return self.condition[:, 2] > 0.5
 
-    def where(self, keep: Any) -> Decays:
-        """Some of the decays.
-
-        Parameters
-        ----------
-        keep : Tensor of bool or int64, or slice
-            A mask, row numbers, or a slice.
-
-        Returns
-        -------
-        Decays
-        """
+    def where(self, keep: Any) -> "Decays":
+        """Some of the decays: `keep` is a mask, row numbers, or a slice."""
         return Decays(self.condition[keep], self.direction[keep])
 
 
 def conditions(clusters: Clusters) -> Tensor:
-    """What the networks know of a cluster: ln of its mass [GeV], its rapidity, whether a constituent is perturbative.
+    """What the networks know of `clusters`: ln of the mass [GeV], the rapidity, whether a constituent is perturbative.
 
-    Parameters
-    ----------
-    clusters : Clusters
-
-    Returns
-    -------
-    Tensor of float32, shape (rows, 3)
-        Nothing in it depends on how the event is turned.
+    Float32, shape (rows, 3); nothing in it depends on how the event is turned.
     """
     size = np.sqrt(clusters.px**2 + clusters.py**2 + clusters.pz**2)
     perturbative = clusters.quark_perturbative | clusters.antiquark_perturbative
@@ -67,54 +44,20 @@ def conditions(clusters: Clusters) -> Tensor:
 
 
 def leading(clusters: Clusters) -> Tensor:
-    """Which hadron leads: +1 that with the quark, -1 that with the antiquark.
-
-    Parameters
-    ----------
-    clusters : Clusters
-
-    Returns
-    -------
-    Tensor of float64, shape (rows,)
-    """
+    """Which hadron of `clusters` leads: +1 that with the quark, -1 that with the antiquark; float64, shape (rows,)."""
     of_antiquark = clusters.antiquark_perturbative & ~clusters.quark_perturbative
     return torch.as_tensor(np.where(of_antiquark, -1.0, 1.0))
 
 
 def momenta(columns: Hadrons | Clusters) -> Tensor:
-    """Four-momenta of hadrons or clusters.
-
-    Parameters
-    ----------
-    columns : Hadrons or Clusters
-
-    Returns
-    -------
-    Tensor of float64, shape (rows, 4)
-        px, py, pz, E [GeV].
-    """
+    """Four-momenta px, py, pz, E [GeV] of hadrons or clusters, their `columns`; float64, shape (rows, 4)."""
     return torch.as_tensor(columns.p4, dtype=torch.float64)
 
 
 def pair_rows(sample: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Where the decays in two hadrons are.
+    """Where the decays in two hadrons are: rows of clusters, and of the hadrons with the quark; int64, shape (pairs,).
 
-    Parameters
-    ----------
-    sample : Sample
-        Of clusters.
-
-    Returns
-    -------
-    clusters : ndarray of int64, shape (pairs,)
-        Rows of the clusters.
-    hadrons : ndarray of int64, shape (pairs,)
-        Row of the hadron with the quark; the one with the antiquark follows.
-
-    Raises
-    ------
-    TypeError
-        If the sample has no clusters.
+    The hadron with the antiquark follows that with the quark. A TypeError if `sample` has no clusters.
     """
     clusters = getattr(sample, "histories", None)
     if not isinstance(clusters, Clusters):
@@ -125,22 +68,12 @@ def pair_rows(sample: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def decays(sample: Any) -> Decays:
-    """All decays in two hadrons of a sample.
+    """All decays in two hadrons of a sample, in the order of the clusters.
 
     Parameters
     ----------
     sample : Sample
-        Of clusters, see `hadtutor.hadronize_clusters`.
-
-    Returns
-    -------
-    Decays
-        In the order of the clusters.
-
-    Raises
-    ------
-    TypeError
-        If the sample has no clusters.
+        Of clusters, see `hadtutor.hadronize_clusters`; else a TypeError.
 
     Examples
     --------

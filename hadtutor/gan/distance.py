@@ -1,7 +1,5 @@
 """How far two laws of directions are from each other."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -18,15 +16,12 @@ from .directions import Decays
 def angle_distance(one: Tensor, other: Tensor) -> float:
     """Mean of two Wasserstein distances, of azimuth and polar angle, both scaled to ±1.
 
+    Two samples of the same law are at a distance too: see `sampling_floor`.
+
     Parameters
     ----------
     one, other : Tensor, shape (rows, 3)
         Directions; as many or not.
-
-    Returns
-    -------
-    float
-        Two samples of the same law are at a distance too: see `sampling_floor`.
 
     Examples
     --------
@@ -50,20 +45,12 @@ def sampling_floor(
     Parameters
     ----------
     direction : Tensor, shape (rows, 3)
+        At least four, else a ValueError.
     n : int, optional
         By default as many as there are.
     repeats : int
         The result is the mean over so many divisions.
     rng : numpy.random.Generator or int
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than four directions.
 
     Examples
     --------
@@ -87,16 +74,8 @@ def sampling_floor(
 class AngleScore:
     """Validation for `hadtutor.training.train`: the `angle_distance` between generated and true decays.
 
-    Parameters
-    ----------
-    truth : Decays
-        The generator decays the same clusters, every time with the same random numbers.
-    rng : numpy.random.Generator or int
-
-    Attributes
-    ----------
-    floor : float
-        The `sampling_floor` for so many decays; below it no generator is better than another.
+    The generator decays the clusters of `truth`, a `Decays`, every time with the same random numbers from `rng`. The
+    attribute `floor` is the `sampling_floor` for so many; below it no generator is better than another.
     """
 
     @takes_rng
@@ -105,17 +84,7 @@ class AngleScore:
         self.floor = sampling_floor(truth.direction)
 
     def __call__(self, gan: Any) -> float:
-        """Distance of a GAN from the truth.
-
-        Parameters
-        ----------
-        gan : torch.nn.Module
-            With a `generator`.
-
-        Returns
-        -------
-        float
-        """
+        """Distance from the truth of `gan`, a module with a `generator`."""
         source = torch.Generator().manual_seed(self.start)
         noise = torch.randn(len(self.truth.condition), gan.generator.n_noise, generator=source, dtype=torch.float32)
         condition = self.truth.condition

@@ -1,7 +1,5 @@
 """Events of clusters in batches, and the hadrons that a generator makes of them."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,14 +38,9 @@ class EventClusters:
     Parameters
     ----------
     sample : Sample
-        Of clusters, see `hadtutor.hadronize_clusters`.
+        Of clusters, see `hadtutor.hadronize_clusters`; else a TypeError.
     dtype : torch.dtype
     device : torch.device or str
-
-    Raises
-    ------
-    TypeError
-        If the sample has no clusters.
 
     Examples
     --------
@@ -72,20 +65,13 @@ class EventClusters:
             return torch.as_tensor(x).to(device=device, dtype=kind)
 
         self._pairs = {
-            "condition": put(conditions(clusters)[rows]),
-            "p": put(p),
-            "mass": put(mass),
-            "axes": put(helicity_axes(p[:, :3])),
-            "leading": put(leading(clusters)[rows]),
-            "flavour": put(flavour, torch.int64),
+            "condition": put(conditions(clusters)[rows]), "p": put(p), "mass": put(mass),
+            "axes": put(helicity_axes(p[:, :3])), "leading": put(leading(clusters)[rows]),
+            "flavour": put(flavour, torch.int64), "m1": put(masses[first]), "m2": put(masses[first + 1]),
             "direction": put(normalize(to_rest_frame(p, mass, of_hadrons[first])[:, :3])),
-            "m1": put(masses[first]),
-            "m2": put(masses[first + 1]),
-        }
-        self._singles = {
-            "single": put(of_hadrons[rows_of_singles]),
-            "single_pid": put(hadrons.pid[rows_of_singles], torch.int64),
-        }
+        }  # fmt: skip
+        single_pid = put(hadrons.pid[rows_of_singles], torch.int64)
+        self._singles = {"single": put(of_hadrons[rows_of_singles]), "single_pid": single_pid}
         edges = np.arange(len(clusters) + 1)
         self._pair_offsets = put(np.searchsorted(clusters.event[rows], edges), torch.int64)
         self._single_offsets = put(np.searchsorted(clusters.event[singles], edges), torch.int64)
@@ -102,19 +88,15 @@ class EventClusters:
 
 
 def hadrons_of(clusters: ClusterBatch, direction: Tensor) -> tuple[Tensor, Tensor]:
-    """Momenta of all hadrons in the lab, for given decays; differentiable.
+    """Momenta [GeV] and events of all hadrons in the lab, shapes (hadrons, 4) and (hadrons,), differentiable.
+
+    The hadrons with the quarks come first, then those with the antiquarks, then the single ones.
 
     Parameters
     ----------
     clusters : ClusterBatch
     direction : Tensor, shape (rows, 3)
         Unit vectors of the leading hadrons in the helicity frames.
-
-    Returns
-    -------
-    p : Tensor, shape (hadrons, 4)
-        px, py, pz, E [GeV]: the hadrons with the quarks, those with the antiquarks, then the single ones.
-    event : Tensor of int64, shape (hadrons,)
     """
     of_quark = rotate(direction, clusters.axes) * clusters.leading.unsqueeze(1)
     return in_the_lab(clusters, of_quark, clusters.m1, clusters.m2)

@@ -1,7 +1,5 @@
 """A GAN that sees hadrons of whole events only."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor, nn
 
@@ -18,27 +16,18 @@ from .networks import Players
 
 
 def clouds(
-    events: Sample | Hadrons,
-    energy: float | None = None,
-    *,
-    dtype: torch.dtype = torch.float32,
+    events: Sample | Hadrons, energy: float | None = None, *, dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
-) -> Clouds:
-    """The hadrons of events as the discriminator sees them.
+) -> Clouds:  # fmt: skip
+    """The hadrons of events as the discriminator sees them: `hadtutor.training.Clouds` with columns of `axis_features`.
 
     Parameters
     ----------
     events : Sample or Hadrons
-        N events.
     energy : float, optional
         Centre-of-mass energy [GeV]; a sample knows it.
     dtype : torch.dtype
     device : torch.device or str
-
-    Returns
-    -------
-    hadtutor.training.Clouds
-        With the columns of `axis_features`.
 
     Examples
     --------
@@ -67,31 +56,15 @@ class EventDiscriminator(nn.Module):
     """
 
     def __init__(
-        self,
-        x: Tensor,
-        *,
-        phi: tuple[int, ...] = (64, 64),
-        rho: tuple[int, ...] = (64,),
-        pooling: str = "mean",
+        self, x: Tensor, *, phi: tuple[int, ...] = (64, 64), rho: tuple[int, ...] = (64,), pooling: str = "mean",
         n_species: int = 0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.scale = Standardise(x)
         self.net = DeepSets(x.shape[1] + n_species, phi=phi, rho=rho, pooling=pooling, dtype=x.dtype)
 
     def forward(self, x: Tensor, event: Tensor, n_events: int) -> Tensor:
-        """Logits.
-
-        Parameters
-        ----------
-        x : Tensor, shape (rows, F + n_species)
-        event : Tensor of int64, shape (rows,)
-        n_events : int
-
-        Returns
-        -------
-        Tensor, shape (n_events,)
-        """
+        """Logits, shape (`n_events`,), for `x`, shape (rows, F + n_species), and `event`, shape (rows,)."""
         n = len(self.scale.mean)
         # Each species is rare: the 3 gives it the weight of a standardised feature.
         return self.net(Cloud(torch.cat([self.scale(x[:, :n]), 3.0 * x[:, n:]], 1), event, n_events))

@@ -1,7 +1,5 @@
 """A GAN that learns which hadrons clusters decay to."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -31,12 +29,8 @@ class FlavourGenerator(nn.Module):
     Parameters
     ----------
     params : ClusterParams
-        Of the model to start from.
+        Of the model to start from; its `PairOdds` are the attribute `odds`.
     hidden : tuple of int
-
-    Attributes
-    ----------
-    odds : PairOdds
     """
 
     def __init__(self, params: ClusterParams, *, hidden: tuple[int, ...] = (64,)) -> None:
@@ -48,17 +42,9 @@ class FlavourGenerator(nn.Module):
                 weight.zero_()
 
     def forward(self, flavour: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of each pair.
+        """Logits of each pair, and the pair, shape (rows, K): as from `PairOdds`, but not normalised.
 
-        Parameters
-        ----------
-        flavour : Tensor of int64, shape (rows,)
-        mass : Tensor, shape (rows,)
-
-        Returns
-        -------
-        logit, pair : Tensor, shape (rows, K)
-            As from `PairOdds`, but not normalised.
+        `flavour` and `mass` [GeV] have the shape (rows,).
         """
         log_p, pair = self.odds(flavour, mass)
         quark, antiquark = one_hot(flavour // 5, 5), one_hot(flavour % 5, 5)
@@ -72,8 +58,7 @@ class FlavourGenerator(nn.Module):
 
         Parameters
         ----------
-        flavour : Tensor of int64, shape (rows,)
-        mass : Tensor, shape (rows,)
+        flavour, mass : Tensor, shape (rows,)
         temperature : float
             Of the softmax that stands in for the choice in slopes.
 
@@ -94,27 +79,16 @@ class FlavourGenerator(nn.Module):
 def flavour_clouds(
     events: Sample | Hadrons, species: np.ndarray, energy: float | None = None, *, device: torch.device | str = "cpu"
 ) -> Clouds:
-    """The hadrons of events as the discriminator sees them: momentum and species.
+    """The hadrons of events as the discriminator sees them: `axis_features`, and a column of numbers of the species.
 
     Parameters
     ----------
     events : Sample or Hadrons
-        N events.
     species : ndarray of int, shape (S,)
-        PDG codes, sorted; see `PairOdds`.
+        PDG codes, sorted, see `PairOdds`; a hadron of another species is a ValueError.
     energy : float, optional
         Centre-of-mass energy [GeV]; a sample knows it.
     device : torch.device or str
-
-    Returns
-    -------
-    hadtutor.training.Clouds
-        Columns: those of `hadtutor.nets.axis_features`, and the number of the species.
-
-    Raises
-    ------
-    ValueError
-        If there is a hadron of another species.
     """
     hadrons, energy = hadrons_and_energy(events, energy)
     row = np.searchsorted(species, hadrons.pid).clip(max=len(species) - 1)
@@ -128,14 +102,8 @@ def flavour_clouds(
 class FlavourDiscriminator(EventDiscriminator):
     """Logit that an event is of the data, by the momenta and species of the hadrons in it.
 
-    Parameters
-    ----------
-    x : Tensor, shape (rows, 3)
-        Features of a sample of hadrons, to standardise with, see `hadtutor.nets.axis_features`.
-    n_species : int
-    pooling : {"sum", "mean"}
-    **sizes : tuple of int
-        Hidden neurons `phi` and `rho`, see `hadtutor.nets.DeepSets`.
+    `x` has the columns of `hadtutor.nets.axis_features`; `n_species`, `pooling` and the other `sizes`, `phi` and `rho`,
+    are those of `EventDiscriminator`.
     """
 
     def __init__(self, x: Tensor, n_species: int, *, pooling: str = "sum", **sizes: Any) -> None:
@@ -151,10 +119,8 @@ class FlavourGAN(EventGAN):
     ----------
     generator : FlavourGenerator
     discriminator : FlavourDiscriminator
-    energy : float
-        Centre-of-mass energy [GeV].
-    temperature : float
-        See `FlavourGenerator.sample`.
+    energy, temperature : float
+        Centre-of-mass energy [GeV]; for the other see `FlavourGenerator.sample`.
     """
 
     def __init__(
@@ -182,20 +148,7 @@ def _numbers(pid, species):
 
 
 def fractions(generator: FlavourGenerator, events: EventClusters, *, batch_size: int = 4096) -> np.ndarray:
-    """Expected share of each species among all hadrons.
-
-    Parameters
-    ----------
-    generator : FlavourGenerator
-    events : EventClusters
-    batch_size : int
-        Events at a time.
-
-    Returns
-    -------
-    ndarray, shape (S,)
-        Adds up to 1.
-    """
+    """Expected share of each species in the hadrons of `events`, shape (S,); `generator` sees `batch_size` at once."""
     species = generator.odds.species
     total = torch.zeros(len(species), dtype=torch.float64)
     with torch.no_grad():

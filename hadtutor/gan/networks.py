@@ -1,14 +1,13 @@
-"""The generator of directions and its discriminator, and both as players of one game."""
+"""The generator of directions and its discriminator, both as players of one game, and their losses."""
 
-from __future__ import annotations
-
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, softplus
 
-from .._support.checks import whole
+from .._support.checks import number, whole
 from ..nets.layers import MLP, Standardise
 
 
@@ -24,15 +23,10 @@ class DecayGenerator(nn.Module):
     hidden : tuple of int
         Hidden neurons.
     n_noise : int
-        Random numbers that the network sees, at least 3; two more choose the azimuth if `symmetric`.
+        Random numbers that the network sees, at least 3, else a ValueError; two more choose the azimuth if `symmetric`.
     symmetric : bool
         Whether all azimuths about the flight direction are equally probable, whatever the network has learned: as a
         cluster without spin and with unknown constituents must decay. If not, the network has to learn it.
-
-    Raises
-    ------
-    ValueError
-        If `n_noise` is below 3.
 
     Examples
     --------
@@ -54,19 +48,7 @@ class DecayGenerator(nn.Module):
         self.net = MLP(condition.shape[1] + n_noise, *hidden, 3, dtype=condition.dtype)
 
     def forward(self, condition: Tensor, noise: Tensor) -> Tensor:
-        """Directions for given noise.
-
-        Parameters
-        ----------
-        condition : Tensor, shape (rows, F)
-        noise : Tensor, shape (rows, `n_noise` of the generator)
-            Standard normal numbers.
-
-        Returns
-        -------
-        Tensor, shape (rows, 3)
-            Unit vectors.
-        """
+        """Unit vectors, shape (rows, 3), of `condition`, shape (rows, F), and normal `noise`, shape (rows, n_noise)."""
         if self.symmetric:
             turn, noise = normalize(noise[:, :2]), noise[:, 2:]
         direction = normalize(noise[:, :3] + self.net(torch.cat([self.scale(condition), noise], 1)))
@@ -77,16 +59,7 @@ class DecayGenerator(nn.Module):
         return torch.stack([cosine * x - sine * y, sine * x + cosine * y, z], 1)
 
     def sample(self, condition: Tensor) -> Tensor:
-        """Directions with noise from torch's global generator.
-
-        Parameters
-        ----------
-        condition : Tensor, shape (rows, F)
-
-        Returns
-        -------
-        Tensor, shape (rows, 3)
-        """
+        """Directions for `condition` with noise from torch's global generator."""
         noise = torch.randn((len(condition), self.n_noise), dtype=condition.dtype, device=condition.device)
         return self(condition, noise)
 
@@ -112,28 +85,13 @@ class DecayDiscriminator(nn.Module):
         self.net = MLP(3 + (condition.shape[1] if conditional else 0), *hidden, 1, dtype=condition.dtype)
 
     def forward(self, direction: Tensor, condition: Tensor) -> Tensor:
-        """Logits.
-
-        Parameters
-        ----------
-        direction : Tensor, shape (rows, 3)
-        condition : Tensor, shape (rows, F)
-
-        Returns
-        -------
-        Tensor, shape (rows,)
-        """
+        """Logits, shape (rows,), of `direction`, shape (rows, 3), and `condition`, shape (rows, F)."""
         x = torch.cat([direction, self.scale(condition)], 1) if self.conditional else direction
         return self.net(x).squeeze(1)
 
 
 class Players(nn.Module):
-    """A generator and a discriminator, which `adversarial` lets play; each game says what the latter is shown.
-
-    Parameters
-    ----------
-    generator, discriminator : torch.nn.Module
-    """
+    """A `generator` and a `discriminator`, which `adversarial` lets play; each game says what the latter is shown."""
 
     generator: Any
     discriminator: Any
@@ -143,40 +101,16 @@ class Players(nn.Module):
         self.generator, self.discriminator = generator, discriminator
 
     def real(self, batch: tuple) -> tuple:
-        """What the discriminator is shown as true.
-
-        Parameters
-        ----------
-        batch : tuple
-
-        Returns
-        -------
-        tuple
-            The arguments of the discriminator.
-        """
+        """What the discriminator is shown as true in a `batch`: its arguments."""
         raise NotImplementedError
 
     def fake(self, batch: tuple) -> tuple:
-        """The same of the generator's making.
-
-        Parameters
-        ----------
-        batch : tuple
-
-        Returns
-        -------
-        tuple
-        """
+        """The same of the generator's making, from a `batch`."""
         raise NotImplementedError
 
 
 class DecayGAN(Players):
-    """Both players of the game for single decays; a batch is (condition, direction).
-
-    Parameters
-    ----------
-    generator : DecayGenerator
-    discriminator : DecayDiscriminator
+    """Both players, `generator` and `discriminator`, of the game for single decays; a batch is (condition, direction).
 
     Examples
     --------
@@ -195,3 +129,46 @@ class DecayGAN(Players):
     def fake(self, batch: tuple) -> tuple[Tensor, Tensor]:
         condition, _ = batch
         return self.generator.sample(condition), condition
+
+
+def adversarial(penalty: float = 0.0, *, saturating: bool = False) -> dict[str, Callable]:
+    r"""Losses of both players, for `hadtutor.training.train`.
+
+    With logits d, the discriminator minimises :math:`-\ln\sigma(d_{real}) - \ln(1 - \sigma(d_{fake}))`. The generator
+    minimises :math:`-\ln\sigma(d_{fake})`, whose slope does not vanish where the discriminator is sure
+    :cite:p:`goodfellow2014generative`, or, saturating, the minimax loss :math:`\ln(1 - \sigma(d_{fake}))`.
+
+    Parameters
+    ----------
+    penalty : float
+        γ >= 0 in :math:`\tfrac{\gamma}{2} \lvert\nabla_x d\rvert^2`, on true x, added to the loss of the discriminator
+        (R1 :cite:p:`mescheder2018training`). It makes the game converge. Else a ValueError.
+    saturating : bool
+        Whether the generator plays minimax.
+
+    Returns
+    -------
+    dict of str to callable
+        For `DecayGAN`, `EventGAN`, `FlavourGAN`, or any module with `generator`, `discriminator`, and methods
+        ``real(batch)`` and ``fake(batch)`` that give the arguments of the discriminator, the first of which is
+        differentiated by the penalty.
+    """
+    penalty = number(penalty, "penalty", 0.0)
+
+    def discriminator(gan, batch):
+        with torch.no_grad():
+            fake = gan.fake(batch)
+        x, *more = gan.real(batch)
+        x = x.detach().requires_grad_(penalty > 0)
+        logit = gan.discriminator(x, *more)
+        loss = softplus(-logit).mean() + softplus(gan.discriminator(*fake)).mean()
+        if penalty > 0:
+            (slope,) = torch.autograd.grad(logit.sum(), x, create_graph=True)
+            loss = loss + 0.5 * penalty * slope.square().sum() / len(logit)
+        return loss
+
+    def generator(gan, batch):
+        logit = gan.discriminator(*gan.fake(batch))
+        return -softplus(logit).mean() if saturating else softplus(-logit).mean()
+
+    return {"discriminator": discriminator, "generator": generator}

@@ -1,6 +1,4 @@
-"""Generators of decays as ONNX files, which event generators in any language can run; reading needs no torch."""
-
-from __future__ import annotations
+"""Trained generators as laws of decays: inside the cluster model, and as ONNX files for any event generator."""
 
 import os
 import pathlib
@@ -8,10 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
+from torch import nn
 
 from .._support.checks import whole
 from .._support.optional import need
+from ..events.clusters import WAITING
 from ..files import DataFileError, reading, replacing
+from ..kinematics.tensor import helicity_axes, rotate
+from .directions import conditions, leading, momenta
 
 KIND = "hadtutor decay generator 1"
 OPSET = 18
@@ -32,26 +35,20 @@ def export_onnx(generator: Any, path: str | os.PathLike) -> None:
 
     Raises
     ------
-    ImportError
-        If onnx is not installed.
-    TypeError
-        If a layer is neither linear nor a ReLU.
+    ImportError, TypeError
+        If onnx is not installed; if a layer is neither linear nor a ReLU.
     """
     onnx = need("onnx", "ml", "writing ONNX files")
     from onnx import TensorProto, helper, numpy_helper
-    from torch import nn
 
     nodes: list = []
     constants: list = []
 
     def constant(value, name):
-        value = np.asarray(value)
+        value = np.asarray(value.detach().cpu() if isinstance(value, torch.Tensor) else value)
         kind = np.int64 if value.dtype.kind == "i" else np.float32
         constants.append(numpy_helper.from_array(np.ascontiguousarray(value, kind), name))
         return name
-
-    def of_tensor(tensor, name):
-        return constant(tensor.detach().cpu().numpy(), name)
 
     def add(operation, *inputs, output=None, **attributes):
         output = output or f"{operation.lower()}_{len(nodes)}"
@@ -65,12 +62,12 @@ def export_onnx(generator: Any, path: str | os.PathLike) -> None:
         return add("Slice", of, *ends, one)
 
     scale = generator.scale
-    known = add("Div", add("Sub", "condition", of_tensor(scale.mean, "mean")), of_tensor(scale.spread, "spread"))
+    known = add("Div", add("Sub", "condition", constant(scale.mean, "mean")), constant(scale.spread, "spread"))
     noise = columns("noise", 2, generator.n_noise) if generator.symmetric else "noise"
     x = add("Concat", known, noise, axis=1)
     for k, layer in enumerate(generator.net):
         if isinstance(layer, nn.Linear):
-            weights = of_tensor(layer.weight, f"weight_{k}"), of_tensor(layer.bias, f"bias_{k}")
+            weights = constant(layer.weight, f"weight_{k}"), constant(layer.bias, f"bias_{k}")
             x = add("Gemm", x, *weights, transB=1)
         elif isinstance(layer, nn.ReLU):
             x = add("Relu", x)
@@ -100,7 +97,10 @@ def export_onnx(generator: Any, path: str | os.PathLike) -> None:
 
 
 def run_onnx(path: str | os.PathLike, *, threads: int = 1) -> tuple[Callable, int]:
-    """A function that runs a generator written by `export_onnx`.
+    """A function that runs a generator written by `export_onnx`, and the number of random numbers n_noise it wants.
+
+    ``run(condition, noise)``, arrays of float32 and shapes (rows, F) and (rows, n_noise), gives directions of shape
+    (rows, 3). It may be called from several threads.
 
     Parameters
     ----------
@@ -108,21 +108,10 @@ def run_onnx(path: str | os.PathLike, *, threads: int = 1) -> tuple[Callable, in
     threads : int
         Threads of onnxruntime for each call.
 
-    Returns
-    -------
-    run : callable
-        ``run(condition, noise)``, arrays of float32 and shapes (rows, F) and (rows, n_noise), gives directions of shape
-        (rows, 3). It may be called from several threads.
-    n_noise : int
-
     Raises
     ------
-    ImportError
-        If onnxruntime is not installed.
-    FileNotFoundError
-        If there is no such file.
-    DataFileError
-        If it is damaged, or no generator of decays.
+    ImportError, FileNotFoundError, DataFileError
+        If onnxruntime is not installed; if there is no such file, it is damaged, or no generator of decays.
     """
     onnxruntime = need("onnxruntime", "ml", "running ONNX files")
     options = onnxruntime.SessionOptions()
@@ -140,3 +129,52 @@ def run_onnx(path: str | os.PathLike, *, threads: int = 1) -> tuple[Callable, in
         return session.run(["direction"], known)[0]
 
     return run, width["noise"]
+
+
+def as_decay(generator: Any) -> Callable:
+    """A trained generator as the law of decays of `hadtutor.hadronize_clusters`, its argument `decay`.
+
+    Noise comes from that function's `rng`, so events are reproducible.
+
+    Parameters
+    ----------
+    generator : DecayGenerator
+        Conditioned on `conditions`.
+
+    Examples
+    --------
+    >>> import numpy as np, torch, hadtutor as ht
+    >>> showers = ht.datasets.load("pythia-showers-91")[:100]
+    >>> untrained = ht.gan.DecayGenerator(torch.rand(10, 3))
+    >>> sample = ht.hadronize_clusters(showers, rng=np.random.default_rng(1), decay=as_decay(untrained))
+    >>> bool(abs(sample.hadrons.e.sum() - 9120) < 1e-6)
+    True
+    """
+    weights = next(generator.parameters(), torch.zeros((), dtype=torch.float32))
+
+    def run(condition, noise):
+        with torch.inference_mode():
+            return generator(condition.to(weights), torch.as_tensor(noise).to(weights)).cpu().double()
+
+    return _decay_by(run, int(generator.n_noise))
+
+
+def load_onnx(path: str | os.PathLike, *, threads: int = 1) -> Callable:
+    """As `as_decay`, of a file: `path` and `threads` as for `run_onnx`, with the same errors."""
+    run, n_noise = run_onnx(path, threads=threads)
+    return _decay_by(lambda condition, noise: torch.as_tensor(run(condition.numpy(), noise)).double(), n_noise)
+
+
+def _decay_by(run, n_noise):
+    def decay(clusters, rng):
+        # Clusters that broke up or became one hadron have no decay.
+        rows = np.flatnonzero(clusters.fate == WAITING)
+        direction = np.zeros((len(clusters.mass), 3))
+        if len(rows):
+            noise = rng.standard_normal((len(rows), n_noise), dtype=np.float32)
+            axes = helicity_axes(momenta(clusters)[rows, :3])
+            of_leading = run(conditions(clusters)[rows], noise)
+            direction[rows] = rotate(of_leading, axes) * leading(clusters)[rows, None]
+        return direction
+
+    return decay

@@ -1,17 +1,14 @@
 r"""HOMER: learn a fragmentation function from data, with the histories of a simulation.
 
-The method is that of :cite:p:`bierlich2025describing`.
-
-Data are hadrons; how they came about is not seen. A simulation knows both its hadrons and its string breaks. So
+Data are hadrons; a simulation knows its string breaks too. So :cite:p:`bierlich2025describing`
 
 1. a classifier finds weights that turn simulated events into data (`step_one`),
 2. these weights of events are traced back to weights of breaks (`step_two`), which are a fragmentation function,
 3. and break weights make weights of events again (`step_three`), now as functions of the history.
 
-One passage leaves a bias: the classifier sees observables, and gives all histories behind them the same weight. So the
-steps are repeated, with a simulation that carries the weights of the last round, until the classifier cannot tell it
-from data (iHOMER :cite:p:`butter2025iterative`): an expectation–maximisation. `fit` does all that, and puts error bars
-on the result (`hadtutor.homer`).
+The classifier gives all histories behind the same observables the same weight, which leaves a bias. So the steps are
+repeated with the simulation as weighted, until the classifier cannot tell it from data (iHOMER
+:cite:p:`butter2025iterative`): an expectation–maximisation. `fit` does all that, and puts error bars on the result.
 """
 
 from ..metrics.pulls import Coverage, coverage, event_pulls
@@ -21,15 +18,14 @@ from .chains import Chains
 from .checks import HomerError
 from .classify import METHODS, ClassWeights, step_one
 from .histograms import Histograms, step_one_histograms
+from .inputs import CloudMoments, HistogramMoments, Moments
 from .iterate import fit
-from .likelihood import maximise, most_likely
 from .lund_fit import ParametricFit, fit_lund, fit_mixture
-from .moments import CloudMoments, HistogramMoments, Moments
 from .network import BreakNetwork, regress
 from .nodes import break_features
 from .posterior import Measurement, Posterior, event_sigma, infer, measure
 from .result import HomerResult
-from .steps import Iteration, prepare, step_three, step_two
+from .steps import Iteration, maximise, most_likely, prepare, step_three, step_two
 
 __all__ = [
     "BreakBasis", "BreakNetwork", "BreakWeights", "Chains", "ClassWeights", "CloudMoments", "Coverage",

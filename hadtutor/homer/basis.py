@@ -1,8 +1,6 @@
 """Splines for ln w, normalised at every transverse mass, and their prior."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +23,7 @@ class Axis(NamedTuple):
     length: float  # over which the weight changes, for `BreakBasis.prior`
 
     @classmethod
-    def of(cls, name: str, values: np.ndarray, n_nodes: int, n_knots: int, length: float) -> Axis:
+    def of(cls, name: str, values: np.ndarray, n_nodes: int, n_knots: int, length: float) -> "Axis":
         """Cubic splines with knots at quantiles; nodes from almost the smallest value to almost the largest."""
         low, high = np.quantile(values, [1e-5, 1 - 1e-5])
         nodes = np.linspace(low, high, n_nodes)
@@ -37,14 +35,8 @@ class Axis(NamedTuple):
 
     def place(self, values: ArrayLike) -> np.ndarray:
         """Position in units of the distance of nodes, at the border for values outside."""
-        n = len(self.nodes)
         place = (np.asarray(values, float) - self.nodes[0]) / (self.nodes[1] - self.nodes[0])
-        return np.clip(place, 0.0, n - 1.0 - 1e-4).astype(np.float32)
-
-    def covariance(self, length: float) -> np.ndarray:
-        """Of the coefficients, for a function whose values are correlated over `length`."""
-        back = np.linalg.pinv(self.functions)
-        return back @ np.exp(-0.5 * ((self.nodes[:, None] - self.nodes) / length) ** 2) @ back.T
+        return np.clip(place, 0.0, len(self.nodes) - 1.0 - 1e-4).astype(np.float32)
 
 
 class BreakBasis:
@@ -57,7 +49,7 @@ class BreakBasis:
     reference : ndarray, shape (nodes,)
         Breaks of the simulation at each node, those of rejected chains too.
     params : LundParams
-        Of the simulation; gives :math:`f_\mathrm{ref}`.
+        Of the simulation; gives :math:`f_\mathrm{ref}`. Without them there are no weights: TypeError.
     conditions : sequence of {"end", "string_pt"}
         What else the weight may depend on, see `break_features`.
 
@@ -65,13 +57,6 @@ class BreakBasis:
     ----------
     matrix : ndarray, shape (nodes, K)
         Value of each of the K functions at each node.
-
-    Raises
-    ------
-    TypeError
-        If `params` is no LundParams: without the reference there are no weights.
-    ValueError
-        If a condition is not known.
     """
 
     def __init__(
@@ -88,30 +73,25 @@ class BreakBasis:
         # The reference on a fine grid in logit z, for every node in mT², as shares of one; and how to get there.
         fine = np.linspace(axes[0].nodes[0] - 3.0, axes[0].nodes[-1] + 3.0, FINE_NODES)
         z = 1.0 / (1.0 + np.exp(-fine))
-        density = np.exp(lund.log_density(z[:, None], np.exp(axes[1].nodes), self.params)) * (z * (1.0 - z))[:, None]
+        density = np.exp(lund.log_density(z[:, None], np.exp(axes[1].nodes), params)) * (z * (1.0 - z))[:, None]
         self._reference = density / density.sum(axis=0)
-        place = axes[0].place(fine)
+        place, rows = axes[0].place(fine), np.arange(FINE_NODES)
         k, fraction = place.astype(int), place - place.astype(int)
         self._to_fine = np.zeros((FINE_NODES, self.shape[0]))
-        rows = np.arange(FINE_NODES)
         self._to_fine[rows, k] = 1.0 - fraction
         self._to_fine[rows, k + 1] = fraction
-        self._lund = np.stack([self.project(values) for values in self._lund_directions()], axis=1)
+        # Derivatives of ln f with respect to a and b at the nodes, bounded where no break ever is.
+        z, mt2 = self.z_and_mt2()
+        counts = reference.reshape(self.shape[0], -1)
+        slopes = [v.reshape(counts.shape) for v in (np.log1p(-z), -np.minimum(mt2 / z, 15.0 / params.b))]
+        means = [(counts * v).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0) for v in slopes]
+        self._lund = np.stack([self.project((v - m).ravel()) for v, m in zip(slopes, means, strict=True)], axis=1)
 
     @classmethod
-    def of(cls, features: np.ndarray, params: LundParams, conditions: str | Iterable[str] = ()) -> BreakBasis:
-        """A basis whose nodes and knots follow the breaks of a simulation.
+    def of(cls, features: np.ndarray, params: LundParams, conditions: str | Iterable[str] = ()) -> "BreakBasis":
+        """A basis whose nodes and knots follow `features` of shape (2 + conditions, breaks), see `break_features`.
 
-        Parameters
-        ----------
-        features : ndarray, shape (2 + conditions, breaks)
-            See `break_features`.
-        params, conditions
-            As for the class.
-
-        Returns
-        -------
-        BreakBasis
+        `params` and `conditions` are those of the class.
         """
         conditions = checked_conditions(conditions)
         logit_z, log_mt2, *more = features
@@ -131,16 +111,7 @@ class BreakBasis:
         return _place(self.axes, features)
 
     def normalise(self, table: np.ndarray) -> np.ndarray:
-        """Add to a table of ln w, at each mT² and condition, what makes f integrate to one.
-
-        Parameters
-        ----------
-        table : ndarray, shape (nodes,)
-
-        Returns
-        -------
-        ndarray, shape (nodes,)
-        """
+        """Add to a `table` of ln w, shape (nodes,), what makes f integrate to one at each mT² and condition."""
         return (table.reshape(self.shape[0], -1) - np.log(self._new_on_fine(table).sum(axis=0))).ravel()
 
     def _new_on_fine(self, table):
@@ -149,17 +120,9 @@ class BreakBasis:
         return reference * np.exp(self._to_fine @ table.reshape(self.shape[0], -1))
 
     def derivative(self, table: np.ndarray) -> np.ndarray:
-        """Derivative of the normalised ln w with respect to the coefficients, at the nodes.
+        """Derivative of the normalised ln w with respect to the coefficients, (nodes, K), where ln w is `table`.
 
-        Parameters
-        ----------
-        table : ndarray, shape (nodes,)
-            ln w where it is taken.
-
-        Returns
-        -------
-        ndarray, shape (nodes, K)
-            The functions less their mean under f, because f stays normalised.
+        It is the functions less their mean under f, because f stays normalised.
         """
         new = self._new_on_fine(table)
         share = self._to_fine.T @ (new / new.sum(axis=0))
@@ -167,42 +130,20 @@ class BreakBasis:
         return (functions - np.einsum("tr,trk->rk", share, functions)).reshape(self.matrix.shape)
 
     def z_and_mt2(self) -> tuple[np.ndarray, np.ndarray]:
-        """The variables of f at each node.
-
-        Returns
-        -------
-        z, mt2 : ndarray, shape (nodes,)
-        """
+        """The variables z and mT² [GeV²] of f at each node, both of shape (nodes,)."""
         logit_z, log_mt2 = np.meshgrid(*(axis.nodes for axis in self.axes), indexing="ij")[:2]
         return 1.0 / (1.0 + np.exp(-logit_z.ravel())), np.exp(log_mt2.ravel())
 
     def project(self, table: np.ndarray) -> np.ndarray:
-        """Coefficients that come closest to a table of ln w, where there are breaks.
-
-        Parameters
-        ----------
-        table : ndarray, shape (nodes,) or (nodes, n)
-
-        Returns
-        -------
-        ndarray, shape (K,) or (K, n)
-        """
+        """Coefficients, (K,) or (K, n), that come closest to a `table` of ln w, (nodes,) or (nodes, n), at breaks."""
         weighted = self.matrix.T * self.reference
         ridge = 1e-9 * np.trace(weighted @ self.matrix) / len(weighted)
         return np.linalg.solve(weighted @ self.matrix + ridge * np.eye(len(weighted)), weighted @ table)
 
-    def _lund_directions(self) -> Iterator[np.ndarray]:
-        """Derivatives of ln f with respect to a and b at the nodes, bounded where no break ever is."""
-        z, mt2 = self.z_and_mt2()
-        for values in (np.log1p(-z), -np.minimum(mt2 / z, 15.0 / self.params.b)):
-            at_mt2 = values.reshape(self.shape[0], -1)
-            counts = self.reference.reshape(self.shape[0], -1)
-            yield (at_mt2 - (counts * at_mt2).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)).ravel()
-
     def prior(
         self, amplitude: float = 0.5, stretch: ArrayLike = (1.0, 1.0), lund_scale: ArrayLike = (1.0, 1.0)
     ) -> np.ndarray:
-        r"""Covariance of the coefficients before any data: another Lund function, and a smooth departure from it.
+        r"""Covariance (K, K) of the coefficients before any data: another Lund function and a smooth departure from it.
 
         ln w is :math:`\Delta a \ln(1-z) - \Delta b\, m_T^2/z` plus a Gaussian process in logit z and
         :math:`\ln m_T^2`.
@@ -215,15 +156,13 @@ class BreakBasis:
             Factors on the lengths over which it changes in logit z and in :math:`\ln m_T^2`.
         lund_scale : tuple of float
             Standard deviations of Δa and of Δb [GeV⁻²].
-
-        Returns
-        -------
-        ndarray, shape (K, K)
         """
         covariance: Any = np.ones((1, 1))
         factors = [*np.asarray(stretch, float).tolist(), *[1.0] * len(self.conditions)]
         for axis, factor in zip(self.axes, factors, strict=True):
-            covariance = np.kron(covariance, axis.covariance(axis.length * factor))
+            distance = (axis.nodes[:, None] - axis.nodes) / (axis.length * factor)
+            back = np.linalg.pinv(axis.functions)
+            covariance = np.kron(covariance, back @ np.exp(-0.5 * distance**2) @ back.T)
         lund_part = self._lund * np.asarray(lund_scale)
         return amplitude**2 * (covariance + 1e-4 * np.eye(len(covariance))) + lund_part @ lund_part.T
 

@@ -1,7 +1,5 @@
 """Weights of breaks as a function, with errors: f(z|mT²)."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -35,19 +33,15 @@ class BreakWeights:
     ) -> None:  # fmt: skip
         self.basis, self.theta, self.covariance = basis, theta, covariance
         self.table = basis.normalise(basis.matrix @ theta)
-        self._sigma = sigma_table
+        self._sigma = np.full(len(self.table), np.nan) if covariance is None and sigma_table is None else sigma_table
 
     @property
     def sigma_table(self) -> np.ndarray:
         """Standard deviation of ln w at the nodes; NaN without a covariance."""
         if self._sigma is None:
-            if self.covariance is None:
-                self._sigma = np.full(len(self.table), np.nan)
-            else:
-                rows = self.basis.derivative(self.table)
-                self._sigma = np.sqrt(
-                    np.maximum(0.0, np.einsum("nk,kl,nl->n", rows, self.covariance, rows, optimize=True))
-                )
+            rows, covariance = self.basis.derivative(self.table), np.asarray(self.covariance)
+            variance = np.einsum("nk,kl,nl->n", rows, covariance, rows, optimize=True)
+            self._sigma = np.sqrt(np.maximum(0.0, variance))
         return self._sigma
 
     def _look_up(self, z, mt2, conditions, *tables):
@@ -63,35 +57,20 @@ class BreakWeights:
         more = [np.asarray(conditions[name], dtype=float) for name in self.basis.conditions]
         values = np.broadcast_arrays(np.log(z) - np.log1p(-z), np.log(mt2), *more)
         place = self.basis.place([v.ravel() for v in values])
-        offsets = np.arange(place.shape[1] + 1)
-        found = []
-        for table in tables:
-            total = np.zeros(place.shape[1])
-            sum_over_chains(place, self.basis.shape, offsets, table, total)
-            found.append(total.reshape(values[0].shape)[()])
-        return found
+        found = np.zeros((len(tables), place.shape[1]))
+        for table, total in zip(tables, found, strict=True):
+            sum_over_chains(place, self.basis.shape, np.arange(place.shape[1] + 1), table, total)
+        return [total.reshape(values[0].shape)[()] for total in found]
 
     def __call__(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-        r"""Logarithm of break weights and its standard deviation.
+        """Logarithm of break weights and its standard deviation; outside the nodes the value at the border.
 
         Parameters
         ----------
-        z : array_like
-            Between 0 and 1.
-        mt2 : array_like
-            Transverse mass squared [GeV²], broadcast against `z`.
+        z, mt2 : array_like
+            Between 0 and 1, and transverse mass squared [GeV²]; broadcast against each other, as is the result.
         **conditions : array_like
-            One for each condition of the basis.
-
-        Returns
-        -------
-        log_w, sigma : ndarray
-            In the shape of `z` and `mt2` together. Outside the nodes the value at the border.
-
-        Raises
-        ------
-        ValueError
-            If an argument is out of range, or a condition is missing or not one of the basis.
+            One for each condition of the basis, else ValueError.
         """
         log_w, sigma = self._look_up(z, mt2, conditions, self.table, self.sigma_table)
         return log_w, sigma
@@ -99,28 +78,14 @@ class BreakWeights:
     def f(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         r"""Fragmentation function :math:`f(z|m_T^2) = w\,f_\mathrm{ref}` and its standard deviation.
 
-        Parameters
-        ----------
-        z, mt2, **conditions : array_like
-            As for the weights.
-
-        Returns
-        -------
-        f, sigma : ndarray
-            f integrates to 1 over z.
+        It integrates to 1 over `z`; that, `mt2` and `conditions` are as for the weights.
         """
         log_w, sigma = self(z, mt2, **conditions)
         f = np.exp(log_w + lund.log_density(z, mt2, self.basis.params))
         return f, f * sigma
 
     def density(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> np.ndarray:
-        """The fragmentation function alone, as `hadronize_strings` takes a law; `z`, `mt2`, `conditions` as for `f`.
-
-        Returns
-        -------
-        ndarray
-            Zero where z is 0 or 1.
-        """
+        """The f of `z`, `mt2`, `conditions` alone, as `hadronize_strings` takes a law: zero where z is 0 or 1."""
         z = np.asarray(z, dtype=float)
         inside = (z != 0) & (z != 1)
         safe = np.where(inside, z, 0.5)

@@ -1,7 +1,5 @@
 """Breaks summed over chains: weights of events from weights of breaks."""
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 
@@ -48,84 +46,33 @@ class Chains:
         self.accepted_chains = np.flatnonzero(self.accepted)
 
     def histogram(self, weight: np.ndarray) -> np.ndarray:
-        """Breaks per node, those of each chain with its weight.
-
-        Parameters
-        ----------
-        weight : ndarray, shape (C,)
-
-        Returns
-        -------
-        ndarray, shape (nodes,)
-        """
+        """Breaks per node, shape (nodes,), those of each chain with its `weight`, shape (C,)."""
         nodes = np.zeros(int(np.prod(self.basis.shape)))
         spread(self.place, self.basis.shape, np.repeat(weight, np.diff(self.offsets)), nodes)
         return nodes
 
     def log_weights(self, table: np.ndarray) -> np.ndarray:
-        """Logarithm of the weight of each chain: the sum over its breaks.
-
-        Parameters
-        ----------
-        table : ndarray, shape (nodes,)
-            Normalised ln w, see `BreakBasis.normalise`.
-
-        Returns
-        -------
-        ndarray, shape (C,)
-        """
+        """Log weight of each chain, (C,): the sum over its breaks, whose normalised ln w is `table`, (nodes,)."""
         total = np.zeros(len(self.accepted))
         sum_over_chains(self.place, self.basis.shape, self.offsets, table, total)
         return total
 
     def log_acceptance_ratio(self, log_w: np.ndarray) -> float:
-        r"""ln(α/α_ref), from the log weights of all chains.
-
-        Parameters
-        ----------
-        log_w : ndarray, shape (C,)
-
-        Returns
-        -------
-        float
-            :math:`\sum_{acc} w / \sum_{all} w` over its value without weights.
-        """
+        r"""ln(α/α_ref): :math:`\sum_{acc} w / \sum_{all} w` over that without weights; `log_w` is of all C chains."""
         w = np.exp(log_w - log_w.max())
         return float(np.log(w[self.accepted].sum() / w.sum() / self.accepted.mean()))
 
     def event_log_weights(self, table: np.ndarray, acceptance: bool = True) -> tuple[np.ndarray, float]:
-        """Step three: logarithm of the weight of each event.
+        """Step three: log weight of each event, shape (N,), and ln(α/α_ref), from a normalised `table` of ln w.
 
-        Parameters
-        ----------
-        table : ndarray, shape (nodes,)
-        acceptance : bool
-            Whether to divide by α/α_ref; without, the mean weight is not one.
-
-        Returns
-        -------
-        log_w : ndarray, shape (N,)
-        log_acceptance_ratio : float
-            0 if `acceptance` is false.
+        Without `acceptance` there is no division by α/α_ref: that is 0, and the mean weight is not one.
         """
         chains = self.log_weights(table)
         ratio = self.log_acceptance_ratio(chains) if acceptance else 0.0
         return chains[self.accepted] - ratio, ratio
 
     def rows(self, derivative: np.ndarray, events: slice) -> np.ndarray:
-        """Derivative of each accepted chain's log weight with respect to the coefficients.
-
-        Parameters
-        ----------
-        derivative : ndarray, shape (nodes, K)
-            See `BreakBasis.derivative`.
-        events : slice
-            Events to do.
-
-        Returns
-        -------
-        ndarray, shape (n, K)
-        """
+        """`derivative` (nodes, K) of `BreakBasis.derivative` summed over the accepted chains of `events`, (n, K)."""
         chains = self.accepted_chains[events]
         rows = np.zeros((len(chains), derivative.shape[1]))
         _rows_of_chains(self.place, self.basis.shape, self.offsets, chains, derivative, rows)

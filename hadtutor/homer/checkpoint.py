@@ -1,12 +1,11 @@
 """The state of an unfinished fit in a file: a result, and all that decides how it goes on."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import pathlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,24 +16,16 @@ from ..files import DataFileError
 from .basis import BreakBasis
 from .break_weights import BreakWeights
 from .inputs import Clouds, Distributions, Features
-from .result import HomerResult
-from .storage import read, write
+from .result import HomerResult, read, write
 
 BREAKS = ("chain_offsets", "z", "mt2", "px", "py", "from_positive", "event_of_chain", "status")
 
 
 class Checkpoint:
-    """A file to write after each iteration, and to go on from.
+    """A file to write after each iteration, and to go on from; without a path nothing is written.
 
-    Parameters
-    ----------
-    path : str or Path or None
-        None: nothing is written.
-    sim : Sample
-    inputs : Features, Clouds or Distributions
-    settings : dict
-        Options of the fit that decide its numbers. Whatever else does belongs to the key too: all numbers of simulation
-        and data, and the version of the package.
+    Its key are the `settings` of the fit that decide its numbers, and whatever else does: all numbers of simulation
+    and data, and the version of the package.
     """
 
     def __init__(
@@ -59,14 +50,10 @@ class Checkpoint:
         was = header.get("checkpoint")
         if not isinstance(was, dict):
             raise DataFileError(f"{self.path} is no checkpoint of homer.fit; give another file, or delete it")
-        differ = [name for name in self.key if was.get(name) != self.key[name]]
+        differ = ", ".join(name for name in self.key if was.get(name) != self.key[name])
         if differ:
-            raise DataFileError(
-                f"{self.path} belongs to another fit, which differs in {', '.join(differ)}; give another file, or "
-                "delete it"
-            )
-        breaks = BreakWeights(basis, found["breaks"].theta, sigma_table=found["breaks"].sigma_table)
-        return HomerResult(**found | {"breaks": breaks})
+            raise DataFileError(f"{self.path} is of another fit, which differs in {differ}; give another, or delete it")
+        return replace(found, breaks=BreakWeights(basis, found.breaks.theta, sigma_table=found.breaks.sigma_table))
 
     def store(self, state: HomerResult) -> None:
         """Write where the fit has come to."""

@@ -1,7 +1,5 @@
 """What simulation and data must be like, and what is said if they are not."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -33,7 +31,7 @@ def check_simulation(sim: Any) -> tuple[Histories, LundParams]:
     histories = sim.histories
     if not isinstance(histories, Histories):
         raise HomerError("the simulation has no histories, so nothing to trace weights back to: keep its breaks")
-    if not (np.all(np.isfinite(histories.z)) and np.all(np.isfinite(histories.mt2)) and np.all(histories.mt2 > 0)):
+    if not np.all(np.isfinite(histories.z) & np.isfinite(histories.mt2) & (histories.mt2 > 0)):
         raise HomerError("the histories of the simulation hold numbers that are not finite, or a mass of zero")
     if not np.array_equal(histories.event_of_chain[histories.accepted], np.arange(len(sim))):
         raise HomerError("each event of the simulation needs exactly one accepted chain, and some have none or more")
@@ -45,23 +43,20 @@ def check_simulation(sim: Any) -> tuple[Histories, LundParams]:
     return histories, sim.params
 
 
-def check_size(**sizes: int) -> None:
+def check_size(name: str, events: Any) -> None:
     """Refuse samples that are too small."""
-    for name, n in sizes.items():
-        if n < FEWEST:
-            raise HomerError(f"too few events: {name} has {n}, at least {FEWEST} are wanted; 10⁵ are good")
+    if (n := len(events)) < FEWEST:
+        raise HomerError(f"too few events: {name} has {n}, at least {FEWEST} are wanted; 10⁵ are good")
 
 
 def check_columns(columns: Mapping[str, np.ndarray], which: str) -> None:
-    """Refuse columns of different lengths, and observables that are no numbers.
-
-    Moments of ln x are not defined for an event without charged hadrons; everything else must be a number.
-    """
+    """Refuse columns of different lengths, and observables that are no numbers."""
     n = len(next(iter(columns.values())))
     for name, values in columns.items():
         if values.shape != (n,):
             raise HomerError(f"the observables of the {which} differ in shape: {name} has {values.shape}")
         bad = ~np.isfinite(values)
+        # Moments of ln x are not defined for an event without charged hadrons.
         allowed = 1e-3 * n if name.startswith("lnx") and not np.isinf(values).any() else 0
         if bad.sum() > allowed:
             raise HomerError(

@@ -1,7 +1,5 @@
 """Step one: a classifier between simulation and data, whose odds are weights of events."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -20,19 +18,16 @@ class ClassWeights(NamedTuple):
 
     Attributes
     ----------
-    log_ratio : ndarray, shape (N,)
-        ln of data over (weighted) simulation for each event of the simulation, averaged over the draws as a ratio.
-    sigma : ndarray, shape (N,)
-        Standard deviation of the logarithm over the draws; zero with one network.
+    log_ratio, sigma : ndarray, shape (N,)
+        ln of data over (weighted) simulation for each event of the simulation, averaged over the draws as a ratio, and
+        its standard deviation over the draws; zero with one network.
     draws : ndarray, shape (J, N)
         The same logarithm by each network of an ensemble, or drawn from a Bayesian one.
     score_data : ndarray, shape (M,)
         The logarithm for the events of the data; M is 0 for histograms.
-    auc : float
-        Area under the ROC curve between (weighted) simulation and data; 0.5 if they can not be told apart. NaN for
-        histograms.
-    auc_error : float
-        Of the finite number of events, and of the scatter of the draws, added in quadrature.
+    auc, auc_error : float
+        Area under the ROC curve between (weighted) simulation and data, 0.5 if they can not be told apart, and its
+        error, of the finite number of events and the scatter of the draws. NaN for histograms.
     classifiers : list
         For each draw the two classifiers, of which number k judges the events of parity k.
     chi2_per_ndf : float
@@ -65,27 +60,12 @@ def step_one(
     Parameters
     ----------
     sim, data : ndarray, shape (N, F), (M, F), or Hadrons
-        Features of the events; for ``"deepsets"`` their hadrons.
+        Features of the events; for ``"deepsets"`` their hadrons. At least 100 events of each.
     log_w : array_like, shape (N,), optional
         Log weights that the simulation has already.
     method : {"mlp", "trees", "deepsets"}
-        See `hadtutor.training.CrossFit`, where `energy`, `bayesian`, `ensemble`, `epochs` and `device` are explained.
-    energy, bayesian, ensemble, epochs, device
-        As there.
-    rng : numpy.random.Generator or int
-    progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
-
-    Returns
-    -------
-    ClassWeights
-
-    Raises
-    ------
-    ValueError
-        If an argument is not known, or there are fewer than 100 events of either.
-    TypeError
-        If hadrons are wanted and something else is given, or the other way round.
+    energy, bayesian, ensemble, epochs, rng, device, progress
+        As for `hadtutor.training.CrossFit`, which raises the errors, too.
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
@@ -94,9 +74,9 @@ def step_one(
         rng=as_seed(rng), device=device, progress=progress,
     )  # fmt: skip
     draws, scores = trained.draws(sim), trained.draws(data)
-    areas = [auc(y, x, None, log_w) for x, y in zip(draws, scores, strict=True)]
-    area = np.mean([a.auc for a in areas])
-    error = np.sqrt(np.mean([a.error**2 for a in areas]) + np.var([a.auc for a in areas]))
+    areas, errors = np.transpose([auc(y, x, None, log_w) for x, y in zip(draws, scores, strict=True)])
+    error = np.sqrt(np.mean(errors**2) + np.var(areas))
     return ClassWeights(
-        mean_ratio(draws), draws.std(axis=0), draws, mean_ratio(scores), float(area), float(error), trained.classifiers
-    )
+        mean_ratio(draws), draws.std(axis=0), draws, mean_ratio(scores), float(np.mean(areas)), float(error),
+        trained.classifiers,
+    )  # fmt: skip

@@ -1,7 +1,5 @@
 """Data that are histograms, and step one for them: all that many experiments publish."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -23,17 +21,10 @@ class Histograms:
     Attributes
     ----------
     edges : dict of str to ndarray, shape (B_k + 1,)
-        Bin edges of each observable; what lies outside counts in the first and the last bin, and an event for which
-        the observable is not defined in none.
-    shares : ndarray, shape (B,)
-        Fraction of the events in each bin, all histograms one after the other.
-    covariance : ndarray, shape (B, B)
-        Of the shares.
-
-    Raises
-    ------
-    ValueError
-        If edges do not increase, shapes do not fit, or a number is missing.
+        Increasing bin edges of each observable; what lies outside counts in the first and the last bin, and an event
+        for which the observable is not defined in none.
+    shares, covariance : ndarray, shape (B,), (B, B)
+        Fraction of the events in each bin, all histograms one after the other; no number may be missing (ValueError).
     """
 
     edges: Mapping[str, np.ndarray]
@@ -43,8 +34,7 @@ class Histograms:
     def __post_init__(self) -> None:
         edges = {name: checked_edges(e, f"the edges of {name}") for name, e in self.edges.items()}
         shares, covariance = (plain(getattr(self, name), name).astype(float) for name in ("shares", "covariance"))
-        for name, value in (("edges", edges), ("shares", shares), ("covariance", covariance)):
-            object.__setattr__(self, name, value)
+        self.__dict__.update(edges=edges, shares=shares, covariance=covariance)
         n = len(self.bins)
         if n == 0 or shares.shape != (n,) or covariance.shape != (n, n):
             raise ValueError(
@@ -60,26 +50,17 @@ class Histograms:
         return Bins(self.edges)
 
     @classmethod
-    def of(cls, columns: Mapping[str, ArrayLike], n_bins: int = 20, names: str | Iterable[str] = NAMES) -> Histograms:
-        """Histograms of events, with bins that hold about equally many.
+    def of(cls, columns: Mapping[str, ArrayLike], n_bins: int = 20, names: str | Iterable[str] = NAMES) -> "Histograms":
+        """Histograms of events in bins that hold about equally many, with the covariance, also between observables.
 
         Parameters
         ----------
         columns : mapping of str to array_like, shape (M,)
-            Such as `hadtutor.observables.compute` returns.
+            Such as `hadtutor.observables.compute` returns. HomerError if one is NaN or infinite; moments of ln x may be
+            NaN in one event of a thousand.
         n_bins : int
             At most so many bins for each.
         names : str or sequence of str
-
-        Returns
-        -------
-        Histograms
-            With the full covariance, also between observables.
-
-        Raises
-        ------
-        HomerError
-            If an observable is NaN or infinite; moments of ln x may be NaN in one event of a thousand.
         """
         n_bins, wanted = whole(n_bins, "n_bins"), several(names, "names")
         if not wanted:
@@ -105,7 +86,7 @@ def step_one_histograms(
     Parameters
     ----------
     columns : mapping of str to array_like, shape (N,)
-        Observables of the simulation.
+        Observables of the simulation; HomerError if one is no number, or leaves a bin empty that has data.
     histograms : Histograms
     log_w : array_like, shape (N,), optional
         Log weights that the simulation has already.
@@ -113,14 +94,8 @@ def step_one_histograms(
     Returns
     -------
     log_ratio : ndarray, shape (N,)
-    chi2 : float
+    chi2, ndf : float, int
         Of the histograms and the simulation as it came, with the errors of both.
-    ndf : int
-
-    Raises
-    ------
-    HomerError
-        If a bin that has data is empty in the simulation, which no weight can fill; or an observable is no number.
     """
     bins = histograms.bins
     values = {name: column(columns[name], name) for name in histograms.edges}

@@ -1,10 +1,8 @@
 """Simulation and data side by side, for each kind of data: what step one compares, and what the posterior looks at.
 
-Every kind has `classify(log_w, rng)`, how well the weighted simulation agrees with the data and which weights are
-missing; `moments()`, the arguments of `measure` that say what is compared; and `parts()`, all numbers that decide.
+Every kind has `classify(log_w, rng)`, step one for the simulation with these weights; `moments()`, the arguments of
+`measure` that say what is compared; and `parts()`, all arrays that decide the result, for checkpoints.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -17,151 +15,169 @@ from ..observables import NAMES, compute
 from .checks import HomerError, check_columns, check_size, observed, several
 from .classify import METHODS, ClassWeights, step_one
 from .histograms import Histograms, step_one_histograms
-from .moments import CloudMoments, HistogramMoments, Moments
 
 OUTSIDE = 0.02  # of the data may lie outside the range of the simulation
 HADRONS = ("offsets", "px", "py", "pz", "e", "pid")
+Columns = Mapping[str, np.ndarray]
+
+
+class Moments:
+    """Features of events: all products of two observables, their cubes, and themselves.
+
+    They are standardised with those of the simulation, `x` of shape (N, F); what is five standard deviations away is
+    put there.
+    """
+
+    def __init__(self, x: np.ndarray) -> None:
+        self.mean, self.spread = x.mean(axis=0), x.std(axis=0)
+        self.spread = np.where(self.spread > 0, self.spread, 1.0)
+
+    def __call__(self, x: np.ndarray, events: slice) -> np.ndarray:
+        """Features of some events, shape (n, F + F(F + 1)/2 + F)."""
+        x = np.clip((x[events] - self.mean) / self.spread, -5.0, 5.0)
+        i, j = np.triu_indices(x.shape[1])
+        return np.concatenate([x, x[:, i] * x[:, j], x**3], axis=1)
+
+
+class CloudMoments:
+    """Features of the particle cloud: numbers of charged and neutral hadrons in bins of ln p and ln pT, and `Moments`.
+
+    Bins hold equally many `hadrons` of the simulation, whose observables are `x`, shape (N, F).
+    """
+
+    def __init__(self, x: np.ndarray, hadrons: Hadrons) -> None:
+        self.moments = Moments(x)
+        self.edges = [np.quantile(v, np.linspace(0, 1, n + 1)[1:-1]) for v, n in zip(_logs(hadrons), (8, 4))]
+
+    def __call__(self, x_and_hadrons: tuple[np.ndarray, Hadrons], events: slice) -> np.ndarray:
+        """Features of some events, shape (n, M)."""
+        x, hadrons = x_and_hadrons
+        some = hadrons[events]
+        a, b = (np.searchsorted(e, v) for e, v in zip(self.edges, _logs(some), strict=True))
+        cell = (a * 4 + b) * 2 + (some.pid != 111)
+        counts = np.bincount(some.event * 64 + cell, minlength=64 * len(some)).reshape(len(some), 64)
+        return np.concatenate([self.moments(x, events), counts], axis=1)
+
+
+def _logs(hadrons):
+    """ln p and ln pT of each hadron."""
+    pt2 = hadrons.px.astype(float) ** 2 + hadrons.py.astype(float) ** 2
+    return np.log(np.sqrt(pt2 + hadrons.pz.astype(float) ** 2)), np.log(np.sqrt(np.maximum(pt2, 1e-12)))
+
+
+class HistogramMoments:
+    """Features where the data are `histograms`: which bins an event is in."""
+
+    def __init__(self, histograms: Histograms) -> None:
+        self.bins = histograms.bins
+
+    def __call__(self, columns: Mapping[str, np.ndarray], events: slice) -> np.ndarray:
+        """Features of some events, shape (n, B)."""
+        places = self.bins.places({name: columns[name][events] for name in self.bins.edges}, overflow=True)
+        inside = np.zeros((places.shape[1], len(self.bins) + 1))
+        np.put_along_axis(inside, places.T, 1.0, axis=1)
+        return inside[:, :-1]  # the last is of events in no bin
 
 
 class Features:
-    """Events by their observables, one row each.
+    """Events by their observables, one row each; what is not defined is put at the mean of the simulation."""
 
-    Parameters
-    ----------
-    sim, data : dict of str to ndarray, shape (N,), (M,)
-        Their observables.
-    options : dict
-        For `step_one`.
-    """
-
-    def __init__(
-        self, sim: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], options: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, sim: Columns, data: Columns, options: Mapping[str, Any]) -> None:
         self.names, self.options = tuple(sim), options
-        self.sim, self.data = _matrices(sim, data)
+        check_size("data", next(iter(data.values())))
+        check_columns(sim, "simulation")
+        check_columns(data, "data")
+        x, y = [], []
+        for name in sim:
+            low, high = np.nanmin(sim[name]), np.nanmax(sim[name])
+            margin = 1e-6 * (high - low)
+            outside = (data[name] < low - margin) | (data[name] > high + margin)
+            if outside.mean() > OUTSIDE:
+                raise HomerError(
+                    f"data outside the support of the simulation: {name} is outside its range of {low:.4g} to "
+                    f"{high:.4g} in {100 * outside.mean():.1f} % of the data; no weight makes events that were never "
+                    "simulated, take parameters or an energy nearer to the data"
+                )
+            middle = np.nanmean(sim[name])
+            x.append(np.where(np.isnan(sim[name]), middle, sim[name]))
+            y.append(np.where(np.isnan(data[name]), middle, data[name]))
+        self.sim, self.data = np.stack(x, axis=1), np.stack(y, axis=1)
 
     def classify(self, log_w: np.ndarray, rng: int) -> ClassWeights:
-        """Step one for a simulation with these weights."""
         return step_one(self.sim, self.data, log_w, rng=rng, **self.options)
 
     def moments(self) -> tuple[Callable, Any, Any]:
-        """Features of events, and what they are taken of, for `hadtutor.homer.measure`."""
         return Moments(self.sim), self.sim, self.data
 
     def parts(self) -> Iterator[np.ndarray]:
-        """Arrays that decide the result, for checkpoints."""
         yield from (self.sim, self.data)
 
 
 class Clouds(Features):
     """Events by their hadrons; `Features` for the posterior, which looks at the cloud too."""
 
-    def __init__(
-        self, sim: Mapping[str, np.ndarray], data: Mapping[str, np.ndarray], hadrons: tuple[Hadrons, Hadrons],
-        options: Mapping[str, Any],
-    ) -> None:  # fmt: skip
+    def __init__(self, sim: Columns, data: Columns, options: Mapping[str, Any], *hadrons: Hadrons) -> None:
         super().__init__(sim, data, options)
         self.hadrons = hadrons
 
     def classify(self, log_w: np.ndarray, rng: int) -> ClassWeights:
-        """Step one for a simulation with these weights."""
         return step_one(*self.hadrons, log_w, rng=rng, **self.options)
 
     def moments(self) -> tuple[Callable, Any, Any]:
-        """As of `Features`."""
         sim, data = self.hadrons
         return CloudMoments(self.sim, sim), (self.sim, sim), (self.data, data)
 
     def parts(self) -> Iterator[np.ndarray]:
-        """As of `Features`."""
         yield from super().parts()
         yield from (getattr(hadrons, name) for hadrons in self.hadrons for name in HADRONS)
 
 
 class Distributions:
-    """Data of which only histograms are known.
+    """Data of which only histograms are known, beside the observables of the simulation."""
 
-    Parameters
-    ----------
-    sim : dict of str to ndarray, shape (N,)
-        Observables of the simulation.
-    data : Histograms
-    """
-
-    def __init__(self, sim: Mapping[str, np.ndarray], data: Histograms) -> None:
+    def __init__(self, sim: Columns, data: Histograms) -> None:
         self.names, self.sim, self.data = tuple(sim), sim, data
-        check_size(sim=len(next(iter(sim.values()))))
 
     def classify(self, log_w: np.ndarray, rng: int) -> ClassWeights:
-        """Step one for a simulation with these weights; nothing is drawn."""
-        log_ratio, chi2, ndf = step_one_histograms(self.sim, self.data, log_w)
+        log_ratio, chi2, ndf = step_one_histograms(self.sim, self.data, log_w)  # nothing is drawn
         none = np.zeros(len(log_ratio))
         return ClassWeights(log_ratio, none, log_ratio[None], np.empty(0), np.nan, np.nan, [], chi2 / ndf)
 
     def moments(self) -> tuple[Callable, Any, Any]:
-        """As of `Features`."""
         return HistogramMoments(self.data), self.sim, self.data
 
     def parts(self) -> Iterator[np.ndarray]:
-        """As of `Features`."""
         yield from (*self.sim.values(), *self.data.edges.values(), self.data.shares, self.data.covariance)
 
 
 def side_by_side(
-    sim: Sample, data: Any, *, observables: Any, threads: int, method: str, bayesian: bool, ensemble: int,
-    epochs: int | None, device: Any, progress: bool,
-) -> Features | Clouds | Distributions:  # fmt: skip
-    """The class for this kind of data, with the options of `fit`."""
+    sim: Sample, data: Any, observables: Any, threads: int, options: dict[str, Any]
+) -> Features | Clouds | Distributions:
+    """The class for this kind of data; `options` are those of `fit` for step one."""
+    method = options["method"]
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
-    check_size(sim=len(sim))
+    check_size("sim", sim)
     if isinstance(data, Histograms):
-        idle = {
-            "method": method != "mlp", "bayesian": bayesian, "ensemble": ensemble != 1, "epochs": epochs is not None,
-            "observables": observables is not None,
-        }  # fmt: skip
-        if any(idle.values()):
+        defaults = {"method": "mlp", "bayesian": False, "ensemble": 1, "epochs": None, "observables": False}
+        given = options | {"observables": observables is not None}
+        if idle := ", ".join(name for name, value in defaults.items() if given[name] != value):
             raise ValueError(
-                f"{', '.join(name for name, given in idle.items() if given)} does nothing for data that are "
-                "histograms: there are no events to train with, and their observables are those of the edges"
+                f"{idle} does nothing for data that are histograms: there are no events to train with, and their "
+                "observables are those of the edges"
             )
         return Distributions(compute(sim.hadrons, sim.energy, threads=threads, names=tuple(data.edges)), data)
     names = several(NAMES if observables is None else observables, "observables")
     if not names:
         raise ValueError("without observables there is nothing to compare; leave them out, or name at least one")
-    if method == "trees" and epochs is not None:
+    if method == "trees" and options["epochs"] is not None:
         raise ValueError('epochs does nothing for method="trees", which stops by itself')
     columns = compute(sim.hadrons, sim.energy, threads=threads, names=names)
     of_data = observed(data, sim.energy, threads, names)
-    options = {
-        "method": method, "energy": sim.energy, "bayesian": bayesian, "ensemble": ensemble, "epochs": epochs,
-        "device": device, "progress": progress,
-    }  # fmt: skip
+    options = options | {"energy": sim.energy}
     if method != "deepsets":
         return Features(columns, of_data, options)
     hadrons = getattr(data, "hadrons", data)
     if not isinstance(hadrons, Hadrons):
         raise TypeError(f"deepsets looks at hadrons: give data as a Sample or Hadrons, got {type(data).__name__}")
-    return Clouds(columns, of_data, (sim.hadrons, hadrons), options)
-
-
-def _matrices(sim, data):
-    """Features of both, with what is not defined put at the mean of the simulation."""
-    check_size(data=len(next(iter(data.values()))))
-    check_columns(sim, "simulation")
-    check_columns(data, "data")
-    x, y = [], []
-    for name in sim:
-        low, high = np.nanmin(sim[name]), np.nanmax(sim[name])
-        margin = 1e-6 * (high - low)
-        outside = (data[name] < low - margin) | (data[name] > high + margin)
-        if outside.mean() > OUTSIDE:
-            raise HomerError(
-                f"data outside the support of the simulation: {name} is outside its range of {low:.4g} to {high:.4g} "
-                f"in {100 * outside.mean():.1f} % of the data; no weight makes events that were never simulated, take "
-                "parameters or an energy nearer to the data"
-            )
-        middle = np.nanmean(sim[name])
-        x.append(np.where(np.isnan(sim[name]), middle, sim[name]))
-        y.append(np.where(np.isnan(data[name]), middle, data[name]))
-    return np.stack(x, axis=1), np.stack(y, axis=1)
+    return Clouds(columns, of_data, options, sim.hadrons, hadrons)

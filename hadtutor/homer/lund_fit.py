@@ -4,8 +4,6 @@ The fit compares with what the data say, the `Measurement` behind the learned fu
 its error bars: these hold the prior too, which a parametrisation does not need.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -13,7 +11,7 @@ import numpy as np
 
 from .. import lund
 from .._support.bars import track
-from .._support.checks import as_generator, takes_rng, whole
+from .._support.checks import Rng, as_generator, takes_rng, whole
 from .._support.optional import need
 from ..estimates import Estimate
 from ..params import LundMixture, LundParams
@@ -39,15 +37,15 @@ class ParametricFit(Estimate):
 
 @takes_rng
 def fit_lund(
-    result: HomerResult, names: str | Iterable[str] = ("a", "b"), *, bootstraps: int = 0,
-    rng: np.random.Generator | int | None = None, progress: bool = True,
+    result: HomerResult, names: str | Iterable[str] = ("a", "b"), *, bootstraps: int = 0, rng: Rng | None = None,
+    progress: bool = True,
 ) -> ParametricFit:  # fmt: skip
-    """Fit the parameters of one Lund fragmentation function.
+    """Fit the parameters of one Lund fragmentation function; the χ² says if such a function describes the data.
 
     Parameters
     ----------
     result : HomerResult
-        With a posterior.
+        With a posterior, else ValueError.
     names : {"a", "b"}, or a sequence of them
         What is free; the rest is that of the simulation.
     bootstraps : int
@@ -55,70 +53,40 @@ def fit_lund(
     rng : numpy.random.Generator or int, optional
         Needed for bootstraps.
     progress : bool
-
-    Returns
-    -------
-    ParametricFit
-        Its χ² says if such a function describes the data.
-
-    Raises
-    ------
-    ValueError
-        If a name is not known, or the result has no posterior.
     """
     names = several(names, "names")
     if not names or set(names) - {"a", "b"}:
         raise ValueError(f"names must be of a and b, got {names}")
     base = result.breaks.basis.params
-
-    def make(values):
-        return base._replace(**dict(zip(names, values, strict=True)))
-
     limits = {"a": (0.0, 20.0), "b": (1e-3, 100.0)}
+    make = lambda values: base._replace(**dict(zip(names, values, strict=True)))
     start = [getattr(base, name) for name in names]
     return _fit(result, names, [start], [limits[n] for n in names], make, bootstraps, rng, progress)
 
 
 @takes_rng
 def fit_mixture(
-    result: HomerResult, *, bootstraps: int = 0, rng: np.random.Generator | int | None = None, progress: bool = True
+    result: HomerResult, *, bootstraps: int = 0, rng: Rng | None = None, progress: bool = True
 ) -> ParametricFit:
-    """Fit two Lund fragmentation functions that differ in a, and the fraction of the first.
+    """Fit two Lund functions that differ in a, and the fraction of the first: ``a_1``, ``a_2`` < ``a_1``, ``fraction``.
 
     b is that of the simulation.
 
     Parameters
     ----------
-    result : HomerResult
-        With a posterior.
-    bootstraps : int
-        Number of fits to measurements with the noise drawn anew.
-    rng : numpy.random.Generator or int, optional
-        Needed for bootstraps.
-    progress : bool
-
-    Returns
-    -------
-    ParametricFit
-        Of ``a_1``, ``a_2`` < ``a_1`` and ``fraction``.
-
-    Raises
-    ------
-    ValueError
-        If the result has no posterior.
+    result, bootstraps, rng, progress
+        As for `fit_lund`.
     """
     base = result.breaks.basis.params
+    a = base.a
 
     def make(values):
         low, gap, share = values
         return LundMixture((base._replace(a=low + gap), base._replace(a=low)), (share, 1.0 - share))
 
-    a = base.a
     starts = [(0.5 * a, 0.5 * a, 0.5), (0.2 * a, 0.6 * a, 0.7), (0.8 * a, 1.0 * a, 0.3)]
-    fit = _fit(
-        result, ("a_2", "gap", "fraction"), starts, [(0.0, 10.0), (0.0, 10.0), (1e-3, 1.0 - 1e-3)], make,
-        bootstraps, rng, progress,
-    )  # fmt: skip
+    limits = [(0.0, 10.0), (0.0, 10.0), (1e-3, 1.0 - 1e-3)]
+    fit = _fit(result, ("a_2", "gap", "fraction"), starts, limits, make, bootstraps, rng, progress)
     # From (a_2, a_1 - a_2) to (a_1, a_2): the fit needs to know which is larger, the reader does not.
     turn = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     return replace(
@@ -129,7 +97,7 @@ def fit_mixture(
 
 def _fit(
     result: HomerResult, names: tuple[str, ...], starts: Sequence[Sequence[float]],
-    limits: Sequence[tuple[float, float]], make: Callable, bootstraps: int, rng, progress: bool,
+    limits: Sequence[tuple[float, float]], make: Callable, bootstraps: int, rng: Rng | None, progress: bool,
 ) -> ParametricFit:  # fmt: skip
     minuit_class = need("iminuit", "hep", "a fit of Lund parameters").Minuit
     if result.measurement is None:
@@ -147,14 +115,11 @@ def _fit(
         return to_y @ np.clip(lund.log_density(z, mt2, make(values)) - reference, -20.0, 20.0)
 
     def minimise(wanted, start, strategy):
-        minuit = minuit_class(
-            lambda values: np.sum((wanted - expected(values)) ** 2), np.asarray(start, float), name=names
-        )
-        minuit.errordef, minuit.strategy = minuit_class.LEAST_SQUARES, strategy
-        minuit.limits = limits
+        chi2 = lambda values: np.sum((wanted - expected(values)) ** 2)
+        minuit = minuit_class(chi2, np.asarray(start, float), name=names)
+        minuit.errordef, minuit.strategy, minuit.limits = minuit_class.LEAST_SQUARES, strategy, limits
         minuit.errors = [0.05] * len(names)
-        minuit.migrad()
-        return minuit
+        return minuit.migrad()
 
     best = min((minimise(y, start, 1) for start in starts), key=lambda minuit: minuit.fval)
     best.hesse()

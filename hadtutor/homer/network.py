@@ -1,17 +1,4 @@
-r"""Step two with a network: a regression that knows how sure it is :cite:p:`butter2025iterative`.
-
-Two networks look at each break, one for the mean :math:`\mu(s)` of the logarithm of its weight, one for the logarithm
-of the variance :math:`\sigma^2(s)`. Means and variances of the breaks of a chain add up, and the chain is a Gaussian
-measurement of :math:`\ln w_\mathrm{class}`:
-
-.. math:: -\ln L = \tfrac12 \ln\sigma_S^2 + \frac{(\ln w_\mathrm{class}(x) + \ln\frac{\alpha}{\alpha_\mathrm{ref}}
-          - \mu_S)^2}{2\sigma_S^2}, \qquad \mu_S = \sum_{s \in S} \mu(s),\quad \sigma_S^2 = \sum_{s \in S} \sigma^2(s) .
-
-Many chains lead to events that look alike, and chains that look alike to different events; :math:`\sigma_S` holds this
-scatter too. The weight is the mean of a log-normal number, :math:`e^{\mu + \sigma^2/2}`.
-"""
-
-from __future__ import annotations
+"""Step two with a network: a regression that knows how sure it is :cite:p:`butter2025iterative`."""
 
 import numpy as np
 import torch
@@ -28,13 +15,7 @@ from .chains import Chains
 
 
 class BreakNetwork(nn.Module):
-    """Mean and logarithm of the variance of the log weight of a break.
-
-    Parameters
-    ----------
-    x : Tensor, shape (breaks, D)
-        Features, to standardise with.
-    """
+    """Mean and log variance of the log weight of a break, a network each; features `x`, (breaks, D), set the scale."""
 
     def __init__(self, x: Tensor) -> None:
         super().__init__()
@@ -45,30 +26,12 @@ class BreakNetwork(nn.Module):
         self.to(x.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Mean and log variance of each break.
-
-        Parameters
-        ----------
-        x : Tensor, shape (breaks, D)
-
-        Returns
-        -------
-        Tensor, shape (breaks, 2)
-        """
+        """Mean and log variance of each break, shape (breaks, 2), from its features `x`."""
         x = self.scale(x)
         return torch.cat([self.mean(x), self.log_variance(x)], dim=1)
 
     def of_chains(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each chain, the sums over its breaks.
-
-        Parameters
-        ----------
-        cloud : Cloud
-
-        Returns
-        -------
-        mean, variance : Tensor, shape (n_sets,)
-        """
+        """Mean and variance of each chain of a `cloud` of breaks, shape (n_sets,): sums over its breaks."""
         mean, log_variance = self(cloud.x).unbind(dim=1)
         zero = mean.new_zeros(cloud.n_sets)
         return zero.index_add(0, cloud.index, mean), zero.index_add(0, cloud.index, log_variance.exp()) + 1e-6
@@ -80,46 +43,46 @@ def regress(
     acceptance: bool = True, *, epochs: int = 5, rng: np.random.Generator | int,
     device: torch.device | str | None = None, progress: bool = True,
 ) -> tuple[BreakWeights, np.ndarray]:  # fmt: skip
-    """Break weights by Gaussian regression of the log weights of chains.
+    r"""Break weights by Gaussian regression of the log weights of chains, whose breaks have a mean and a variance each.
+
+    With the sums :math:`\mu_S` and :math:`\sigma_S^2` of both over the breaks of a chain S,
+
+    .. math:: -\ln L = \tfrac12 \ln\sigma_S^2
+              + \frac{(\ln w_\mathrm{class}(x) + \ln(\alpha/\alpha_\mathrm{ref}) - \mu_S)^2}{2\sigma_S^2} .
+
+    Chains that look alike lead to different events: :math:`\sigma_S` holds this scatter too. The weight of a break is
+    the mean of a log-normal number, :math:`e^{\mu + \sigma^2/2}`.
 
     Parameters
     ----------
     chains : Chains
     features : ndarray, shape (D, breaks)
         See `hadtutor.homer.break_features`.
-    log_w_class : array_like, shape (N,)
-        Log weights that step one wants.
-    sigma_class : array_like, shape (N,)
-        Their uncertainty: in each epoch they are drawn anew.
+    log_w_class, sigma_class : array_like, shape (N,)
+        Log weights that step one wants, and their uncertainty: in each epoch they are drawn anew.
     acceptance : bool
         Whether chains carry the factor α/α_ref that the events do not have.
-    epochs : int
-    rng : numpy.random.Generator or int
-    device : torch.device or str, optional
-    progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
+    epochs, rng, device, progress
+        As for `hadtutor.training.CrossFit`.
 
     Returns
     -------
     breaks : BreakWeights
         With the standard deviation of the network.
     sigma_chains : ndarray, shape (N,)
-        Root of the sum of variances of the breaks of each accepted chain.
+        :math:`\sigma_S` of each accepted chain.
     """
     seed, device = as_seed(rng), torch.device("cpu" if device is None else device)
     log_w_class = log_weights(log_w_class, len(chains.accepted_chains), "log_w_class")
-    basis = chains.basis
-    accepted = np.repeat(chains.accepted, np.diff(chains.offsets))
-    offsets = np.append(0, np.cumsum(np.diff(chains.offsets)[chains.accepted]))
-    x = torch.as_tensor(features[:, accepted].T).contiguous().to(device)
+    basis, lengths = chains.basis, np.diff(chains.offsets)
+    offsets = np.append(0, np.cumsum(lengths[chains.accepted]))
+    x = torch.as_tensor(features[:, np.repeat(chains.accepted, lengths)].T).contiguous().to(device)
     # A weight of zero has no logarithm; nothing is gained by hitting e^-10 exactly.
     target = np.clip(log_w_class - np.log(np.mean(np.exp(log_w_class))), -10.0, 10.0)
-    columns = [
-        torch.as_tensor(np.broadcast_to(c, len(target)).astype(np.float32)).to(device) for c in (target, sigma_class)
-    ]
-    data = Clouds(x, offsets, *columns)
-    nodes = np.stack(np.meshgrid(*(axis.nodes for axis in basis.axes), indexing="ij")).reshape(len(basis.axes), -1)
-    nodes = torch.as_tensor(nodes.T.astype(np.float32)).to(device)
+    to_tensor = lambda values: torch.as_tensor(np.array(values, np.float32)).to(device)
+    data = Clouds(x, offsets, *(to_tensor(np.broadcast_to(c, len(target))) for c in (target, sigma_class)))
+    nodes = np.meshgrid(*(axis.nodes for axis in basis.axes), indexing="ij")
+    nodes = to_tensor(np.stack(nodes).reshape(len(nodes), -1).T)
     with torch_seed(seed):
         net = BreakNetwork(x).to(device)
     ratio = 0.0

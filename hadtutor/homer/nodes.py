@@ -1,13 +1,12 @@
 """What a break weight depends on, and the nodes between which it is interpolated."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np
 from numba import njit
 
 from ..events.histories import Histories
+from ..strings import waiting_at_ends
 from .checks import several
 
 CONDITIONS = ("end", "string_pt")
@@ -21,45 +20,28 @@ def checked_conditions(conditions: str | Iterable[str]) -> tuple[str, ...]:
     return conditions
 
 
-@njit(nogil=True)
-def _fill_waiting_pt(offsets, px, py, from_positive, waiting):
-    x, y = np.empty(2), np.empty(2)
-    for c in range(len(offsets) - 1):
-        x[:] = y[:] = 0.0
-        for j in range(offsets[c], offsets[c + 1]):
-            side = 0 if from_positive[j] else 1
-            waiting[j] = np.hypot(x[side], y[side])
-            x[side], y[side] = px[j], py[j]
-
-
 def break_features(histories: Histories, conditions: str | Iterable[str] = ()) -> np.ndarray:
     r"""What a break weight depends on: logit z, :math:`\ln m_T^2` and the conditions.
 
     Parameters
     ----------
     histories : Histories
-    conditions : sequence of {"end", "string_pt"}
+    conditions : sequence of {"end", "string_pt"}, each once
         ``"end"``: 1 if the hadron left the end that moves along +z, else 0. ``"string_pt"``: transverse momentum that
         waited at the string end before the break [GeV].
 
     Returns
     -------
     ndarray of float32, shape (2 + conditions, breaks)
-
-    Raises
-    ------
-    ValueError
-        If a condition is not known.
     """
-    z = histories.z.astype(float)
-    columns = [np.log(z) - np.log1p(-z), np.log(histories.mt2)]
+    h, z = histories, histories.z.astype(float)
+    columns = [np.log(z) - np.log1p(-z), np.log(h.mt2)]
     for name in checked_conditions(conditions):
         if name == "end":
-            columns.append(histories.from_positive)
+            columns.append(h.from_positive)
         else:
-            waiting = np.empty(len(z))
-            _fill_waiting_pt(histories.chain_offsets, histories.px, histories.py, histories.from_positive, waiting)
-            columns.append(waiting)
+            waiting = waiting_at_ends(h.chain_offsets, h.px, h.py, h.from_positive, h.pid)
+            columns.append(np.hypot(waiting.px, waiting.py))
     return np.stack(columns).astype(np.float32)
 
 

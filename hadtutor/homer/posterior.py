@@ -1,19 +1,7 @@
-r"""Error bars on a fragmentation function: what the observables say about it, and what they leave open.
+"""Error bars on a fragmentation function: what the observables say about it, and what they leave open.
 
-Near the weights that the iteration has found, the means of any features F(x) under the weighted simulation are linear
-in the coefficients θ of ln w, with :math:`J = \mathrm{Cov}_w(F, \partial \ln w / \partial\theta)`. So
-
-.. math:: \langle F \rangle_\mathrm{data} - \langle F \rangle_\mathrm{sim, w} = J\,(\theta_\mathrm{true} - \theta)
-          + \mathrm{noise}, \qquad V = V_\mathrm{data} + V_\mathrm{sim} ,
-
-which is a linear measurement with Gaussian errors (of *optimal observables* :cite:p:`diehl1994optimal`, if F contains
-the conditional means of the derivatives). It leaves many θ open: of breaks that no observable can tell apart, only some
-sum is known. The prior decides there: another Lund function and a smooth departure from it, a Gaussian process. How far
-the one and the other may go, and over which lengths, is what makes the data most likely
-:cite:p:`rasmussen2006gaussian`. The posterior has a mean and a covariance.
+Observables that cannot tell two breaks apart know only some sum of their weights; the prior decides the rest.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -27,8 +15,8 @@ from .basis import BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
 from .histograms import Histograms
-from .moments import CHUNK
 
+CHUNK = 20_000  # events at a time
 # What the prior itself is before the data: amplitude, two stretches of lengths, widths of Δa and of Δb [GeV⁻²] ...
 HYPER_MEDIAN = np.array([0.5, 1.0, 1.0, 0.3, 0.1])
 HYPER_WIDTH = np.array([0.7, 0.5, 0.5, 2.0, 2.0])  # ... and the standard deviations of their logarithms
@@ -39,8 +27,7 @@ class Measurement(NamedTuple):
 
     Attributes
     ----------
-    y : ndarray, shape (M,)
-    h : ndarray, shape (M, K)
+    y, h : ndarray, shape (M,), (M, K)
     """
 
     y: np.ndarray
@@ -51,7 +38,13 @@ def measure(
     chains: Chains, breaks: BreakWeights, log_w: np.ndarray, moments: Callable[[Any, slice], np.ndarray], sim: Any,
     data: Any,
 ) -> Measurement:  # fmt: skip
-    """Compare means of features, and work out what their differences say about the coefficients.
+    r"""Compare means of features, and work out what their differences say about the coefficients.
+
+    Near the weights of the iteration they are linear in the coefficients θ of ln w, optimal observables
+    :cite:p:`diehl1994optimal` if F contains the conditional means of the derivatives:
+
+    .. math:: \langle F \rangle_\mathrm{data} - \langle F \rangle_\mathrm{sim, w} = J\,(\theta_\mathrm{true} - \theta)
+              + \mathrm{noise}, \qquad J = \mathrm{Cov}_w(F, \partial \ln w / \partial\theta) .
 
     Parameters
     ----------
@@ -64,10 +57,6 @@ def measure(
     moments : Moments, CloudMoments or HistogramMoments
     sim, data
         What the moments are taken of; for histograms `data` is a `Histograms`.
-
-    Returns
-    -------
-    Measurement
     """
     w = np.exp(log_w - log_w.max())
     w /= w.sum()
@@ -110,15 +99,10 @@ class Posterior(NamedTuple):
 
     Attributes
     ----------
-    theta : ndarray, shape (K,)
-        Mean of the coefficients.
-    covariance : ndarray, shape (K, K)
-    amplitude : float
-        Standard deviation of ln w in the prior.
-    stretch : tuple of float
-        Factors on the lengths of the prior, see `BreakBasis.prior`.
-    lund_scale : tuple of float
-        Standard deviations of Δa and Δb [GeV⁻²] in the prior.
+    theta, covariance : ndarray, shape (K,), (K, K)
+        Mean of the coefficients and their covariance.
+    amplitude, stretch, lund_scale : float, tuple of float, tuple of float
+        Of the prior, see `BreakBasis.prior`.
     """
 
     theta: np.ndarray
@@ -129,16 +113,9 @@ class Posterior(NamedTuple):
 
 
 def infer(measurement: Measurement, basis: BreakBasis) -> Posterior:
-    """Mean and covariance of the coefficients, with the prior under which the data are most likely.
+    """Mean and covariance of the coefficients from a `measurement`, with the prior of `basis` that makes it likeliest.
 
-    Parameters
-    ----------
-    measurement : Measurement
-    basis : BreakBasis
-
-    Returns
-    -------
-    Posterior
+    That decides how far the function may depart from Lund's, and over which lengths :cite:p:`rasmussen2006gaussian`.
     """
     y, h = measurement
 
@@ -166,27 +143,15 @@ def infer(measurement: Measurement, basis: BreakBasis) -> Posterior:
 
 
 def event_sigma(chains: Chains, breaks: BreakWeights, log_w: np.ndarray) -> np.ndarray:
-    """Standard deviation of the log weight of each event, from the covariance of the coefficients.
+    """Standard deviation of the log weight of each event, (N,): breaks of a chain are correlated, and all of it counts.
 
-    Parameters
-    ----------
-    chains : Chains
-    breaks : BreakWeights
-        With a covariance.
-    log_w : ndarray, shape (N,)
-
-    Returns
-    -------
-    ndarray, shape (N,)
-        Breaks of a chain are correlated, and all of it counts.
+    The events are those of `chains` with weights `log_w`, (N,); `breaks` have a covariance, else ValueError.
     """
-    w = np.exp(log_w - log_w.max())
-    covariance: Any = breaks.covariance
-    derivative = breaks.basis.derivative(breaks.table)
+    w, covariance = np.exp(log_w - log_w.max()), breaks.covariance
+    if covariance is None:
+        raise ValueError("these break weights have no covariance, so nothing is known about the errors of events")
     root = np.linalg.cholesky(covariance + 1e-12 * np.trace(covariance) * np.eye(len(breaks.theta)))
-    sigma = np.empty(len(w))
-    columns = derivative @ root  # so that the variance is a sum of squares
+    columns = breaks.basis.derivative(breaks.table) @ root  # so that the variance is a sum of squares
     mean = sum(w[e] @ chains.rows(columns, e) for e in _chunks(len(w))) / w.sum()
-    for events in _chunks(len(w)):
-        sigma[events] = np.sqrt(np.sum((chains.rows(columns, events) - mean) ** 2, axis=1))
-    return sigma
+    squares = [np.sum((chains.rows(columns, e) - mean) ** 2, axis=1) for e in _chunks(len(w))]
+    return np.sqrt(np.concatenate(squares))

@@ -1,23 +1,28 @@
 """What HOMER has found, and its file."""
 
-from __future__ import annotations
-
 import html
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._support.checks import as_generator, takes_rng, whole
+from .._support.checks import Rng, as_generator, takes_rng, whole
 from ..events.sample import Sample
+from ..files import DataFileError, read_arrays, write_arrays
 from ..metrics.weighted import n_eff
+from ..params import LundParams
+from .basis import Axis, BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError, check_simulation
 from .posterior import Measurement
 from .steps import Iteration, step_three
-from .storage import read, write
+
+NUMBERS = ("stop_reason", "amplitude", "stretch", "lund_scale")
+AGREEMENT = ("auc", "auc_error", "chi2_per_ndf")
 
 
 @dataclass
@@ -31,10 +36,8 @@ class HomerResult:
     ----------
     breaks : BreakWeights
         Weights of breaks as a function, ``breaks(z, mt2)``, and f with its error, ``breaks.f(z, mt2)``.
-    log_w : ndarray, shape (N,)
-        Log weights of the simulated events.
-    sigma : ndarray, shape (N,)
-        Their standard deviations.
+    log_w, sigma : ndarray, shape (N,)
+        Log weights of the simulated events, and their standard deviations.
     iterations : list of Iteration
     stop_reason : str
     draws : ndarray, shape (J, K)
@@ -43,9 +46,8 @@ class HomerResult:
         scatter into its own.
     measurement : Measurement or None
         What the data say about the coefficients, for `fit_lund` and the like.
-    amplitude : float
-    stretch, lund_scale : tuple of float
-        Of the prior, see `hadtutor.homer.Posterior`; NaN without posterior.
+    amplitude, stretch, lund_scale : float, tuple of float, tuple of float
+        Of the prior, see `BreakBasis.prior`; NaN without posterior.
     auc, auc_error : float
         Area under the ROC curve of one more step one, between data and simulation with its final weights.
     chi2_per_ndf : float
@@ -95,17 +97,7 @@ class HomerResult:
         return BreakWeights(self.breaks.basis, self.iterations[number].theta)
 
     def of_draws(self) -> BreakWeights:
-        """Break weights with the scatter of the draws as covariance: the uncertainty of the classifier alone.
-
-        Returns
-        -------
-        BreakWeights
-
-        Raises
-        ------
-        ValueError
-            If there are no draws.
-        """
+        """Break weights with the scatter of the draws, the classifier's own, as covariance; ValueError without any."""
         if len(self.draws) < 2:
             raise ValueError(
                 "there are no draws: run fit(..., bayesian=True) or fit(..., ensemble=5), with splines; a network in "
@@ -122,83 +114,77 @@ class HomerResult:
         return self.breaks.density(z, mt2, **conditions)
 
     @takes_rng
-    def f_samples(
-        self, z: ArrayLike, mt2: ArrayLike, n: int, *, rng: np.random.Generator | int, **conditions: ArrayLike
-    ) -> np.ndarray:
-        """Fragmentation functions drawn from the posterior: for errors of anything that is made of f.
+    def f_samples(self, z: ArrayLike, mt2: ArrayLike, n: int, *, rng: Rng, **conditions: ArrayLike) -> np.ndarray:
+        """Draw `n` functions f(`z`, `mt2`) under `conditions` from the posterior with `rng`, shape (n, ...).
 
-        Parameters
-        ----------
-        z, mt2 : array_like
-            Broadcast against each other.
-        n : int
-        rng : numpy.random.Generator or int
-        **conditions : array_like
-
-        Returns
-        -------
-        ndarray, shape (n, ...)
-
-        Raises
-        ------
-        ValueError
-            If the result has no posterior.
+        They give errors of anything that is made of f. ValueError if the result has no posterior.
         """
         if self.breaks.covariance is None:
             raise ValueError("the result has no posterior to draw from; run fit(..., posterior=True)")
-        theta = as_generator(rng).multivariate_normal(
-            self.breaks.theta, self.breaks.covariance, whole(n, "n"), method="svd"
-        )
+        mean, covariance, n = self.breaks.theta, self.breaks.covariance, whole(n, "n")
+        theta = as_generator(rng).multivariate_normal(mean, covariance, n, method="svd")
         return np.stack([BreakWeights(self.breaks.basis, t).f(z, mt2, **conditions)[0] for t in theta])
 
     def log_weights(self, sim: Sample) -> np.ndarray:
-        """Log weights for another simulation, of the same parameters: step three.
-
-        Parameters
-        ----------
-        sim : Sample
-
-        Returns
-        -------
-        ndarray, shape (N,)
-
-        Raises
-        ------
-        HomerError
-            If it was made with other parameters.
-        """
+        """Step three for another simulation `sim`: log weights, (N,); HomerError if its parameters are others."""
         histories, _ = check_simulation(sim)
         if sim.params != self.breaks.basis.params:
             raise HomerError(f"the weights are for {self.breaks.basis.params}, the simulation has {sim.params}")
         return step_three(Chains(histories, self.breaks.basis), self.breaks)[0]
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write the result to one compressed file (NumPy's npz with a header).
-
-        Parameters
-        ----------
-        path : str or Path
-            Replaced only once the new file is complete.
-        """
+        """Write the result to `path`, one compressed file (NumPy's npz with a header), replaced once it is complete."""
         write(path, self)
 
     @classmethod
-    def load(cls, path: str | os.PathLike) -> HomerResult:
+    def load(cls, path: str | os.PathLike) -> "HomerResult":
         """Read a result written by `save`, or the state of an unfinished fit from its checkpoint.
 
         Parameters
         ----------
         path : str or Path
-
-        Returns
-        -------
-        HomerResult
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        DataFileError
-            If it is damaged, truncated, of another kind, or from a newer hadtutor.
+            DataFileError if it is damaged, truncated, of another kind, or from a newer hadtutor.
         """
-        return cls(**read(path)[0])
+        return read(path)[0]
+
+
+def write(path: str | os.PathLike, result: HomerResult, more: Mapping[str, Any] | None = None) -> None:
+    """Write a result, and `more` into the header of its file."""
+    breaks, basis = result.breaks, result.breaks.basis
+    errors = "sigma_table" if breaks.covariance is None else "covariance"
+    arrays = {
+        "log_w": result.log_w, "sigma": result.sigma, "theta": breaks.theta, "reference": basis.reference,
+        "draws": result.draws, errors: getattr(breaks, errors),
+        **(result.measurement._asdict() if result.measurement is not None else {}),
+        **{f"iterations.{k}": np.array([getattr(i, k) for i in result.iterations]) for k in Iteration._fields},
+    }  # fmt: skip
+    for i, axis in enumerate(basis.axes):
+        arrays |= {f"axis{i}.nodes": axis.nodes, f"axis{i}.functions": axis.functions}
+    header = {
+        "homer": 1, "params": basis.params._asdict(), "conditions": list(basis.conditions),
+        "axes": [[axis.name, axis.length] for axis in basis.axes],
+        "agreement": [getattr(result, name) for name in AGREEMENT],
+        **{name: getattr(result, name) for name in NUMBERS}, **(more or {}),
+    }  # fmt: skip
+    write_arrays(path, {name: np.asarray(values, float) for name, values in arrays.items()}, header)
+
+
+def read(path: str | os.PathLike) -> tuple[HomerResult, dict[str, Any]]:
+    """What `write` wrote, and the header of the file."""
+    arrays, header = read_arrays(path)
+    try:
+        axes = [
+            Axis(name, arrays[f"axis{i}.nodes"], arrays[f"axis{i}.functions"], length)
+            for i, (name, length) in enumerate(header["axes"])
+        ]
+        basis = BreakBasis(axes, arrays["reference"], LundParams(**header["params"]), header["conditions"])
+        columns = [arrays[f"iterations.{name}"] for name in Iteration._fields]
+        return HomerResult(
+            BreakWeights(basis, arrays["theta"], arrays.get("covariance"), arrays.get("sigma_table")),
+            arrays["log_w"], arrays["sigma"],
+            [Iteration._make([*map(float, row), theta]) for *row, theta in zip(*columns, strict=True)],
+            header["stop_reason"], arrays["draws"], Measurement(arrays["y"], arrays["h"]) if "y" in arrays else None,
+            header["amplitude"], tuple(header["stretch"]), tuple(header["lund_scale"]), *header["agreement"],
+        ), header  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataFileError(f"{path} is not a result of homer.fit: {error}") from error

@@ -1,7 +1,4 @@
-"""A body falls into two: momenta, directions and boosts, one body at a time, for numba.
-
-The same laws for many bodies at once, with gradients, are in `hadtutor.kinematics.tensor`, under the same names.
-"""
+"""A body falls into two, one at a time, for numba; `hadtutor.kinematics.tensor` does many at once, with gradients."""
 
 import math
 

@@ -1,7 +1,5 @@
 """Momenta along the string: light-cone components, rapidity, boosts, and where a string breaks."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -9,30 +7,13 @@ from .._support.checks import number, plain
 
 
 def light_cone(e: ArrayLike, pz: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Light-cone momenta (p+, p-) = (E + pz, E - pz) [GeV].
-
-    Parameters
-    ----------
-    e, pz : array_like
-        Energy and momentum along z [GeV].
-
-    Examples
-    --------
-    >>> plus, minus = light_cone(5.0, 3.0)
-    >>> float(plus), float(minus)
-    (8.0, 2.0)
-    """
+    """Light-cone momenta (p+, p-) = (E + pz, E - pz) [GeV] from energy `e` and momentum `pz` along z [GeV]."""
     e, pz = plain(e, "e").astype(float), plain(pz, "pz").astype(float)
     return e + pz, e - pz
 
 
 def rapidity(e: ArrayLike, pz: ArrayLike) -> np.ndarray:
-    r"""Rapidity :math:`y = \frac12 \ln (p^+/p^-)` along z.
-
-    Parameters
-    ----------
-    e, pz : array_like
-        Energy and momentum along z [GeV]; the energy must be the larger.
+    r"""Rapidity :math:`y = \frac12 \ln (p^+/p^-)` along z, from energy `e` and a smaller momentum `pz` along z [GeV].
 
     Examples
     --------
@@ -43,19 +24,11 @@ def rapidity(e: ArrayLike, pz: ArrayLike) -> np.ndarray:
 
 
 def boost_z(e: ArrayLike, pz: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Energy and momentum after a boost by rapidity `y` along z: p+ grows by exp(y), p- shrinks by it.
-
-    Parameters
-    ----------
-    e, pz : array_like
-        Energy and momentum along z [GeV].
-    y : array_like
-        Rapidity of the boost.
+    """Energy `e` and momentum `pz` [GeV] after a boost by rapidity `y` along z: p+ grows by exp(y), p- shrinks by it.
 
     Examples
     --------
-    >>> e, pz = boost_z(1.0, 0.0, 1.0)
-    >>> round(float(rapidity(e, pz)), 6)
+    >>> round(float(rapidity(*boost_z(1.0, 0.0, 1.0))), 6)
     1.0
     """
     plus, minus = light_cone(e, pz)
@@ -67,8 +40,8 @@ def boost_z(e: ArrayLike, pz: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.n
 def break_points(e: ArrayLike, pz: ArrayLike, tension: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     r"""Where the string broke, from hadrons in their order along it.
 
-    Each hadron is a piece of string between two breaks. A piece with light-cone momenta p± spans
-    :math:`\Delta x^\pm = p^\pm / \kappa` between them, so the breaks follow by adding up.
+    A piece of string between two breaks, a hadron, with light-cone momenta p± spans
+    :math:`\Delta x^\pm = p^\pm / \kappa`: the breaks follow by adding up.
 
     Parameters
     ----------

@@ -1,15 +1,7 @@
-r"""Two-body decays for torch: frames, angles and boosts, differentiable and on any device.
-
-`p_star`, `from_rest_frame` and `two_body` are the laws of `hadtutor.kinematics.decays`, of the same names, for many
-bodies at once.
-
-The decay of a cluster is one direction in its rest frame. `gan` learns it in the helicity frame: its z axis is the way
-the cluster flies in the lab, so that what the network learns does not depend on where in the lab that is.
+"""Two-body decays for torch: frames, angles and boosts, differentiable and on any device.
 
 Momenta are tensors of shape (rows, 4): px, py, pz, E [GeV].
 """
-
-from __future__ import annotations
 
 import math
 
@@ -18,12 +10,10 @@ from torch import Tensor
 
 
 def helicity_axes(momentum: Tensor) -> Tensor:
-    """Unit vectors x, y, z of the helicity frame, shape (rows, 3, 3): z along the momentum, x and y across it.
+    """Unit vectors x, y, z of the helicity frame, shape (rows, 3, 3): z along the `momentum`, shape (rows, 3).
 
-    Parameters
-    ----------
-    momentum : Tensor, shape (rows, 3)
-        A body at rest has its axes along those of the lab.
+    What is learned of a decay in this frame does not depend on where in the lab the body flies. One at rest has its
+    axes along those of the lab.
 
     Examples
     --------
@@ -43,30 +33,14 @@ def helicity_axes(momentum: Tensor) -> Tensor:
 
 
 def rotate(direction: Tensor, axes: Tensor) -> Tensor:
-    """Bring directions, shape (rows, 3), from frames with these axes to the lab.
-
-    Parameters
-    ----------
-    direction : Tensor, shape (rows, 3)
-    axes : Tensor, shape (rows, 3, 3)
-        See `helicity_axes`.
-
-    Examples
-    --------
-    >>> rotate(torch.tensor([[0.0, 0.0, 1.0]]), helicity_axes(torch.tensor([[1.0, 0.0, 0.0]]))).tolist()
-    [[1.0, 0.0, 0.0]]
-    """
+    """Bring `direction`, shape (rows, 3), from frames with `axes`, see `helicity_axes`, to the lab."""
     return (direction.unsqueeze(1) @ axes).squeeze(1)
 
 
 def angles(direction: Tensor) -> Tensor:
     r"""Azimuth and polar angle, both scaled to ±1: :math:`\phi/\pi` and :math:`2\theta/\pi - 1`, shape (rows, 2).
 
-    Exact in all quadrants and near the poles: φ is the arc tangent of two arguments, and so is θ.
-
-    Parameters
-    ----------
-    direction : Tensor, shape (rows, 3)
+    `direction` has the shape (rows, 3). Exact in all quadrants and near the poles: arc tangents of two numbers.
 
     Examples
     --------
@@ -79,17 +53,7 @@ def angles(direction: Tensor) -> Tensor:
 
 
 def directions(scaled: Tensor) -> Tensor:
-    """Unit vectors of scaled angles, shape (rows, 3), the inverse of `angles`.
-
-    Parameters
-    ----------
-    scaled : Tensor, shape (rows, 2)
-
-    Examples
-    --------
-    >>> directions(torch.tensor([[0.5, 0.0]])).round(decimals=6).tolist()
-    [[-0.0, 1.0, -0.0]]
-    """
+    """Unit vectors, shape (rows, 3), of `scaled` angles, shape (rows, 2): the inverse of `angles`."""
     phi, theta = math.pi * scaled[:, 0], 0.5 * math.pi * (scaled[:, 1] + 1.0)
     return torch.stack([theta.sin() * phi.cos(), theta.sin() * phi.sin(), theta.cos()], 1)
 
@@ -97,12 +61,8 @@ def directions(scaled: Tensor) -> Tensor:
 def p_star(mass: Tensor, m1: Tensor, m2: Tensor) -> Tensor:
     r"""Momentum of both parts of a body at rest that decays in two [GeV], 0 below threshold.
 
-    It is :math:`\sqrt{(M^2 - (m_1 + m_2)^2)(M^2 - (m_1 - m_2)^2)} / 2M`.
-
-    Parameters
-    ----------
-    mass, m1, m2 : Tensor
-        Masses of the body and of its parts [GeV]; broadcast.
+    It is :math:`\sqrt{(M^2 - (m_1 + m_2)^2)(M^2 - (m_1 - m_2)^2)} / 2M`, with the masses of the body,
+    `mass`, and of its parts, `m1` and `m2` [GeV], broadcast.
 
     Examples
     --------
@@ -117,13 +77,7 @@ def p_star(mass: Tensor, m1: Tensor, m2: Tensor) -> Tensor:
 
 
 def from_rest_frame(p: Tensor, mass: Tensor, k: Tensor) -> Tensor:
-    """Momenta seen in the rest frame of a body, in the frame where the body has the momentum p; shape (rows, 4).
-
-    Parameters
-    ----------
-    p, k : Tensor, shape (rows, 4)
-    mass : Tensor, shape (rows,)
-        Mass of the body [GeV], > 0.
+    """Momenta `k`, shape (rows, 4), seen at rest with a body of `mass` > 0 [GeV], where that has the momentum `p`.
 
     Examples
     --------
@@ -137,19 +91,7 @@ def from_rest_frame(p: Tensor, mass: Tensor, k: Tensor) -> Tensor:
 
 
 def to_rest_frame(p: Tensor, mass: Tensor, k: Tensor) -> Tensor:
-    """The inverse of `from_rest_frame`.
-
-    Parameters
-    ----------
-    p, mass, k : Tensor
-        As there.
-
-    Examples
-    --------
-    >>> p = torch.tensor([[0.0, 0.0, 3.0, 5.0]])
-    >>> to_rest_frame(p, torch.tensor([4.0]), p).tolist()
-    [[0.0, 0.0, 0.0, 4.0]]
-    """
+    """The inverse of `from_rest_frame`, with its `p`, `mass` and `k`."""
     return from_rest_frame(p * p.new_tensor([-1.0, -1.0, -1.0, 1.0]), mass, k)
 
 
@@ -168,13 +110,6 @@ def two_body(p: Tensor, mass: Tensor, direction: Tensor, m1: Tensor, m2: Tensor)
     -------
     first, second : Tensor, shape (rows, 4)
         The second is what the first leaves, so their sum is `p`.
-
-    Examples
-    --------
-    >>> p, mass = torch.tensor([[0.0, 0.0, 3.0, 5.0]]), torch.tensor([4.0])
-    >>> one, two = two_body(p, mass, torch.tensor([[0.0, 0.0, 1.0]]), torch.zeros(1), torch.zeros(1))
-    >>> one.tolist(), two.tolist()
-    ([[0.0, 0.0, 4.0, 4.0]], [[0.0, 0.0, -1.0, 1.0]])
     """
     k = p_star(mass, m1, m2)
     at_rest = torch.cat([k.unsqueeze(1) * direction, torch.hypot(k, m1).unsqueeze(1)], 1)

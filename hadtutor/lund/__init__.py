@@ -1,12 +1,11 @@
 r"""The laws of the Lund string, each with all its faces: density, draw, weight.
 
-The one that all else is about is the symmetric fragmentation function (Andersson, Gustafson, Ingelman, Sjostrand 1983),
+The one that all else is about is the symmetric fragmentation function :cite:p:`andersson1983general`,
 
 .. math:: f(z \mid m_T^2) \propto \frac{(1-z)^a}{z} \exp\left(-\frac{b\, m_T^2}{z}\right), \qquad 0 < z < 1,
 
 where z is the fraction of the light-cone momentum left in the string end that the hadron takes, and
-:math:`m_T^2 = m^2 + p_T^2` is the hadron's transverse mass squared. :cite:p:`andersson1983parton`
-The faces for torch are in `hadtutor.lund.tensor`, under the same names.
+:math:`m_T^2 = m^2 + p_T^2`. The faces for torch are in `hadtutor.lund.tensor`, under the same names.
 """
 
 from .._support.optional import submodules
@@ -22,6 +21,5 @@ __all__ = [
     "log_flavour_weight", "log_normalisation", "log_order_probability", "neutral_probability", "pt_log_density",
     "reverse_probability", "sample_z", "share_between_two", "tabulate", "tensor", "z_peak", "z_table", "z_tables",
 ]  # fmt: skip
-
 
 __getattr__ = submodules(__name__, "tensor")  # torch is imported when it is asked for

@@ -1,7 +1,5 @@
 """Flavours at a break, of u and d alone: which pion comes out, and how often."""
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 from numba.extending import register_jitable
@@ -12,41 +10,23 @@ from ..particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION
 
 @register_jitable
 def neutral_probability(old: int, u_fraction: float) -> float:
-    """How often a break at an old flavour makes a neutral pion.
+    """How often a break at an `old` flavour, 2 for u and 1 for d, makes a neutral pion; `u_fraction` of `LundParams`.
 
     Another flavour than the old makes a charged pion; an equal one makes a neutral pion half of the time (the rest
     would be eta) and is drawn again otherwise. With equal odds of u and d that is (1/4) / (1/4 + 1/2) = 1/3.
-
-    Parameters
-    ----------
-    old : {2, 1}
-        The flavour that waits at the string end, u or d.
-    u_fraction : float
-        Of `LundParams`.
-
-    Returns
-    -------
-    float
     """
     same = u_fraction if old == 2 else 1.0 - u_fraction
     return same / (2.0 - same)
 
 
 def log_flavour_weight(old: np.ndarray, pid: np.ndarray, base: LundParams, target: LundParams) -> np.ndarray:
-    """Logarithm of how much likelier the pions of breaks are at the target.
+    """Logarithm of how much likelier the pions of breaks are at the target; -inf where it never makes them.
 
     Parameters
     ----------
-    old : ndarray of int
-        Flavours that waited at the string ends, 2 for u and 1 for d.
-    pid : ndarray of int
-        PDG codes of the pions.
+    old, pid : ndarray of int
+        Flavours that waited at the string ends, 2 for u and 1 for d, and PDG codes of the pions.
     base, target : LundParams
-
-    Returns
-    -------
-    ndarray
-        -inf where the target never makes them.
     """
     odds = np.array([[neutral_probability(flavour, p.u_fraction) for flavour in (1, 2)] for p in (base, target)])
     odds = np.where(pid == 111, odds[:, old - 1], 1.0 - odds[:, old - 1])
@@ -56,26 +36,10 @@ def log_flavour_weight(old: np.ndarray, pid: np.ndarray, base: LundParams, targe
 
 @njit(nogil=True, inline="always")
 def break_flavour(u: float, old: int, side: int, u_fraction: float) -> tuple[float, int, int]:
-    """Draw the new flavour at a break, and with it the pion.
+    """Draw the new flavour at a break: another uniform number, independent of the choice; the flavour; the pion's code.
 
-    Parameters
-    ----------
-    u : float
-        Uniform random number, between 0 and 1.
-    old : {2, 1}
-        The flavour that waits at the string end, u or d.
-    side : {0, 1}
-        The end that moves along +z, or the other.
-    u_fraction : float
-        Of `LundParams`.
-
-    Returns
-    -------
-    fresh : float
-        Another uniform number, independent of the choice.
-    new : {2, 1}
-    pid : int
-        PDG code of the pion.
+    By a uniform number `u` between 0 and 1 and `u_fraction` of `LundParams`. The flavour `old`, 2 for u and 1 for d,
+    waits at the string end; `side` is 0 for the end that moves along +z, else 1.
     """
     odds = neutral_probability(old, u_fraction)
     neutral = u < odds
@@ -86,21 +50,10 @@ def break_flavour(u: float, old: int, side: int, u_fraction: float) -> tuple[flo
 
 @njit(nogil=True, inline="always")
 def join_flavours(u: float, new: int, other: int, side: int) -> int:
-    """Pion made of the flavours left at the two ends.
+    """PDG code of the pion made of the flavours left at the two ends; 0 when ten tries at 1/2 give no neutral pion.
 
-    Parameters
-    ----------
-    u : float
-        Uniform random number, between 0 and 1.
-    new, other : {2, 1}
-        Flavour of the last break, and of the end on the other side.
-    side : {0, 1}
-        Of the last break.
-
-    Returns
-    -------
-    int
-        PDG code; 0 when ten tries at 1/2 give no neutral pion.
+    `u` is a uniform number between 0 and 1, `new` the flavour of the last break, 2 for u and 1 for d, `other` that of
+    the end on the other side, and `side` that of the last break, 0 or 1.
     """
     if new == other:
         return 111 if u < 1.0 - 0.5**10 else 0

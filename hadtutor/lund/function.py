@@ -1,7 +1,5 @@
 """The fragmentation function f(z|mT²): its logarithm, its peak, its normalisation, and a readable sampler."""
 
-from __future__ import annotations
-
 import functools
 import math
 
@@ -40,27 +38,18 @@ def peak_at(c, a):
 
 
 def log_f(z: ArrayLike, mt2: ArrayLike, params: LundParams) -> np.ndarray:
-    r"""Logarithm of the fragmentation function, without its normalisation.
+    r"""Logarithm of the fragmentation function, :math:`a \ln(1-z) - \ln z - b\, m_T^2 / z`; -inf at z = 0 and 1.
 
     Parameters
     ----------
-    z : array_like
-        Light-cone fraction, between 0 and 1; the logarithm is ``-inf`` at the ends.
-    mt2 : array_like
-        Transverse mass squared :math:`m_T^2` [GeV²], > 0, broadcast against `z`.
+    z, mt2 : array_like
+        Light-cone fraction, between 0 and 1, and transverse mass squared [GeV²], > 0; broadcast.
     params : LundParams
-
-    Returns
-    -------
-    ndarray
-        :math:`a \ln(1-z) - \ln z - b\, m_T^2 / z`, the shape of `z` and `mt2` together.
 
     Raises
     ------
-    ValueError
-        If a `z` is outside [0, 1] or an `mt2` is not positive.
-    TypeError
-        If `params` is something else; a mixture has no such function without normalisation, see `log_density`.
+    TypeError, ValueError
+        If `params` is a mixture (see `log_density`) or something else; if `z` or `mt2` is out of range.
 
     Examples
     --------
@@ -75,21 +64,10 @@ def log_f(z: ArrayLike, mt2: ArrayLike, params: LundParams) -> np.ndarray:
 
 
 def z_peak(mt2: ArrayLike, params: LundParams) -> np.ndarray:
-    r"""Position of the maximum of f(z).
+    r"""Position of the maximum of f(z) at the transverse masses squared `mt2` [GeV²]; 1 when a = 0 and b mT² >= 1.
 
-    With :math:`c = b\,m_T^2` the maximum solves :math:`(1-a) z^2 - (1+c) z + c = 0`. The usual root
-    divides by (1 - a); this conjugate form is stable for every a >= 0.
-
-    Parameters
-    ----------
-    mt2 : array_like
-        Transverse mass squared [GeV²], > 0.
-    params : LundParams
-
-    Returns
-    -------
-    ndarray
-        z at the maximum; 1 when a = 0 and b mT² >= 1.
+    With :math:`c = b\,m_T^2` the maximum solves :math:`(1-a) z^2 - (1+c) z + c = 0`. The usual root divides by (1 - a);
+    this conjugate form is stable for every a >= 0 of `params`.
     """
     _, m2, p = _checked(0.5, mt2, params, "z_peak")
     return peak_at(p.b * m2, p.a)
@@ -99,20 +77,15 @@ def log_normalisation(mt2: ArrayLike, params: LundParams) -> np.ndarray:
     r"""Logarithm of :math:`N(a, c) = \int_0^1 \mathrm{d}z\, (1-z)^a z^{-1} e^{-c/z}`, with :math:`c = b\,m_T^2`.
 
     With :math:`1/z = 1 + e^t` the integral becomes
-    :math:`e^{-c} \int_{-\infty}^{\infty} \mathrm{d}t\, (1 + e^{-t})^{-(a+1)} \exp(-c\,e^t)`, whose integrand is
-    smooth and dies fast on both sides: the trapezoidal rule then converges exponentially, to rounding
-    here. (In closed form :math:`N = e^{-c}\,\Gamma(a+1)\,U(a+1, 1, c)`, with Tricomi's function U.)
+    :math:`e^{-c} \int_{-\infty}^{\infty} \mathrm{d}t\, (1 + e^{-t})^{-(a+1)} \exp(-c\,e^t)`, whose integrand is smooth
+    and dies fast on both sides: the trapezoidal rule converges exponentially, to rounding here.
+    (In closed form :math:`N = e^{-c}\,\Gamma(a+1)\,U(a+1, 1, c)`, with Tricomi's function U.)
 
     Parameters
     ----------
     mt2 : array_like
         Transverse mass squared [GeV²], > 0.
     params : LundParams
-
-    Returns
-    -------
-    ndarray
-        ln N, of the shape of `mt2`.
 
     Examples
     --------
@@ -135,23 +108,9 @@ def log_density(z: ArrayLike, mt2: ArrayLike, params: LundParams | LundMixture) 
 
     Parameters
     ----------
-    z : array_like
-        Light-cone fraction, between 0 and 1; the logarithm is ``-inf`` at the ends.
-    mt2 : array_like
-        Transverse mass squared [GeV²], > 0, broadcast against `z`.
+    z, mt2 : array_like
+        Light-cone fraction, between 0 and 1, and transverse mass squared [GeV²], > 0; broadcast.
     params : LundParams or LundMixture
-
-    Returns
-    -------
-    ndarray
-        Its exponential integrates to 1 over z, at every `mt2`.
-
-    Examples
-    --------
-    >>> from hadtutor import LundMixture, LundParams
-    >>> one = log_density(0.5, 0.1, LundParams())
-    >>> bool(np.isclose(one, log_density(0.5, 0.1, LundMixture((LundParams(), LundParams()), (0.5, 0.5)))))
-    True
     """
     if isinstance(params, LundMixture):
         components, fractions = params
@@ -198,16 +157,13 @@ def _checked(z, mt2, params, what):
 
 @njit(nogil=True)
 def draw_z(rng, mt2, params):
-    """Draw z from f(z) by accept-reject under its maximum.
-
-    Short, exact and slow where f is narrow: the judge of the fast sampler, and its stand-in for transverse masses
-    outside the table. Where b mT² is large, t = 1/z - 1 is drawn: its density, t^a exp(-c t) / (1 + t)^(a + 1), is
-    below an exponential with the mean (a + 1) / c that touches it.
-    """
+    """Draw z from f(z) by accept-reject under its maximum: short, exact, and slow where f is narrow."""
     a, c = params.a, params.b * mt2
     log_max = log_shape(min(peak_at(c, a), LARGEST_Z), mt2, a, params.b)
     while True:
         if c > STEEP:
+            # The density of t = 1/z - 1, t^a exp(-c t) / (1 + t)^(a + 1), is below an exponential with the mean
+            # (a + 1) / c that touches it.
             x = -math.log(1.0 - rng.random())
             z = min(1.0 / (1.0 + x * (a + 1.0) / c), LARGEST_Z)
             if rng.random() < (x * math.exp(1.0 - x)) ** a * z ** (a + 1.0):
@@ -237,7 +193,7 @@ def _fill_z(rng, mt2, components, up_to, z):
 
 @takes_rng
 def sample_z(mt2: ArrayLike, params: LundParams | LundMixture, *, rng: np.random.Generator | int) -> np.ndarray:
-    """Draw z from f(z), one for each transverse mass; see `draw_z`.
+    """Draw z from f(z), strictly between 0 and 1, one for each transverse mass; see `draw_z`.
 
     Parameters
     ----------
@@ -245,17 +201,6 @@ def sample_z(mt2: ArrayLike, params: LundParams | LundMixture, *, rng: np.random
         Transverse masses squared [GeV²], > 0.
     params : LundParams or LundMixture
     rng : numpy.random.Generator or int
-
-    Returns
-    -------
-    ndarray
-        z, strictly between 0 and 1, of the shape of `mt2`.
-
-    Examples
-    --------
-    >>> from hadtutor import LundParams
-    >>> bool(np.all(sample_z(np.full(1000, 0.1), LundParams(), rng=1) < 1))
-    True
     """
     _, m2, _ = _checked(0.5, mt2, params, "sample_z")
     z = np.empty(m2.shape)

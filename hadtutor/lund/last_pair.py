@@ -1,7 +1,5 @@
 """The last two hadrons of a string: how they share what is left, and in which order."""
 
-from __future__ import annotations
-
 import numpy as np
 from numba.extending import register_jitable
 from numpy.typing import ArrayLike
@@ -13,7 +11,7 @@ from ..events.hadrons import Hadrons
 def share_between_two(
     own: float, opposite: float, mt2_1: float, mt2_2: float, reverse: bool
 ) -> tuple[float, float, float]:
-    """Light-cone momenta of the first of the last two hadrons.
+    """Light-cone momenta of the first of the last two hadrons, own and opposite [GeV], and λ [GeV²].
 
     Parameters
     ----------
@@ -23,13 +21,6 @@ def share_between_two(
         Transverse masses squared [GeV²].
     reverse : bool
         Two-body kinematics in 1+1 dimensions has two solutions; this one has the hadrons fly the other way.
-
-    Returns
-    -------
-    own_1, opposite_1 : float
-        Of the first hadron [GeV]; the second takes the rest.
-    lam : float
-        λ [GeV²], see `reverse_probability`.
     """
     wt2 = own * opposite
     # At threshold the difference may round to less than nothing.
@@ -43,16 +34,7 @@ def share_between_two(
 def reverse_probability(lam: float | np.ndarray, b: float) -> float | np.ndarray:
     r"""How often the last two hadrons come out in reversed order, :math:`1 / (1 + e^{b\lambda})` as in Pythia.
 
-    Parameters
-    ----------
-    lam : float or ndarray
-        λ [GeV²].
-    b : float
-        Of `LundParams`.
-
-    Returns
-    -------
-    float or ndarray
+    λ is `lam` [GeV²], and `b` that of `LundParams`.
     """
     return 1.0 / (1.0 + np.exp(np.minimum(50.0, b * lam)))
 
@@ -60,32 +42,15 @@ def reverse_probability(lam: float | np.ndarray, b: float) -> float | np.ndarray
 def log_order_probability(signed_lambda: ArrayLike, b: float) -> np.ndarray:
     """Logarithm of how often the last two hadrons come in the order they have.
 
-    Parameters
-    ----------
-    signed_lambda : array_like
-        λ where they are reversed, -λ where they are not [GeV²].
-    b : float
-        Of `LundParams`.
-
-    Returns
-    -------
-    ndarray
+    `signed_lambda` is λ where they are reversed, -λ where they are not [GeV²], and `b` that of `LundParams`.
     """
     return -np.logaddexp(0.0, b * np.asarray(signed_lambda))
 
 
 def last_pair_lambda(hadrons: Hadrons) -> np.ndarray:
-    """λ of the last two hadrons of each event.
+    """λ of the last two hadrons of each event, shape (N,) [GeV²]; see `reverse_probability`.
 
-    Parameters
-    ----------
-    hadrons : Hadrons
-        In the order of making, as `hadtutor.hadronize_strings` gives them.
-
-    Returns
-    -------
-    ndarray, shape (N,)
-        GeV²; see `reverse_probability`.
+    The `hadrons` are in the order of making, as `hadtutor.hadronize_strings` gives them.
     """
     last = hadrons.offsets[1:] - 1
     e, pz = hadrons.e[last - 1] + hadrons.e[last], hadrons.pz[last - 1] + hadrons.pz[last]

@@ -1,7 +1,5 @@
 """f(z) at the z that histories hold: single precision, where rounding can reach z = 1, and no checks."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ..params import LundParams

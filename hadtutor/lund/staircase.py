@@ -1,7 +1,5 @@
 """Draw z fast: a staircase above f(z) for every transverse mass, made once and read in every break."""
 
-from __future__ import annotations
-
 import functools
 import math
 from collections.abc import Sequence
@@ -31,23 +29,13 @@ N_OCTAVES = 8
 
 @functools.lru_cache(maxsize=64)
 def z_table(params: LundParams, mt2_min: float) -> ZTable:
-    """Build the staircase from which z is drawn fast, for transverse masses above `mt2_min`.
+    """Build the staircase of `params` from which z is drawn fast, for transverse masses squared above `mt2_min` [GeV²].
 
-    For each bin of mT² the interval (0, 1) is cut in cells of about equal area under a step function
-    that is nowhere below f(z) exp(b mT²), for no mT² of the bin. A cell is drawn uniformly, z uniformly inside
-    it, and z is accepted with probability f(z) exp(b mT²) x (width of the cell) / (area of the largest cell): exact
-    accept-reject, however coarse the cells. Where a random number is below the smallest such probability of the
-    cell, f(z) need not be computed at all, which is so four times in five.
-
-    Parameters
-    ----------
-    params : LundParams
-    mt2_min : float
-        Smallest transverse mass squared that will be asked for [GeV²].
-
-    Returns
-    -------
-    ZTable
+    For each bin of mT² the interval (0, 1) is cut in cells of about equal area under a step function that is nowhere
+    below f(z) exp(b mT²), for no mT² of the bin. A cell is drawn uniformly, z uniformly inside it, and z is accepted
+    with probability f(z) exp(b mT²) x (width of the cell) / (area of the largest cell): exact accept-reject, however
+    coarse the cells. Where a random number is below the smallest such probability of the cell, f(z) need not be
+    computed at all, which is so four times in five.
     """
     a, b = params.a, params.b
     ratio = 2.0 ** (1.0 / ROWS_PER_OCTAVE)
@@ -85,18 +73,7 @@ def z_table(params: LundParams, mt2_min: float) -> ZTable:
 
 
 def z_tables(components: Sequence[LundParams], mt2_min: float) -> ZTable:
-    """The staircases of several fragmentation functions, with one more axis in front.
-
-    Parameters
-    ----------
-    components : sequence of LundParams
-    mt2_min : float
-        Smallest transverse mass squared that will be asked for [GeV²].
-
-    Returns
-    -------
-    ZTable
-    """
+    """The staircases of several `components`, with one more axis in front; above `mt2_min` [GeV²] as `z_table`."""
     tables = [z_table(params, mt2_min) for params in components]
     cells, log_top = (np.stack([getattr(table, name) for table in tables]) for name in ("cells", "log_top"))
     return tables[0]._replace(cells=cells, log_top=log_top)
@@ -110,11 +87,8 @@ def _top_of_cells(edges, density, mt2, peak):
 
 @njit(nogil=True, inline="always")
 def try_z(u, v, mt2, params, cells, log_top):
-    """Propose z from two uniform numbers and one row of a `ZTable`: z if accepted, else 0.
-
-    Without a loop of its own the compiler can merge it into the chain; a loop here would cost six
-    atomic reference counts per hadron.
-    """
+    """Propose z from two uniform numbers and one row of a `ZTable`: z if accepted, else 0."""
+    # Without a loop of its own the compiler can merge it into the chain; a loop would cost six atomic reference counts.
     place = u * (cells.shape[0] - 1)  # its integer part picks the cell, the rest the point inside it
     k = int(place)
     width = cells[k + 1, 0] - cells[k, 0]

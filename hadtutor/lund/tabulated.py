@@ -1,9 +1,6 @@
 """Any fragmentation function, given as a formula, a network or a fit: tabulated once, drawn from the table."""
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +25,8 @@ class LawTable(NamedTuple):
 def tabulate(law: Any, mt2_min: float, mt2_max: float) -> LawTable:
     """Tabulate a fragmentation function, at nodes that crowd where it bends or jumps.
 
+    What is narrower than 0.009 in z is seen only if a node hits it.
+
     Parameters
     ----------
     law : callable, or anything with a method ``density``
@@ -35,18 +34,11 @@ def tabulate(law: Any, mt2_min: float, mt2_max: float) -> LawTable:
     mt2_min, mt2_max : float
         Transverse masses squared between which it will be asked for [GeV²]; outside, it is that at the limit.
 
-    Returns
-    -------
-    LawTable
-        What is narrower than 0.009 in z is seen only if a node hits it.
-
     Raises
     ------
-    TypeError
-        If `law` cannot be called, or gives no real numbers.
-    ValueError
-        If it gives another shape, numbers that are negative or not finite, zero for all z at some mT², or more towards
-        an end of z than can be normalised.
+    TypeError, ValueError
+        If `law` cannot be called, or gives no real numbers, another shape, numbers that are negative or not finite,
+        zero for all z at some mT², or more towards an end of z than can be normalised.
 
     Examples
     --------
@@ -54,7 +46,12 @@ def tabulate(law: Any, mt2_min: float, mt2_max: float) -> LawTable:
     >>> bool(np.allclose(table.cumulative[:, -1], 1.0))
     True
     """
-    function = _function_of(law)
+    function = getattr(law, "density", law)
+    if not callable(function):
+        raise TypeError(
+            f"law must be a function f(z, mt2), or have a method density(z, mt2), got {type(law).__name__}; Lund's own "
+            "goes in as params"
+        )
     rows_per_e = ROWS_PER_OCTAVE / math.log(2.0)
     n_rows = 2 + int(rows_per_e * math.log(mt2_max / mt2_min))
     mt2 = mt2_min * np.exp(np.arange(n_rows) / rows_per_e)
@@ -92,16 +89,6 @@ def tabulate(law: Any, mt2_min: float, mt2_max: float) -> LawTable:
     area = np.cumsum(0.5 * (f[:, 1:] + f[:, :-1]) * np.diff(y), axis=1)
     cumulative = np.pad(area / area[:, -1:], ((0, 0), (1, 0)))
     return LawTable(y, f / area[:, -1:], cumulative, float(mt2_min), rows_per_e)
-
-
-def _function_of(law: Any) -> Callable:
-    function = getattr(law, "density", law)
-    if not callable(function):
-        raise TypeError(
-            f"law must be a function f(z, mt2), or have a method density(z, mt2), got {type(law).__name__}; Lund's own "
-            "goes in as params"
-        )
-    return function
 
 
 def _values(function, z, mt2):

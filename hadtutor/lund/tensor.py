@@ -1,7 +1,5 @@
 r"""The laws of `hadtutor.lund` for torch: differentiable in the parameters, on any device."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -16,6 +14,7 @@ from ..particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION
 from .flavour import neutral_probability
 from .function import LARGEST_Z, LARGEST_Z32, STEEP, quadrature
 from .staircase import ZTable
+from .transverse import log_two_gaussians
 
 Number = Tensor | float
 LARGEST = {torch.float64: LARGEST_Z, torch.float32: float(LARGEST_Z32)}
@@ -23,7 +22,7 @@ LARGEST = {torch.float64: LARGEST_Z, torch.float32: float(LARGEST_Z32)}
 
 
 def log_f(z: Tensor, mt2: Tensor, a: Number, b: Number) -> Tensor:
-    r"""Logarithm of the fragmentation function, without its normalisation.
+    r"""Logarithm of the fragmentation function, :math:`a \ln(1-z) - \ln z - b\, m_T^2 / z`.
 
     Parameters
     ----------
@@ -31,11 +30,6 @@ def log_f(z: Tensor, mt2: Tensor, a: Number, b: Number) -> Tensor:
         Light-cone fraction, strictly between 0 and 1, and transverse mass squared [GeV²]; broadcast.
     a, b : Tensor or float
         Lund parameters; gradients flow to them.
-
-    Returns
-    -------
-    Tensor
-        :math:`a \ln(1-z) - \ln z - b\, m_T^2 / z`.
 
     Examples
     --------
@@ -48,19 +42,7 @@ def log_f(z: Tensor, mt2: Tensor, a: Number, b: Number) -> Tensor:
 
 
 def z_peak(mt2: Tensor, a: Number, b: Number) -> Tensor:
-    """Position of the maximum of f(z), the largest z below 1 at most; see `hadtutor.lund.z_peak`.
-
-    Parameters
-    ----------
-    mt2 : Tensor
-        Transverse mass squared [GeV²], > 0.
-    a, b : Tensor or float
-        Lund parameters; gradients flow to them.
-
-    Returns
-    -------
-    Tensor
-    """
+    """Position of the maximum of f(z), the largest z below 1 at most, at `mt2` [GeV²] for Lund's `a` and `b`."""
     c = b * mt2
     return (2.0 * c / (1.0 + c + torch.sqrt((1.0 - c) ** 2 + 4.0 * a * c))).clamp(max=LARGEST[mt2.dtype])
 
@@ -68,85 +50,33 @@ def z_peak(mt2: Tensor, a: Number, b: Number) -> Tensor:
 def log_normalisation(mt2: Tensor, a: Number, b: Number) -> Tensor:
     r"""Logarithm of :math:`N = \int_0^1 \mathrm{d}z\, (1-z)^a z^{-1} e^{-b m_T^2/z}`, as in `hadtutor.lund`.
 
-    Parameters
-    ----------
-    mt2 : Tensor
-        Transverse mass squared [GeV²], > 0, of any shape.
-    a, b : Tensor or float
-        Lund parameters; gradients flow to them.
-
-    Returns
-    -------
-    Tensor
-        ln N, of the shape of `mt2`. It takes memory for about 400 times as many numbers.
+    It has the shape of `mt2` [GeV²], and takes memory for about 400 times as many numbers. Gradients flow to `a`, `b`.
     """
     c = b * mt2
     a = torch.as_tensor(a, dtype=mt2.dtype, device=mt2.device)
     t, step, _ = quadrature(float(a.detach()), c.detach().double().cpu().numpy())
     t = torch.as_tensor(t, dtype=mt2.dtype, device=mt2.device)
-    log_integrand = -(a + 1.0) * torch.nn.functional.softplus(-t) - c[..., None] * torch.exp(t)
+    log_integrand = -(a + 1.0) * softplus(-t) - c[..., None] * torch.exp(t)
     return torch.logsumexp(log_integrand, dim=-1) + math.log(step) - c
 
 
 def pt_log_density(pt2: Tensor, sigma_pt: Number, params: LundParams) -> Tensor:
     """Logarithm of the density of the transverse momentum of one break [GeV⁻²]; see `hadtutor.lund.pt_log_density`.
 
-    Parameters
-    ----------
-    pt2 : Tensor
-        Squared transverse momentum of the new quark [GeV²].
-    sigma_pt : Tensor or float
-        Gradients flow to it.
-    params : LundParams
-        The rest: how many breaks are broader, and by how much.
-
-    Returns
-    -------
-    Tensor
+    `pt2` is that of the new quark, squared [GeV²]; gradients flow to `sigma_pt` [GeV]. How many breaks are broader, and
+    by how much, `params` tell.
     """
-
-    def log_gaussian(width):
-        return -pt2 / width**2 - torch.log(torch.as_tensor(math.pi * width**2))
-
-    share = params.enhanced_fraction
-    if share == 0.0:
-        return log_gaussian(sigma_pt)
-    broad = log_gaussian(sigma_pt * params.enhanced_width)
-    if share == 1.0:
-        return broad
-    return torch.logaddexp(math.log1p(-share) + log_gaussian(sigma_pt), math.log(share) + broad)
+    log = lambda x: torch.log(torch.as_tensor(x, dtype=pt2.dtype, device=pt2.device))
+    return log_two_gaussians(pt2, sigma_pt, params, log, torch.logaddexp)
 
 
 def log_order_probability(signed_lambda: Tensor, b: Number) -> Tensor:
-    """Logarithm of how often the last two hadrons come in the order they have.
-
-    Parameters
-    ----------
-    signed_lambda : Tensor
-        λ where they are reversed, -λ where they are not [GeV²].
-    b : Tensor or float
-        Gradients flow to it.
-
-    Returns
-    -------
-    Tensor
-    """
+    """Logarithm of how often the last two hadrons come in their order; `signed_lambda`, `b` as in `hadtutor.lund`."""
     return -softplus(b * signed_lambda)
 
 
 def reverse_probability(lam: Tensor, b: Number) -> Tensor:
-    """How often the last two hadrons come out in reversed order; see `hadtutor.lund.reverse_probability`.
-
-    Parameters
-    ----------
-    lam : Tensor
-        λ [GeV²].
-    b : Tensor or float
-
-    Returns
-    -------
-    Tensor
-    """
+    """How often the last two hadrons come out in reversed order; `lam` [GeV²] and `b` as in `hadtutor.lund`."""
     return 1.0 / (1.0 + torch.exp((b * lam).clamp(max=50.0)))
 
 
@@ -155,19 +85,8 @@ def share_between_two(
 ) -> tuple[Tensor, Tensor]:
     """Light-cone momenta of the first of the last two hadrons, along its end and against; see `hadtutor.lund`.
 
-    Parameters
-    ----------
-    own, opposite : Tensor
-        What is left [GeV].
-    mt2_1, mt2_2 : Tensor
-        Transverse masses squared [GeV²].
-    reverse : Tensor of bool
-    lam : Tensor
-        Of `pair_lambda`.
-
-    Returns
-    -------
-    own_1, opposite_1 : Tensor
+    What is left is `own` and `opposite` [GeV], `mt2_1` and `mt2_2` are transverse masses squared [GeV²], `reverse`
+    holds bools, and `lam` is that of `pair_lambda`.
     """
     wt2 = own * opposite
     half = 0.5 * (1.0 + (mt2_1 - mt2_2) / wt2)
@@ -176,44 +95,19 @@ def share_between_two(
 
 
 def pair_lambda(wt2: Tensor, mt2_1: Tensor, mt2_2: Tensor) -> Tensor:
-    """λ of the last two hadrons from the transverse masses squared of what is left and of each [GeV²].
-
-    Parameters
-    ----------
-    wt2, mt2_1, mt2_2 : Tensor
-
-    Returns
-    -------
-    Tensor
-    """
+    """λ of the last two hadrons from the transverse masses squared of what is left, `wt2`, and of `mt2_1`, `mt2_2`."""
     return torch.sqrt(((wt2 - mt2_1 - mt2_2) ** 2 - 4.0 * mt2_1 * mt2_2).clamp(min=0))
 
 
 class Draws:
-    """Draws of the laws, many at a time: numbers of one precision on the device of a torch generator.
+    """Draws of the laws with `params`, many at a time, on a `device` and of a `dtype`, float64 or float32.
 
-    Parameters
-    ----------
-    params : LundParams
-    table : ZTable
-        The staircase of f(z), see `hadtutor.lund.z_table`.
-    rng : numpy.random.Generator or int
-        It seeds a generator of torch.
-    device : torch.device or str
-    dtype : torch.dtype
-        ``torch.float64`` or ``torch.float32``.
+    `table` is the staircase of f(z), see `hadtutor.lund.z_table`, and `rng` seeds a generator of torch.
     """
 
     @takes_rng
-    def __init__(
-        self,
-        params: LundParams,
-        table: ZTable,
-        *,
-        rng: np.random.Generator | int,
-        device: torch.device | str = "cpu",
-        dtype: torch.dtype = torch.float64,
-    ) -> None:
+    def __init__(self, params: LundParams, table: ZTable, *, rng: np.random.Generator | int,
+                 device: torch.device | str = "cpu", dtype: torch.dtype = torch.float64) -> None:  # fmt: skip
         self.params, self.generator = params, torch.Generator(device).manual_seed(as_seed(rng))
         self.like: dict[str, Any] = {"dtype": dtype, "device": self.generator.device}
         self.edges = torch.as_tensor(table.cells[:, :, 0], **self.like)
@@ -223,59 +117,21 @@ class Draws:
         self.masses2 = torch.tensor([MASS_NEUTRAL_PION**2, MASS_CHARGED_PION**2], **self.like)
 
     def uniform(self, n: int) -> Tensor:
-        """Numbers between 0 and 1.
-
-        Parameters
-        ----------
-        n : int
-
-        Returns
-        -------
-        Tensor, shape (n,)
-        """
+        """`n` numbers between 0 and 1."""
         return torch.rand(n, generator=self.generator, **self.like)
 
     def mass2(self, pid: Tensor) -> Tensor:
-        """Masses squared of pions [GeV²].
-
-        Parameters
-        ----------
-        pid : Tensor of int
-            PDG codes.
-
-        Returns
-        -------
-        Tensor
-        """
+        """Masses squared [GeV²] of pions with the PDG codes `pid`."""
         return self.masses2[(pid != 111).long()]
 
     def flavour(self, old: Tensor, side: Tensor) -> tuple[Tensor, Tensor]:
-        """New flavours at breaks, and the pions they make.
-
-        Parameters
-        ----------
-        old, side : Tensor of int
-            Flavours that wait at the string ends, 2 for u and 1 for d; 0 for the end that moves along +z, else 1.
-
-        Returns
-        -------
-        new, pid : Tensor of int
-        """
+        """New flavours at breaks and the codes of their pions; `old` and `side` as in `hadtutor.lund.break_flavour`."""
         neutral = self.uniform(len(old)) < self.odds[old - 1]
         pid = torch.where(neutral, 111, 211 * (2 * old - 3) * (1 - 2 * side))
         return torch.where(neutral, old, 3 - old), pid
 
     def pt(self, n: int) -> Tensor:
-        """Transverse momenta of new quarks [GeV].
-
-        Parameters
-        ----------
-        n : int
-
-        Returns
-        -------
-        Tensor, shape (n, 2)
-        """
+        """Transverse momenta of `n` new quarks [GeV], shape (n, 2)."""
         p = self.params
         q = torch.randn((n, 2), generator=self.generator, **self.like) * (p.sigma_pt * math.sqrt(0.5))
         if p.enhanced_fraction > 0.0:
@@ -283,17 +139,7 @@ class Draws:
         return q
 
     def z(self, mt2: Tensor) -> Tensor:
-        """z from the staircase, or under the maximum of f for transverse masses outside it.
-
-        Parameters
-        ----------
-        mt2 : Tensor
-            Transverse masses squared [GeV²].
-
-        Returns
-        -------
-        Tensor
-        """
+        """z from the staircase, or under the maximum of f for transverse masses squared `mt2` [GeV²] outside it."""
         a, b = self.params.a, self.params.b
         z = torch.empty_like(mt2)
         row = torch.floor(self.rows_per_e * torch.log(mt2 / self.mt2_min)).long()

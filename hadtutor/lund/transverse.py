@@ -1,8 +1,8 @@
 """Transverse momentum at a break: its draw and its density."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -14,18 +14,7 @@ from ..params import LundParams
 
 @njit(nogil=True, inline="always")
 def break_pt(rng: np.random.Generator, params: LundParams) -> tuple[float, float]:
-    """Draw the transverse momentum of the new quark: tunnelling makes it Gaussian.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    params : LundParams
-
-    Returns
-    -------
-    px, py : float
-        GeV.
-    """
+    """Draw px and py of the new quark [GeV], by `rng` and `params`: tunnelling makes them Gaussian."""
     width = params.sigma_pt * math.sqrt(0.5)
     if params.enhanced_fraction > 0.0 and rng.random() < params.enhanced_fraction:
         width *= params.enhanced_width
@@ -35,17 +24,13 @@ def break_pt(rng: np.random.Generator, params: LundParams) -> tuple[float, float
 def pt_log_density(pt2: ArrayLike, params: LundParams) -> np.ndarray:
     r"""Logarithm of the density of the transverse momentum of one break, in two dimensions [GeV⁻²].
 
+    It is :math:`e^{-p_T^2/\sigma^2} / \pi\sigma^2`, mixed with the same of a larger width by `enhanced_fraction`.
+
     Parameters
     ----------
     pt2 : array_like
         :math:`p_x^2 + p_y^2` of the new quark [GeV²].
     params : LundParams
-
-    Returns
-    -------
-    ndarray
-        Of :math:`e^{-p_T^2/\sigma^2} / \pi\sigma^2`, mixed with the same of a larger width if `enhanced_fraction` is
-        above zero.
 
     Examples
     --------
@@ -54,14 +39,19 @@ def pt_log_density(pt2: ArrayLike, params: LundParams) -> np.ndarray:
     -1.14473
     """
     pt2 = plain(pt2, "pt2").astype(float, copy=False)
+    return log_two_gaussians(pt2, params.sigma_pt, params, math.log, np.logaddexp)
+
+
+def log_two_gaussians(pt2: Any, sigma: Any, params: LundParams, log: Callable, logaddexp: Callable) -> Any:
+    """`pt_log_density` by the functions of NumPy or of torch."""
 
     def log_gaussian(width):
-        return -pt2 / width**2 - math.log(math.pi * width**2)
+        return -pt2 / width**2 - log(math.pi * width**2)
 
     share = params.enhanced_fraction
     if share == 0.0:
-        return log_gaussian(params.sigma_pt)
-    broad = log_gaussian(params.sigma_pt * params.enhanced_width)
+        return log_gaussian(sigma)
+    broad = log_gaussian(sigma * params.enhanced_width)
     if share == 1.0:
         return broad
-    return np.logaddexp(math.log1p(-share) + log_gaussian(params.sigma_pt), math.log(share) + broad)
+    return logaddexp(math.log1p(-share) + log_gaussian(sigma), math.log(share) + broad)

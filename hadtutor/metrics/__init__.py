@@ -3,11 +3,11 @@
 And does one agree with LEP (`compare`)?
 
 Weights travel as logs: `log_w` (`log_w_x`, `log_w_y`) has shape (N,), or is something that has such a `log_w`, as
-`event_weights` and HOMER give; None if all events count the same. They are exponentiated once, here. Weight zero is
--inf; an event of weight zero is as good as not there. Only ratios of weights matter, except in `histogram`: a constant
-added to all logs changes nothing, and no weight is too large. Errors and p-values hold for weights that depend on the
-observable, as after reweighting, to first order in the scatter of the weights: trust them if a hundred events or more
-carry the large weights. With 40, p < 0.01 comes twice too often.
+`event_weights` and HOMER give; None if all events count the same. Weight zero is -inf: as good as not there. Only
+ratios matter, except in `histogram`. Errors and p-values hold for weights that depend on the observable, as after
+reweighting, to first order in their scatter: trust them if a hundred events or more carry the large weights. With 40,
+p < 0.01 comes twice too often. A ValueError says if fewer than two events of a sample have a value and a weight, if a
+weight is NaN or infinite, or if shapes do not fit.
 
 Values may be arrays, lists, or columns of data frames and of awkward arrays; what is masked or missing is NaN.
 """

@@ -1,7 +1,5 @@
 """Chi-squares of two samples, and of a sample and published data, with full covariances."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,9 +14,8 @@ class Chi2Result(NamedTuple):
 
     Attributes
     ----------
-    chi2 : float
-    ndf : int
-        Degrees of freedom.
+    chi2, ndf : float, int
+        Chi-square and degrees of freedom.
     p_value : float
         Probability of a larger chi-square if there is no difference.
     """
@@ -31,10 +28,10 @@ class Chi2Result(NamedTuple):
 def chi2_test(counts_x: ArrayLike, counts_y: ArrayLike, log_w_x: Any = None, log_w_y: Any = None) -> Chi2Result:
     r"""Chi-square test that two samples have the same mean number of entries in every bin.
 
-    :math:`\chi^2 = d^T V^{-1} d` with d the difference of the mean counts per event and V its covariance,
-    estimated from both samples; so entries of one event may be correlated, and weights may depend on the counts:
-    the mean is :math:`\mu = \sum_i w_i n_i / \sum_i w_i` and its covariance, to first order,
-    :math:`\sum_i w_i^2 (n_i - \mu)(n_i - \mu)^T / (\sum_i w_i)^2`.
+    :math:`\chi^2 = d^T V^{-1} d` with d the difference of the mean counts per event and V its covariance, estimated
+    from both samples; so entries of one event may be correlated, and weights may depend on the counts: the covariance
+    of :math:`\mu = \sum_i w_i n_i / \sum_i w_i` is, to first order,
+    :math:`\sum_i w_i^2 (n_i - \mu)(n_i - \mu)^T / (\sum_i w_i)^2`. Degrees of freedom are the rank of V.
 
     Parameters
     ----------
@@ -42,17 +39,6 @@ def chi2_test(counts_x: ArrayLike, counts_y: ArrayLike, log_w_x: Any = None, log
         Counts per event and bin, see `histogram_per_event`. Leave out bins with few entries (below about 25): their
         counts are not normally distributed.
     log_w_x, log_w_y : array_like, shape (N,), (M,), optional
-
-    Returns
-    -------
-    Chi2Result
-        `ndf` is the number of independent bins: the rank of the covariance.
-
-    Raises
-    ------
-    ValueError
-        If a sample has fewer than two events with a weight above zero, a weight is NaN or infinite, or shapes do
-        not fit.
     """
     mean_x, covariance_x = mean_and_covariance(counts_x, log_w_x, "counts_x")
     mean_y, covariance_y = mean_and_covariance(counts_y, log_w_y, "counts_y")
@@ -81,27 +67,18 @@ def _chi2_result(chi2, ndf):
 def chi2_to_data(density: ArrayLike, covariance: ArrayLike, data: ArrayLike, errors: ArrayLike) -> Chi2Result:
     r"""Chi-square of a simulated histogram and published points whose errors are independent of each other.
 
-    :math:`\chi^2 = d^T (V + \mathrm{diag}\,\sigma^2)^{-1} d` with d the difference, V the covariance of the
-    simulation and :math:`\sigma` the errors of the data. Tables of LEP experiments come without correlations. Where
-    the published errors have a common part, the p-value is not to be taken at its word.
+    :math:`\chi^2 = d^T (V + \mathrm{diag}\,\sigma^2)^{-1} d` with d the difference, V the covariance of the simulation
+    and :math:`\sigma` the errors of the data. Tables of LEP experiments come without correlations. Where the published
+    errors have a common part, the p-value is not to be taken at its word. Each bin is a degree of freedom: nothing has
+    been fitted.
 
     Parameters
     ----------
     density, covariance : ndarray, shape (B,), (B, B)
         The simulation, see `density_per_event`.
     data, errors : array_like, shape (B,)
-        The points and their total errors, in the same units as `density`. NaN where nothing was measured: such a bin
-        is left out.
-
-    Returns
-    -------
-    Chi2Result
-        `ndf` is the number of bins that were measured: nothing has been fitted.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit, nothing was measured, a point is infinite, or an error is not above zero.
+        The points and their total errors, in the units of `density`; a bin with NaN was not measured and is left out.
+        ValueError if nothing was measured, a point is infinite, or an error is not above zero.
 
     Examples
     --------

@@ -1,7 +1,5 @@
 """Area under the ROC curve, and the test with a classifier of boosted trees."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,29 +12,16 @@ from .weighted import check_finite, relative_weights, same_features, squared_err
 
 
 class AucResult(NamedTuple):
-    """Area under the ROC curve and its error.
-
-    Attributes
-    ----------
-    auc : float
-        0.5 without separation, 1 if it is perfect.
-    error : float
-        One standard deviation, statistical.
-    """
+    """Area under the ROC curve, 0.5 without separation and 1 if it is perfect, and its statistical error."""
 
     auc: float
     error: float
 
 
 class ClassifierResult(NamedTuple):
-    """What a classifier made of events that it has not seen.
+    """What a classifier made of events that it has not seen: area under the ROC curve, its error, and a p-value.
 
-    Attributes
-    ----------
-    auc, error : float
-        Area under the ROC curve and its statistical error.
-    p_value : float
-        Of an area of 0.5, one-sided: a smaller one is no evidence.
+    That is the one of an area of 0.5, one-sided: a smaller one is no evidence.
     """
 
     auc: float
@@ -55,11 +40,6 @@ def auc(score_x: ArrayLike, score_y: ArrayLike, log_w_x: Any = None, log_w_y: An
     score_x, score_y : array_like, shape (N,), (M,)
         For example a network's logits. Only their order matters; equal scores count one half. NaN: left out.
     log_w_x, log_w_y : array_like, shape (N,), (M,), optional
-
-    Raises
-    ------
-    ValueError
-        If fewer than two events are left of a sample, or a weight is NaN or infinite.
 
     Examples
     --------
@@ -86,32 +66,25 @@ def classifier_test(
 ) -> ClassifierResult:  # fmt: skip
     """Train a classifier to tell the samples apart on half of the events, and see if it can on the other half.
 
-    The classifier two-sample test (Friedman, SLAC-PUB-10325, 2003; Lopez-Paz and Oquab, arXiv:1610.06545) with
-    boosted decision trees and early stopping. It sees correlations between the features. Needs the extra ``ml``.
+    The classifier two-sample test (Friedman, SLAC-PUB-10325, 2003; Lopez-Paz and Oquab, arXiv:1610.06545) with boosted
+    decision trees and early stopping. It sees correlations between the features. Needs the extra ``ml``. The p-value is
+    uniform if the distributions are equal, however the training went: given the classifier the other events are new.
 
     Parameters
     ----------
     x, y : array_like, shape (N, F), (M, F), or mapping of names to columns of shape (N,), (M,)
-        Features per event, such as `hadtutor.observables.compute` returns. Undefined values (NaN) are allowed and
-        may themselves tell the samples apart.
+        Features per event, such as `hadtutor.observables.compute` returns. Undefined values (NaN) are allowed and may
+        themselves tell the samples apart.
     log_w_x, log_w_y : array_like, shape (N,), (M,), optional
     rng : numpy.random.Generator or int
     **options
         For scikit-learn's `HistGradientBoostingClassifier`, such as ``max_iter``.
 
-    Returns
-    -------
-    ClassifierResult
-        The p-value is uniform if the distributions are equal, however the training went, because given the classifier
-        the other events are new.
-
     Raises
     ------
-    ImportError
-        If scikit-learn is not installed.
-    ValueError
-        If a sample has fewer than 20 events with a weight above zero, the features differ or are infinite, or a
-        weight is NaN or infinite.
+    ImportError, ValueError
+        If scikit-learn is not installed; a sample has fewer than 20 events with a weight above zero, the features
+        differ or are infinite, or a weight is NaN or infinite.
     """
     from scipy.special import ndtr
 

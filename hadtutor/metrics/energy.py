@@ -1,7 +1,5 @@
 """The energy distance, of one number and in many dimensions."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -11,17 +9,17 @@ from .._support.checks import Rng, as_generator, plain, takes_rng, whole
 from .resampling import Cumulative, DistanceResult, judged
 from .weighted import has_names, same_features, two_samples
 
-MOST_EVENTS = 8_000
-"""Of both samples together, in `energy_test` of several features: the distances of all pairs fill 0.5 GB."""
-CHUNK = 5_000_000
-"""Distances of pairs held at a time by `energy_distance`: 40 MB."""
+MOST_EVENTS = 8_000  # of both samples together, in `energy_test` of several features: all distances fill 0.5 GB
+CHUNK = 5_000_000  # distances of pairs held at a time by `energy_distance`: 40 MB
 
 
 def energy_distance(x: ArrayLike, y: ArrayLike, log_w_x: Any = None, log_w_y: Any = None) -> float:
     r"""Energy distance :math:`(2\,E|X - Y| - E|X - X'| - E|Y - Y'|)^{1/2}` of two samples of events.
 
     Zero if and only if the distributions are equal (Székely and Rizzo, J. Stat. Plan. Inference 143 (2013) 1249), in
-    units of the root of x. For one quantity this is :math:`(2 \int (F - G)^2\, dt)^{1/2}`, as in scipy.
+    units of the root of x. For one quantity this is :math:`(2 \int (F - G)^2\, dt)^{1/2}`, as in scipy, in
+    O(N log N). For F features all pairs of events count, in memory of fixed size: 10 000 events against 10 000 take a
+    few seconds, 100 000 a hundred times longer. Compare subsamples then.
 
     Parameters
     ----------
@@ -29,16 +27,6 @@ def energy_distance(x: ArrayLike, y: ArrayLike, log_w_x: Any = None, log_w_y: An
         Finite values. An event with NaN in one of its F features is left out together with its weight. The distance
         is Euclidean, so give the features comparable units first.
     log_w_x, log_w_y : array_like, shape (N,), (M,), optional
-
-    Raises
-    ------
-    ValueError
-        As for `wasserstein`, or if the samples have different numbers of features.
-
-    Notes
-    -----
-    O(N log N) for one quantity. For F features all pairs of events count, in memory of fixed size: 10 000 events
-    against 10 000 take a few seconds, 100 000 a hundred times longer. Compare subsamples then.
     """
     x, w_x, y, w_y = _samples(x, y, log_w_x, log_w_y)
     if x.ndim == 1:
@@ -77,7 +65,7 @@ def energy_test(
     x, y, log_w_x, log_w_y
         As for `energy_distance`. For several features at most 8000 events in both samples together.
     rng, n_resamples
-        As for `wasserstein_test`.
+        As for `ks_test`.
     """
     from scipy.spatial.distance import cdist
 

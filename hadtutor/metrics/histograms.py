@@ -1,8 +1,6 @@
 """Histograms of weighted events, with the correlations that entries of one event have."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,23 +10,12 @@ from .._support.optional import need
 from .shares import Bins, checked_edges
 from .weighted import relative_weights
 
-if TYPE_CHECKING:
-    from hist import Hist
-
-CHUNK = 16_384
-"""Events whose counts are held in float64 at a time."""
-ROUNDING = 1e-12
-"""Relative errors below this are those of the arithmetic: weights add up to one within 1e-16."""
+CHUNK = 16_384  # events whose counts are held in float64 at a time
+ROUNDING = 1e-12  # relative errors below this are those of the arithmetic: weights add up to one within 1e-16
 
 
 class Density(NamedTuple):
-    """Entries per event and unit of x in B bins, and their statistical covariance.
-
-    Attributes
-    ----------
-    density : ndarray, shape (B,)
-    covariance : ndarray, shape (B, B)
-    """
+    """Entries per event and unit of x in B bins, shape (B,), and their statistical covariance, (B, B)."""
 
     density: np.ndarray
     covariance: np.ndarray
@@ -39,8 +26,11 @@ class Density(NamedTuple):
         return np.sqrt(np.diag(self.covariance))
 
 
-def histogram(values: ArrayLike, edges: ArrayLike, log_w: Any = None, event: ArrayLike | None = None) -> Hist:
+def histogram(values: ArrayLike, edges: ArrayLike, log_w: Any = None, event: ArrayLike | None = None) -> Any:
     """Histogram of weighted events, as an object of the `hist` package. Needs the extra ``hep``.
+
+    Σw² is the variance of a bin if every event has at most one entry. Entries of one event are correlated, in a bin and
+    between bins, and then Σw² is too small: `density_per_event` has the covariance, from `histogram_per_event`.
 
     Parameters
     ----------
@@ -49,6 +39,7 @@ def histogram(values: ArrayLike, edges: ArrayLike, log_w: Any = None, event: Arr
     edges : array_like, shape (B + 1,)
         Increasing bin edges. A value on an edge counts in the bin above.
     log_w : array_like, shape (N,), optional
+        ValueError if a weight is too large to be squared (above exp(300)).
     event : array_like of int, optional
         The event that each value belongs to.
 
@@ -56,17 +47,6 @@ def histogram(values: ArrayLike, edges: ArrayLike, log_w: Any = None, event: Arr
     -------
     hist.Hist
         One variable axis with underflow and overflow; ``.values()`` is Σw in each bin and ``.variances()`` is Σw².
-
-    Raises
-    ------
-    ImportError, ValueError
-        If `hist` is not installed; a weight is NaN, infinite or too large to be squared (above exp(300)), or shapes or
-        events do not fit.
-
-    Notes
-    -----
-    Σw² is the variance of a bin if every event has at most one entry. Entries of one event are correlated, in a bin and
-    between bins, and then Σw² is too small: `density_per_event` has the covariance, from `histogram_per_event`.
     """
     hist = need("hist", "hep", "histogram")
     edges = checked_edges(edges)
@@ -81,11 +61,9 @@ def histogram(values: ArrayLike, edges: ArrayLike, log_w: Any = None, event: Arr
     return filled.fill(values[defined], weight=np.exp(log_w)[event[defined]])
 
 
-def _placed(values: Any, event: Any, n_events: int | None) -> tuple[np.ndarray, np.ndarray, int]:
+def _placed(values, event, n_events):
     """Values, the event of each, and the number of events; each value is an event of its own if `event` is None."""
-    values = plain(values, "values").astype(float, copy=False)
-    if values.ndim != 1:
-        raise ValueError(f"values must have one dimension, got shape {values.shape}")
+    values = column(plain(values, "values").astype(float, copy=False), "values")
     # Narrow numbers would overflow in the product with the number of bins.
     event = np.arange(len(values)) if event is None else column(event, "events", np.int64)
     if event.shape != values.shape:
@@ -99,23 +77,14 @@ def _placed(values: Any, event: Any, n_events: int | None) -> tuple[np.ndarray, 
 def histogram_per_event(
     values: ArrayLike, edges: ArrayLike, event: ArrayLike | None = None, n_events: int | None = None
 ) -> np.ndarray:
-    """Counts in each bin, event by event.
+    """Counts in each bin, event by event: float32, shape (N, B).
 
     Parameters
     ----------
     values, edges, event
         As for `histogram`. Values outside the edges are dropped, and NaN.
     n_events : int, optional
-        Number of events; needed with `event`.
-
-    Returns
-    -------
-    ndarray of float32, shape (N, B)
-
-    Raises
-    ------
-    ValueError
-        If the edges do not increase, `n_events` is missing, or an event is not among them.
+        Number of events; needed with `event`, none of which may lie beyond (ValueError).
     """
     if event is not None and n_events is None:
         raise ValueError("n_events is needed with event: the last events may have no entry")
@@ -130,30 +99,16 @@ def histogram_per_event(
 def density_per_event(counts: ArrayLike, edges: ArrayLike, log_w: Any = None, kind: str = "density") -> Density:
     r"""Mean number of entries per event and unit of x, :math:`\frac1N \frac{dn}{dx}`, with its covariance.
 
-    For one entry per event this is the probability density. The errors for a plot count entries of one event as
-    correlated.
+    For one entry per event this is the probability density. Entries of one event count as correlated.
 
     Parameters
     ----------
-    counts : ndarray, shape (N, B)
-        Counts per event and bin, see `histogram_per_event`.
-    edges : array_like, shape (B + 1,)
-        Their edges, finite, in the units of x.
+    counts, edges : array_like, shape (N, B), (B + 1,)
+        Counts per event and bin, see `histogram_per_event`, and finite edges in the units of x.
     log_w : array_like, shape (N,), optional
     kind : {"density", "probability"}
         With "probability" it is the mean number of entries per bin, not divided by its width: some published
         distributions of whole numbers are given so (`LepFigure.kind`).
-
-    Returns
-    -------
-    Density
-        `density` of shape (B,) in units of 1/x, `covariance` of shape (B, B) in units of 1/x²; without units for
-        probabilities.
-
-    Raises
-    ------
-    ValueError
-        If fewer than two events have a weight above zero, a weight is NaN or infinite, or shapes do not fit.
     """
     mean, covariance = mean_and_covariance(counts, log_w, "counts")
     widths = np.diff(checked_edges(edges))

@@ -1,9 +1,7 @@
 """LEP's figures, measured on our events in the way that the experiments did, and how well they agree."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,11 +13,7 @@ from .chi2 import chi2_to_data
 from .histograms import Density, density_per_event, histogram_per_event, mean_and_covariance
 from .weighted import n_eff
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-LEP_ENERGY = 91.2
-"""Centre-of-mass energy √s of the figures in `hadtutor.datasets.lep` [GeV]."""
+LEP_ENERGY = 91.2  # centre-of-mass energy √s of the figures in `hadtutor.datasets.lep` [GeV]
 _PEAK = 3.0  # GeV; LEP ran so far below and above the peak of the Z, whose decays look the same there
 _OF_EVENTS = {"thrust": "T", "C": "C", "BT": "B_T", "BW": "B_W", "D_charged": "D", "nch": "n_ch", "nch_udsc": "n_ch"}
 _OF_HADRONS = {
@@ -45,8 +39,7 @@ class LepComparison:
     residuals : ndarray, shape (B,)
         Simulation minus data in units of their common error; NaN where nothing was measured.
     chi2, ndf, p_value : float, int, float
-        As `chi2_to_data` has them. LEP's tables have no correlations: where errors have a common part, do not take
-        the p-value at its word.
+        As `chi2_to_data` has them, without correlations between the points of LEP.
     n_eff : float
         Effective number of simulated events.
     message : str
@@ -72,20 +65,15 @@ class LepComparison:
         text = f"{self.figure.name}: χ² {self.chi2:.4g} for {bins}, p = {self.p_value:.3g}"
         return f"{text}; {self.message}" if self.message else text
 
-    def plot(self, ax: Axes | None = None, label: str = "simulation") -> Axes:
+    def plot(self, ax: Any = None, label: str = "simulation") -> Any:
         """Draw LEP's points with errors, the simulation as steps, and their ratio in a panel below.
 
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
-            Place for both panels, in a figure's grid; a new figure by default.
+            Place for both panels, in a figure's grid, a new figure by default; what is returned is the upper panel.
         label : str
             Name of the simulation.
-
-        Returns
-        -------
-        Axes
-            Of the upper panel.
         """
         import matplotlib.pyplot as plt
 
@@ -106,7 +94,9 @@ class LepComparison:
 def compare(
     events: Sample | Hadrons, figure: str | LepFigure, log_w: Any = None, *, energy: float | None = None
 ) -> LepComparison:
-    """Measure a simulation as LEP did, and say how well it agrees.
+    """Measure a simulation as LEP did, and say how well it agrees and what stands against comparing them.
+
+    That is a string of pions alone, events a little off the Z, or too few of them.
 
     Parameters
     ----------
@@ -116,18 +106,8 @@ def compare(
         One of `hadtutor.datasets.lep_names`, such as ``"thrust"``.
     log_w : array_like, shape (N,), optional
     energy : float, optional
-        Centre-of-mass energy [GeV]: a sample knows its own, Hadrons are taken to have the figure's, 91.2 GeV.
-
-    Returns
-    -------
-    LepComparison
-        Its `message` says what stands against comparing them: a string of pions alone, events a little off the Z, or
-        too few of them.
-
-    Raises
-    ------
-    ValueError
-        If the figure is unknown, the energy is not that of the Z, or as `density_per_event`.
+        Centre-of-mass energy [GeV]: a sample knows its own, Hadrons are taken to have the figure's, 91.2 GeV; it must
+        be within 3 GeV of that.
 
     Examples
     --------
@@ -150,20 +130,7 @@ def like_lep(
     Parameters
     ----------
     events, figure, log_w, energy
-        As for `compare`, which raises the same errors, and says at once how well it agrees.
-
-    Returns
-    -------
-    Density
-        Compare it with the figure's `values` and `errors`, with `chi2_to_data`. For a mean it has one entry.
-
-    Examples
-    --------
-    >>> import hadtutor as ht, numpy as np
-    >>> thrust = ht.datasets.lep("thrust")
-    >>> found = like_lep(ht.hadronize_strings(1000, energy=91.2, rng=np.random.default_rng(1)), thrust)
-    >>> round(float(found.density @ np.diff(thrust.edges)), 5)
-    1.0
+        As for `compare`, which raises the same errors, and says at once how well it agrees. A mean has one entry.
     """
     return _measured(events, figure, log_w, energy)[0]
 

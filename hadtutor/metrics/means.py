@@ -1,7 +1,5 @@
 """Differences of means in units of their errors, for values of events and of hadrons."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -22,14 +20,8 @@ def pull(x: ArrayLike, y: ArrayLike, log_w_x: Any = None, log_w_y: Any = None) -
     Parameters
     ----------
     x, y : array_like, shape (N,), (M,)
-        One value per event; events where the value is undefined (NaN) are left out.
+        One finite value per event; events where it is undefined (NaN) are left out.
     log_w_x, log_w_y : array_like, shape (N,), (M,), optional
-
-    Raises
-    ------
-    ValueError
-        If fewer than two values with a weight above zero are left of a sample, a value is infinite, or a weight is
-        NaN or infinite.
 
     Examples
     --------

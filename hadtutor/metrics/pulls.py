@@ -1,7 +1,5 @@
 """Whether error bars are honest: pulls and coverage."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -32,14 +30,9 @@ def coverage(estimate: ArrayLike, sigma: ArrayLike, truth: ArrayLike) -> Coverag
     Parameters
     ----------
     estimate, sigma : array_like, shape (..., n)
-        Estimates and standard deviations, such as f at n points in each of many experiments.
+        Estimates and standard deviations, such as f at n points in each of many experiments; at least one.
     truth : array_like
         Broadcast against them.
-
-    Raises
-    ------
-    ValueError
-        If there is no number, an error is not above zero, or a number is missing or not finite.
 
     Examples
     --------
@@ -58,12 +51,7 @@ def event_pulls(estimate: ArrayLike, truth: ArrayLike, sigma: ArrayLike) -> np.n
     Parameters
     ----------
     estimate, truth, sigma : array_like
-        Of shapes that fit together.
-
-    Raises
-    ------
-    ValueError
-        If an error is not above zero, or a number is not finite.
+        Of shapes that fit together. ValueError if an error is not above zero, or a number is not finite.
     """
     named = {"estimate": estimate, "truth": truth, "sigma": sigma}
     estimate, truth, sigma = (plain(value, name).astype(float) for name, value in named.items())

@@ -1,8 +1,6 @@
 """P-values by resampling: the multiplier bootstrap of weighted samples, and permutations."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -11,18 +9,13 @@ from numpy.typing import ArrayLike
 from .._support.bars import track
 from .._support.checks import Rng, as_generator, plain, takes_rng, whole
 
-STEPS = 10_000
-"""Cumulative distributions are resampled in at most so many steps, of equal noise."""
+STEPS = 10_000  # cumulative distributions are resampled in at most so many, of equal noise
 
 
 class DistanceResult(NamedTuple):
     """How far two samples are apart, and how often samples of one distribution are at least as far apart.
 
-    Attributes
-    ----------
-    distance : float
-    p_value : float
-        Never 0 and never too small on average: the observed distance counts as one of the resampled ones.
+    The p-value is never 0 and never too small on average: the observed distance counts as one of the resampled ones.
     """
 
     distance: float
@@ -43,7 +36,7 @@ class Cumulative(NamedTuple):
     noise: np.ndarray  # variance of Σ ξ ω up to each point, both samples together
 
     @classmethod
-    def of(cls, x: np.ndarray, w_x: np.ndarray, y: np.ndarray, w_y: np.ndarray) -> Cumulative:
+    def of(cls, x: np.ndarray, w_x: np.ndarray, y: np.ndarray, w_y: np.ndarray) -> "Cumulative":
         points, place = np.unique(np.concatenate([x, y]), return_inverse=True)
         (f, noise_f), (g, noise_g) = (
             [np.cumsum(np.bincount(at, u, minlength=len(points))) for u in (w, w**2 / (1 - w @ w))]
@@ -53,23 +46,23 @@ class Cumulative(NamedTuple):
         common = (f * noise_g[-1] + g * noise_f[-1]) / (noise_f[-1] + noise_g[-1])
         return cls(points, f - g, common, noise_f + noise_g)
 
-    def resampled(self, norm: Callable, rng: np.random.Generator, n_resamples: int) -> Iterator[float]:
-        """`norm` of differences that two samples of one distribution might have had."""
-        # The sum of ξ ω over neighbouring events is normal itself: steps of many events cost no more than of one.
+    def test(self, norm: Callable, rng: Rng | None, n_resamples: int) -> DistanceResult:
+        """`norm` of the difference, with its p-value among those that two samples of one distribution might have had.
+
+        That is the multiplier bootstrap, whose sum of ξ ω over neighbouring events is normal itself: steps of many
+        events cost no more than of one.
+        """
+        rng, resampled = as_generator(rng), np.empty(whole(n_resamples, "n_resamples"))
         last = len(self.points) - 1
         step = np.arange(last + 1)
         if last >= STEPS:
             step = np.unique(np.append(np.searchsorted(self.noise, np.linspace(0, self.noise[-1], STEPS)), last))
         width = np.sqrt(np.diff(self.noise[step], prepend=0))
         common, gaps = self.common[step], np.diff(self.points[step])
-        for _ in range(n_resamples):
+        for k in range(n_resamples):
             walk = np.cumsum(width * rng.standard_normal(len(step)))
-            yield norm(walk - common * walk[-1], gaps)
-
-    def test(self, norm: Callable, rng: Rng | None, n_resamples: int) -> DistanceResult:
-        """`norm` of the difference, with its p-value by the multiplier bootstrap."""
-        resampled = self.resampled(norm, as_generator(rng), whole(n_resamples, "n_resamples"))
-        return judged(norm(self.difference, np.diff(self.points)), np.fromiter(resampled, float))
+            resampled[k] = norm(walk - common * walk[-1], gaps)
+        return judged(norm(self.difference, np.diff(self.points)), resampled)
 
 
 @takes_rng
@@ -78,32 +71,20 @@ def permutation_test(
 ) -> DistanceResult:
     """Exact test of any statistic: how often is it as large when events are dealt to the two samples at random?
 
-    For samples without weights. A weighted event of x cannot change places with one of y: it comes from another
-    distribution, and only all weighted events together follow the common one. Use `ks_test`, `wasserstein_test`,
-    `energy_test`, `chi2_test` or `classifier_test` there.
+    For samples without weights: a weighted event of x cannot change places with one of y. The p-value never comes out
+    too small, whatever the size of the samples (Phipson and Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39).
 
     Parameters
     ----------
     statistic : callable
         ``statistic(x, y)`` gives a number that is larger the more the samples differ, such as `wasserstein`.
     x, y : array_like, shape (N, ...), (M, ...)
-        Events along the first axis, as `statistic` takes them.
+        Events along the first axis, at least one of each, as `statistic` takes them.
     rng : numpy.random.Generator or int
     n_permutations : int
         The smallest possible p-value is 1 / (n_permutations + 1).
     progress : bool
         Whether to show a progress bar when the work takes more than a few seconds.
-
-    Returns
-    -------
-    DistanceResult
-        `distance` is the statistic of the samples as they are. The p-value never comes out too small, whatever the
-        size of the samples (Phipson and Smyth, Stat. Appl. Genet. Mol. Biol. 9 (2010) 39).
-
-    Raises
-    ------
-    ValueError
-        If a sample is empty, their events have different shapes, or `statistic` gives NaN.
     """
     rng, n_permutations = as_generator(rng), whole(n_permutations, "n_permutations")
     x, y = plain(x, "sample x"), plain(y, "sample y")

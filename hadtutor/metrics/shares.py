@@ -1,11 +1,8 @@
 r"""Shares of weighted events in bins, with their covariance.
 
-An event fills one bin of each histogram. With weights :math:`w_i` that add up to one the shares of all bins are the
-mean :math:`p = \sum_i w_i n_i` of what the events fill, and their covariance is, to first order in the scatter of the
-weights, :math:`\sum_i w_i^2 (n_i - p)(n_i - p)^T`. It connects the histograms of different observables too.
+With weights :math:`w_i` that add up to one they are the mean :math:`p = \sum_i w_i n_i` of what the events fill, and
+their covariance is, to first order in the scatter of the weights, :math:`\sum_i w_i^2 (n_i - p)(n_i - p)^T`.
 """
-
-from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Samples with weights: checks, normalisation, and the effective number of events."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np
@@ -28,9 +26,7 @@ def weighted_sample(x: Any, log_w: Any, name: str, ndim: int = 1, finite: bool =
     return x[keep], relative_weights(log_w[keep], f"sample {name}")
 
 
-def two_samples(
-    x: Any, y: Any, log_w_x: Any, log_w_y: Any, ndim: int = 1, finite: bool = True
-) -> tuple[np.ndarray, ...]:
+def two_samples(x: Any, y: Any, log_w_x: Any, log_w_y: Any, ndim: int = 1, finite: bool = True) -> tuple:
     """Values and weights of samples x and y, as `weighted_sample` has them."""
     return *weighted_sample(x, log_w_x, "x", ndim, finite), *weighted_sample(y, log_w_y, "y", ndim, finite)
 
@@ -84,12 +80,7 @@ def n_eff(log_w: Any) -> float:
     Parameters
     ----------
     log_w : array_like, shape (N,)
-        A constant added to all changes nothing.
-
-    Raises
-    ------
-    ValueError
-        If a weight is NaN or infinite, with the number of the event, or all weights are zero.
+        A constant added to all changes nothing. ValueError if one is NaN or infinite, or all weights are zero.
 
     Examples
     --------

@@ -1,7 +1,5 @@
 """Networks whose weights are distributions, by variational inference."""
 
-from __future__ import annotations
-
 import copy
 
 import numpy as np
@@ -40,19 +38,12 @@ class BayesLinear(nn.Module):
 
 
 class BayesMLP(MLP):
-    r"""An MLP whose weights have a distribution :math:`q` in place of a value :cite:p:`blundell2015weight`.
+    """An MLP whose weights have a distribution :math:`q` in place of a value :cite:p:`blundell2015weight`.
 
     Train it with the mean loss per event plus ``kl() / n``, n being the number of events: with the cross-entropy as
     loss this is a bound on how well the network explains all n events, however uncertain its weights, and q comes close
-    to their posterior distribution. Biases have none. In evaluation the network has the mean weights.
-
-    Parameters
-    ----------
-    *sizes : int
-        Number of inputs, of neurons in each hidden layer, and of outputs.
-    activation : type of torch.nn.Module
-    dtype : torch.dtype, optional
-        See `MLP`, which also says what is refused.
+    to their posterior distribution. Biases have none. In evaluation the network has the mean weights. Parameters and
+    what is refused are those of `MLP`.
 
     Examples
     --------
@@ -66,29 +57,13 @@ class BayesMLP(MLP):
     _layer = BayesLinear
 
     def kl(self) -> Tensor:
-        """Kullback-Leibler divergence of all weights to standard Gaussians.
-
-        Returns
-        -------
-        Tensor
-            A number >= 0.
-        """
+        """Kullback-Leibler divergence of all weights to standard Gaussians, a number >= 0."""
         first, *others = (layer.kl() for layer in self if isinstance(layer, BayesLinear))
         return sum(others, first)
 
     @takes_rng
-    def draw(self, *, rng: np.random.Generator | int) -> BayesMLP:
-        """A network with weights drawn from their distribution.
-
-        Parameters
-        ----------
-        rng : numpy.random.Generator or int
-
-        Returns
-        -------
-        BayesMLP
-            In evaluation, where it has these weights.
-        """
+    def draw(self, *, rng: np.random.Generator | int) -> "BayesMLP":
+        """A network with weights drawn from their distribution by `rng`, in evaluation, where it has these weights."""
         net = copy.deepcopy(self).eval()
         with torch_seed(rng), torch.no_grad():
             for layer in net:

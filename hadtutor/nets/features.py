@@ -1,13 +1,14 @@
 """What a network sees of a hadron, and events as clouds of such features."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample, hadrons_and_energy
+
+PION_MASS = 0.13957  # GeV
+SOFT = 0.01  # GeV, below which a transverse momentum is as good as none
 
 
 def hadron_features(events: Sample | Hadrons, energy: float | None = None) -> Tensor:
@@ -33,15 +34,12 @@ def hadron_features(events: Sample | Hadrons, energy: float | None = None) -> Te
     return torch.tensor(np.stack(columns, axis=1), dtype=torch.float32)
 
 
-PION_MASS = 0.13957  # GeV
-SOFT = 0.01  # GeV, below which a transverse momentum is as good as none
-
-
 def axis_features(p: Tensor, event: Tensor, n_events: int, energy: float) -> Tensor:
-    r"""What the discriminator sees of each hadron; the same however the event is turned.
+    r"""What the discriminator sees of each hadron, shape (rows, 3); the same however the event is turned.
 
-    Momenta are measured along the axis of the event, the eigenvector of largest eigenvalue of
-    :math:`\sum_i \vec p_i \vec p_i^{\,T} / |\vec p_i|`, which neither a soft particle nor a collinear splitting moves.
+    It is :math:`\ln x_p`, the absolute rapidity of a pion with this momentum, and :math:`\ln p_T`, along the axis of
+    the event: the eigenvector of largest eigenvalue of :math:`\sum_i \vec p_i \vec p_i^{\,T} / |\vec p_i|`, which
+    neither a soft particle nor a collinear splitting moves. Gradients do not flow through the axis.
 
     Parameters
     ----------
@@ -51,12 +49,6 @@ def axis_features(p: Tensor, event: Tensor, n_events: int, energy: float) -> Ten
     n_events : int
     energy : float
         Centre-of-mass energy [GeV].
-
-    Returns
-    -------
-    Tensor, shape (rows, 3)
-        :math:`\ln x_p`, the absolute rapidity of a pion with this momentum, and :math:`\ln p_T`, with respect to the
-        axis; gradients do not flow through the axis.
     """
     k = p[:, :3]
     size = k.norm(dim=1).clamp(min=1e-6)

@@ -1,7 +1,5 @@
 """Layers all networks are made of: a multilayer perceptron, standardised inputs, and a seed of their own."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -27,17 +25,12 @@ def torch_seed(start: np.random.Generator | int) -> Iterator[None]:
 
     Layers take their first weights from the global generator; this is how they become reproducible.
 
-    Parameters
-    ----------
-    start : int or numpy.random.Generator
-
     Examples
     --------
     >>> with torch_seed(7):
     ...     first = torch.rand(2)
     >>> with torch_seed(7):
-    ...     second = torch.rand(2)
-    >>> bool((first == second).all())
+    ...     print(bool((first == torch.rand(2)).all()))
     True
     """
     with torch.random.fork_rng():
@@ -48,22 +41,18 @@ def torch_seed(start: np.random.Generator | int) -> Iterator[None]:
 class MLP(nn.Sequential):
     """Layers of neurons, each connected to all of the next; no activation after the last.
 
-    Weights are drawn in single precision, so that they are the same in any other. What goes in is brought to the
-    precision of the weights.
+    Weights are drawn in single precision, so that they are the same in any other. What goes in, shape (..., inputs), is
+    brought to the precision of the weights.
 
     Parameters
     ----------
     *sizes : int
-        Number of inputs, of neurons in each hidden layer, and of outputs.
+        Numbers of inputs, of neurons in each hidden layer, and of outputs; a ValueError if fewer than two, or one below
+        1.
     activation : type of torch.nn.Module
         What stands between the layers.
     dtype : torch.dtype, optional
         Of the weights; by default torch's own.
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than two sizes, or one is below 1.
 
     Examples
     --------
@@ -77,9 +66,8 @@ class MLP(nn.Sequential):
         self, *sizes: int, activation: Callable[[], nn.Module] = nn.ReLU, dtype: torch.dtype | None = None
     ) -> None:
         if len(sizes) < 2 or min(sizes) < 1:
-            raise ValueError(
-                f"{type(self).__name__} wants the numbers of inputs, hidden neurons and outputs, got {sizes}"
-            )
+            name = type(self).__name__
+            raise ValueError(f"{name} wants the numbers of inputs, hidden neurons and outputs, got {sizes}")
         layers: list[nn.Module] = []
         for n_in, n_out in zip(sizes[:-1], sizes[1:]):
             layers += [self._layer(n_in, n_out, dtype=torch.float32), activation()]
@@ -87,16 +75,7 @@ class MLP(nn.Sequential):
         self.to(torch.get_default_dtype() if dtype is None else dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Output of the last layer.
-
-        Parameters
-        ----------
-        x : Tensor, shape (..., inputs)
-
-        Returns
-        -------
-        Tensor, shape (..., outputs)
-        """
+        """Output of the last layer for `x`."""
         return super().forward(x.to(next(self.parameters()).dtype))
 
 
@@ -109,12 +88,7 @@ class Standardise(nn.Module):
     Parameters
     ----------
     x : array_like or Tensor, shape (rows, F)
-        Features to take mean and standard deviation of.
-
-    Raises
-    ------
-    ValueError
-        If `x` is empty or not finite.
+        Features to take mean and standard deviation of; a ValueError if empty or not finite.
 
     Examples
     --------
@@ -132,22 +106,12 @@ class Standardise(nn.Module):
         if x.ndim != 2 or len(x) == 0 or not bool(torch.isfinite(x).all()):
             raise ValueError(f"Standardise needs finite features of shape (rows, F), got shape {tuple(x.shape)}")
         x = x if x.is_floating_point() else x.to(torch.float32)
-        spread = x.double().std(dim=0, correction=0)
-        mean = x.double().mean(dim=0)
+        spread, mean = x.double().std(dim=0, correction=0), x.double().mean(dim=0)
         # What rounding leaves of a constant feature is no spread.
         spread = torch.where(spread > 1e-6 * (1e-6 + mean.abs()), spread, torch.ones_like(spread))
         self.register_buffer("mean", mean.to(x.dtype))
         self.register_buffer("spread", spread.to(x.dtype))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Standardise features.
-
-        Parameters
-        ----------
-        x : Tensor, shape (..., F)
-
-        Returns
-        -------
-        Tensor, shape (..., F)
-        """
+        """Standardise features `x`, shape (..., F)."""
         return (x - self.mean) / self.spread

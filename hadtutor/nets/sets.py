@@ -1,7 +1,5 @@
 """Networks on sets: a cloud of hadrons, padded or not, and Deep Sets on it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,18 +10,9 @@ from .layers import MLP, Standardise, as_tensor
 
 
 class Cloud(NamedTuple):
-    """Sets of particles as flat arrays: row r belongs to set ``index[r]``. Nothing is padded.
+    """Sets of particles as flat arrays, without padding: row r, shape (rows, F) in `x`, belongs to set ``index[r]``.
 
-    Attributes
-    ----------
-    x : Tensor, shape (rows, F)
-        Features of each particle.
-    index : Tensor of int64, shape (rows,)
-        The set that each belongs to, in any order.
-    n_sets : int
-        Number of sets, empty ones too.
-    weight : Tensor, shape (rows,), optional
-        Weight of each particle in the pooling ``"weighted"``.
+    `n_sets` counts empty ones too; `weight`, shape (rows,), is that of each particle in the pooling ``"weighted"``.
     """
 
     x: Tensor
@@ -44,16 +33,10 @@ def from_padded(x: Any, mask: Any, weight: Any = None) -> Cloud:
         True where there is a particle; `to_padded` of `Hadrons` makes both.
     weight : array_like or Tensor, shape (N, K), optional
 
-    Returns
-    -------
-    Cloud
-
     Raises
     ------
-    TypeError
-        If the mask is not of bools.
-    ValueError
-        If the shapes do not fit together.
+    TypeError, ValueError
+        If the mask is not of bools, or the shapes do not fit together.
 
     Examples
     --------
@@ -66,12 +49,9 @@ def from_padded(x: Any, mask: Any, weight: Any = None) -> Cloud:
     if mask.dtype != torch.bool:
         raise TypeError(f"mask must hold bools, true where there is a particle, got {mask.dtype}")
     if x.ndim != 3 or mask.shape != x.shape[:2] or (weight is not None and weight.shape != mask.shape):
-        raise ValueError(
-            f"x wants the shape (N, K, F), mask and weight (N, K); got {tuple(x.shape)} and {tuple(mask.shape)}"
-            + ("" if weight is None else f" and {tuple(weight.shape)}")
-        )
-    index = mask.nonzero()[:, 0]
-    return Cloud(x[mask], index, len(x), None if weight is None else weight[mask])
+        got = " and ".join(str(tuple(t.shape)) for t in (x, mask, weight) if t is not None)
+        raise ValueError(f"x wants the shape (N, K, F), mask and weight (N, K); got {got}")
+    return Cloud(x[mask], mask.nonzero()[:, 0], len(x), None if weight is None else weight[mask])
 
 
 class DeepSets(nn.Module):
@@ -79,27 +59,20 @@ class DeepSets(nn.Module):
 
     Parameters
     ----------
-    n_features : int
-        Numbers per particle.
-    n_out : int
-        Numbers per set.
+    n_features, n_out : int
+        Numbers per particle, and per set.
     phi, rho : tuple of int
         Hidden neurons of Φ, the last being its number of outputs, and of F.
     pooling : {"sum", "mean", "weighted"}
-        ``"sum"`` knows how many particles there are, ``"mean"`` does not. ``"weighted"`` is
-        :math:`\sum_i w_i\,\Phi(x_i)`: with momentum fractions as weights and directions as features, a particle of
-        vanishing momentum or a collinear splitting changes nothing (energy flow network
-        :cite:p:`komiske2019energy`).
+        ``"sum"`` knows how many particles there are, ``"mean"`` does not. ``"weighted"`` is :math:`\sum_i
+        w_i\,\Phi(x_i)`: with momentum fractions as weights and directions as features, a particle of vanishing momentum
+        or a collinear splitting changes nothing (energy flow network
+        :cite:p:`komiske2019energy`). Others are a ValueError.
     n_more : int
         Numbers per set that F sees besides the pooled ones.
     activation : type of torch.nn.Module
     dtype : torch.dtype, optional
         Of the weights, see `MLP`.
-
-    Raises
-    ------
-    ValueError
-        If `pooling` is none of the three.
 
     Examples
     --------
@@ -110,17 +83,10 @@ class DeepSets(nn.Module):
     """
 
     def __init__(
-        self,
-        n_features: int,
-        n_out: int = 1,
-        *,
-        phi: tuple[int, ...] = (64, 64),
-        rho: tuple[int, ...] = (64,),
-        pooling: str = "sum",
-        n_more: int = 0,
-        activation: Callable[[], nn.Module] = nn.ReLU,
+        self, n_features: int, n_out: int = 1, *, phi: tuple[int, ...] = (64, 64), rho: tuple[int, ...] = (64,),
+        pooling: str = "sum", n_more: int = 0, activation: Callable[[], nn.Module] = nn.ReLU,
         dtype: torch.dtype | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         if pooling not in ("sum", "mean", "weighted"):
             raise ValueError(f"pooling must be 'sum', 'mean' or 'weighted', got {pooling!r}")
@@ -129,21 +95,7 @@ class DeepSets(nn.Module):
         self.rho = MLP(phi[-1] + n_more, *rho, n_out, activation=activation, dtype=dtype)
 
     def pooled(self, cloud: Cloud) -> Tensor:
-        """The pooled Φ of each set.
-
-        Parameters
-        ----------
-        cloud : Cloud
-
-        Returns
-        -------
-        Tensor, shape (n_sets, phi[-1])
-
-        Raises
-        ------
-        ValueError
-            If the pooling is ``"weighted"`` and the cloud has no weights.
-        """
+        """The pooled Φ of each set of `cloud`, shape (n_sets, phi[-1]); a ValueError without the weights it wants."""
         x, index, n_sets, weight = cloud
         latent = self.phi(x)
         if self.pooling == "weighted":
@@ -152,22 +104,17 @@ class DeepSets(nn.Module):
             latent = latent * weight.unsqueeze(-1)
         total = latent.new_zeros((n_sets, latent.shape[1])).index_add(0, index, latent)
         if self.pooling == "mean":
-            n = torch.bincount(index, minlength=n_sets).clamp(min=1)
-            total = total / n.unsqueeze(-1)
+            total = total / torch.bincount(index, minlength=n_sets).clamp(min=1).unsqueeze(-1)
         return total
 
     def forward(self, cloud: Cloud, more: Tensor | None = None) -> Tensor:
-        """Output for each set.
+        """Output for each set, shape (N,), or (N, n_out) if `n_out` is not 1.
 
         Parameters
         ----------
         cloud : Cloud
             N sets; `from_padded` makes one of a rectangle with a mask. An empty set has the pooled value 0.
         more : Tensor, shape (N, n_more), optional
-
-        Returns
-        -------
-        Tensor, shape (N,), or (N, n_out) if `n_out` is not 1
         """
         pooled = self.pooled(cloud)
         out = self.rho(pooled if more is None else torch.cat([pooled, more], dim=1))
@@ -175,23 +122,8 @@ class DeepSets(nn.Module):
 
 
 class ScaledCloud(Standardise):
-    """Standardise the particles of a cloud, see `Standardise`.
-
-    Parameters
-    ----------
-    x : array_like or Tensor, shape (rows, F)
-        Features to take mean and standard deviation of.
-    """
+    """Standardise the particles of a cloud; `x` as of `Standardise`."""
 
     def forward(self, cloud: Cloud) -> Cloud:  # type: ignore[override]
-        """Standardise.
-
-        Parameters
-        ----------
-        cloud : Cloud
-
-        Returns
-        -------
-        Cloud
-        """
+        """Standardise the particles of `cloud`."""
         return cloud._replace(x=super().forward(cloud.x))

@@ -21,9 +21,8 @@ Four more, in `MORE`:
   largest, and for the axis across both; their difference is the oblateness
 
 An event without momentum has no shape (NaN), one with a single hadron is a pencil (T = 1, the other shapes 0). A hadron
-at rest (below 1e-150 GeV) is counted, and left out of the moments of :math:`\ln x`. An event without (charged) hadrons
-that move has NaN moments of its (charged) momentum fractions; one with a single such hadron has variance and third
-moment 0.
+at rest (below 1e-150 GeV) is counted, and left out of the moments of :math:`\ln x`, which are NaN where no (charged)
+hadron moves; the variance and the third moment of a single one are 0.
 """
 
 from .columns import LABELS, MORE, NAMES, compute

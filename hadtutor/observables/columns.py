@@ -1,7 +1,5 @@
 """All observables of many events at once: name → one number per event."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,31 +32,21 @@ def compute(
     events: Sample | Hadrons, energy: float | None = None, *, threads: int = 1, names: str | Sequence[str] = NAMES,
     charged_only: bool = False,
 ) -> dict[str, np.ndarray]:  # fmt: skip
-    """Observables of every event.
+    """Observables of every event, name to a column of shape (N,), in the order of `names`.
 
     Parameters
     ----------
     events : Sample or Hadrons
         N events.
-    energy : float
-        Centre-of-mass energy √s [GeV]; a sample knows its own.
-    threads : int
-        Threads to work on; the result is the same for any number.
+    energy, threads : float, int
+        Centre-of-mass energy √s [GeV], which a sample knows; threads to work on, the result is the same for any number.
     names : str or sequence of str
-        Which ones, of `NAMES` and `MORE`.
+        Which ones, of `NAMES` and `MORE`; the module's text says what they are, and where they are NaN.
     charged_only : bool
         Whether to look at charged hadrons alone: then n_f = n_ch.
 
-    Returns
-    -------
-    dict of str to ndarray, shape (N,)
-        One column per name, in the order of `names`; the module's text says what they are, and where they are NaN.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the energy is not positive, or not that of the sample; hadrons come without one; a name is unknown; `threads`
-        is less than 1 or no number; or a momentum is not finite or above 1e100 GeV.
+    TypeError, ValueError: the energy is missing, not positive, or not that of the sample; a name is unknown; `threads`
+    is no number or less than 1; or a momentum is not finite or above 1e100 GeV.
 
     Examples
     --------
@@ -69,8 +57,7 @@ def compute(
     """
     hadrons, energy = hadrons_and_energy(events, energy)
     names = [names] if isinstance(names, str) else list(names)
-    unknown = [name for name in names if name not in NAMES + MORE]
-    if unknown:
+    if unknown := [name for name in names if name not in NAMES + MORE]:
         raise ValueError(f"unknown observable {unknown[0]!r}; known: {', '.join(NAMES + MORE)}")
     charged = charge_of(hadrons.pid) != 0
     if charged_only:

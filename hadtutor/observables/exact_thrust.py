@@ -3,17 +3,15 @@ r"""Thrust :cite:p:`farhi1977quantum`, exactly: the largest :math:`\sum |p \cdot
 The maximum is the longest of all the vectors :math:`\sum s_k p_k` with signs :math:`s_k = \pm 1`, and its
 direction is the thrust axis. There are 2ⁿ choices of signs, but a good guess and two bounds leave few to try.
 
-1. *A good guess.* Start from the leading eigenvector of the linear momentum tensor L (trace 1), put every
-   hadron in its hemisphere, take the sum as the new axis, and repeat until nothing changes: T0.
+1. *A good guess.* Put every hadron in its hemisphere about the leading eigenvector of the linear momentum tensor L
+   (trace 1), take the sum as the new axis, and repeat until nothing changes: T0.
 2. *A cone.* By Cauchy and Schwarz :math:`T(n)^2 \le n^T L\, n`, so an axis that beats T0 lies within an angle δ of
    that eigenvector, :math:`\sin^2 δ = (λ_1 - T_0^2)/(λ_1 - λ_2)`. Hadrons further than δ from the plane across keep
    their sign in the whole cone and are added up to one; in a pencil-like event one or two others are left.
-3. *Triangles.* If more are left, half of the sphere is cut in triangles. A hadron on the same side of all three
-   corners is on that side of the whole triangle. Where the bound of a triangle is below the best sum so far,
-   drop it; where at most `FEW` signs are in doubt, try them all; otherwise cut it in four.
+3. *Triangles.* If more are left, half of the sphere is cut in triangles. A hadron on the same side of all three corners
+   is on that side of the whole triangle. Where its bound is below the best sum so far, drop it; where at most `FEW`
+   signs are in doubt, try them all; otherwise cut it in four.
 """
-
-from __future__ import annotations
 
 import math
 
@@ -23,8 +21,7 @@ from numpy.typing import ArrayLike
 
 from .._support.checks import plain
 
-FEW = 4
-"""With so many hadrons in doubt, trying all signs is quicker than cutting on."""
+FEW = 4  # with so many hadrons in doubt, trying all signs is quicker than cutting on
 # A triangle whose bound exceeds the best sum by no more than rounding holds nothing better.
 ROUNDING = 1e-14
 # Hadrons in doubt that add less than this fraction do not matter any more. A triangle after k cuts is 2^-k wide,
@@ -36,20 +33,8 @@ STACK = 4 + 3 * 50
 def thrust(p: ArrayLike) -> tuple[float, np.ndarray]:
     """Exact thrust of one event, between 1/2 and 1, and its axis, a unit vector; NaN without momentum.
 
-    Parameters
-    ----------
-    p : array_like, shape (n, 3)
-        Momenta [GeV].
-
-    Returns
-    -------
-    value : float
-    axis : ndarray, shape (3,)
-
-    Raises
-    ------
-    ValueError
-        If the shape is another, or a momentum is not finite or above 1e100.
+    The momenta `p` [GeV] have the shape (n, 3); another one, or a momentum that is not finite or above 1e100, is a
+    ValueError.
 
     Examples
     --------
@@ -58,8 +43,7 @@ def thrust(p: ArrayLike) -> tuple[float, np.ndarray]:
     1.0
     """
     p = np.array(plain(p, "p"), dtype=float)
-    if p.size == 0:
-        p = p.reshape(0, 3)
+    p = p.reshape(0, 3) if p.size == 0 else p
     if p.ndim != 2 or p.shape[1] != 3:
         raise ValueError(f"p must have shape (n, 3), got {p.shape}")
     if not np.all(abs(p) < 1e100):
@@ -82,12 +66,8 @@ def momentum_tensor(p, linear):
         size = math.sqrt(x * x + y * y + z * z)
         if size > 1e-150:  # squares of smaller ones have lost their digits
             norm = size if linear else 1.0
-            xx += x * x / norm
-            yy += y * y / norm
-            zz += z * z / norm
-            xy += x * y / norm
-            xz += x * z / norm
-            yz += y * z / norm
+            xx, yy, zz = xx + x * x / norm, yy + y * y / norm, zz + z * z / norm
+            xy, xz, yz = xy + x * y / norm, xz + x * z / norm, yz + y * z / norm
             total += size
     if total == 0.0:
         return math.nan, math.nan, math.nan, math.nan, math.nan, math.nan, total
@@ -97,11 +77,9 @@ def momentum_tensor(p, linear):
 
 @njit(nogil=True)
 def eigenvalues(xx, yy, zz, xy, xz, yz):
-    """Eigenvalues of a symmetric 3 x 3 matrix of trace 1, in decreasing order.
-
-    The trigonometric solution of the cubic loses half of the digits of two that are nearly equal, but none of the
-    third. So only that one is taken from it, and the others from the 2 x 2 matrix across its eigenvector.
-    """
+    """Eigenvalues of a symmetric 3 x 3 matrix of trace 1, in decreasing order."""
+    # The trigonometric solution of the cubic loses half of the digits of two that are nearly equal, but none of the
+    # third. So only that one is taken from it, and the others from the 2 x 2 matrix across its eigenvector.
     a, b, c = xx - 1 / 3, yy - 1 / 3, zz - 1 / 3
     r = math.sqrt((a * a + b * b + c * c + 2.0 * (xy * xy + xz * xz + yz * yz)) / 6.0)
     if r < 1e-15:
@@ -151,9 +129,7 @@ def thrust_and_axis(p, tensor, room, stack, axis):
         along = x * vx + y * vy + z * vz
         if along * along > sin_delta * sin_delta * (x * x + y * y + z * z):
             sign = 1.0 if along > 0.0 else -1.0
-            room[0, 0] += sign * x
-            room[0, 1] += sign * y
-            room[0, 2] += sign * z
+            room[0, 0], room[0, 1], room[0, 2] = room[0, 0] + sign * x, room[0, 1] + sign * y, room[0, 2] + sign * z
         elif x * x + y * y + z * z > 1e-300:
             room[n, 0], room[n, 1], room[n, 2] = x, y, z
             n += 1
@@ -166,10 +142,7 @@ def thrust_and_axis(p, tensor, room, stack, axis):
 
 @njit(nogil=True)
 def _null_vector(a, b, c, d, e, f):
-    """Null vector of the symmetric matrix [[a, d, e], [d, b, f], [e, f, c]]: the longest cross product of rows.
-
-    If the matrix is nearly zero any direction is as good as another; z is returned.
-    """
+    """Null vector of [[a, d, e], [d, b, f], [e, f, c]]: the longest cross product of rows; z if all nearly vanish."""
     x1, y1, z1 = d * f - e * b, e * d - a * f, a * b - d * d
     x2, y2, z2 = d * c - e * f, e * e - a * c, a * f - d * e
     x3, y3, z3 = b * c - f * f, f * e - d * c, d * f - b * e
@@ -192,9 +165,7 @@ def _climb(p, nx, ny, nz, axis):
         x = y = z = 0.0
         for k in range(len(p)):
             sign = 1.0 if p[k, 0] * nx + p[k, 1] * ny + p[k, 2] * nz > 0.0 else -1.0
-            x += sign * p[k, 0]
-            y += sign * p[k, 1]
-            z += sign * p[k, 2]
+            x, y, z = x + sign * p[k, 0], y + sign * p[k, 1], z + sign * p[k, 2]
         length = math.sqrt(x * x + y * y + z * z)
         if length <= best * (1.0 + ROUNDING):
             return best
@@ -210,9 +181,7 @@ def _try_signs(fx, fy, fz, a, best, axis):
         x, y, z = fx, fy, fz
         for k in range(len(a)):
             sign = 1.0 if signs >> k & 1 else -1.0
-            x += sign * a[k, 0]
-            y += sign * a[k, 1]
-            z += sign * a[k, 2]
+            x, y, z = x + sign * a[k, 0], y + sign * a[k, 1], z + sign * a[k, 2]
         length = math.sqrt(x * x + y * y + z * z)
         if length > best:
             best = length
@@ -222,21 +191,17 @@ def _try_signs(fx, fy, fz, a, best, axis):
 
 @njit(nogil=True)
 def _cut_triangles(p, best, stack, axis):
-    """Longest Σ s_k p_k over all signs, if longer than `best`: branch and bound over triangles of axes.
-
-    With F the sum of the hadrons that are settled in a triangle and D(n) = Σ |p_k·n| over the others, the
-    sum there is F·n + D(n), convex in n. A unit vector in a triangle whose plane has the distance h from the
-    centre is at most 1/h times a mean of its corners, so the sum is at most its largest value at a corner, over h.
-    As F·n <= |F|, it is also at most |F| + max D / h. The closer of the two bounds counts.
-    """
+    """Longest Σ s_k p_k over all signs, if longer than `best`: branch and bound over triangles of axes."""
+    # With F the sum of the hadrons that are settled in a triangle and D(n) = Σ |p_k·n| over the others, the sum there
+    # is F·n + D(n), convex in n. A unit vector in a triangle whose plane has the distance h from the centre is at most
+    # 1/h times a mean of its corners, so the sum is at most its largest value at a corner, over h. As F·n <= |F|, it is
+    # also at most |F| + max D / h. The closer of the two bounds counts.
     few, middle = np.empty((FEW, 3)), np.empty((3, 3))
     # The four octants above the xy plane: n and -n are the same axis.
-    top = 0
-    for x in (-1.0, 1.0):
-        for y in (-1.0, 1.0):
-            stack[top] = 0.0
-            stack[top, 0, 0], stack[top, 1, 1], stack[top, 2, 2] = x, y, 1.0
-            top += 1
+    top = 4
+    for k in range(4):
+        stack[k] = 0.0
+        stack[k, 0, 0], stack[k, 1, 1], stack[k, 2, 2] = 2.0 * (k // 2) - 1.0, 2.0 * (k % 2) - 1.0, 1.0
     while top > 0:
         top -= 1
         ax, ay, az = stack[top, 0, 0], stack[top, 0, 1], stack[top, 0, 2]
@@ -246,9 +211,7 @@ def _cut_triangles(p, best, stack, axis):
         n = 0
         for k in range(len(p)):
             x, y, z = p[k, 0], p[k, 1], p[k, 2]
-            on_a = x * ax + y * ay + z * az
-            on_b = x * bx + y * by + z * bz
-            on_c = x * cx + y * cy + z * cz
+            on_a, on_b, on_c = x * ax + y * ay + z * az, x * bx + y * by + z * bz, x * cx + y * cy + z * cz
             if on_a >= 0.0 and on_b >= 0.0 and on_c >= 0.0:
                 fx, fy, fz = fx + x, fy + y, fz + z
             elif on_a <= 0.0 and on_b <= 0.0 and on_c <= 0.0:
@@ -262,9 +225,8 @@ def _cut_triangles(p, best, stack, axis):
         ux, uy, uz, vx, vy, vz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
         mx, my, mz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         h = abs(mx * ax + my * ay + mz * az) / math.sqrt(mx * mx + my * my + mz * mz)
-        at_corner = max(
-            fx * ax + fy * ay + fz * az + d_a, fx * bx + fy * by + fz * bz + d_b, fx * cx + fy * cy + fz * cz + d_c
-        )
+        at_a, at_b, at_c = fx * ax + fy * ay + fz * az, fx * bx + fy * by + fz * bz, fx * cx + fy * cy + fz * cz
+        at_corner = max(at_a + d_a, at_b + d_b, at_c + d_c)
         bound = min(at_corner / h, math.sqrt(fx * fx + fy * fy + fz * fz) + max(d_a, d_b, d_c) / h)
         if bound <= best * (1.0 + ROUNDING):
             continue
@@ -273,7 +235,10 @@ def _cut_triangles(p, best, stack, axis):
             continue
         # Into its three corners, which keep one corner each, and its middle, which takes its place on the stack.
         for k in range(3):
-            _middle(stack[top], k, (k + 1) % 3, middle[k])
+            p1, p2 = stack[top, k], stack[top, (k + 1) % 3]
+            x, y, z = p1[0] + p2[0], p1[1] + p2[1], p1[2] + p2[2]
+            length = math.sqrt(x * x + y * y + z * z)
+            middle[k, 0], middle[k, 1], middle[k, 2] = x / length, y / length, z / length
         for k in range(3):
             for i in range(3):
                 stack[top + 1 + k, 0, i] = stack[top, k, i]
@@ -282,10 +247,3 @@ def _cut_triangles(p, best, stack, axis):
                 stack[top, k, i] = middle[k, i]
         top += 4
     return best
-
-
-@njit(nogil=True)
-def _middle(corners, k, j, out):
-    x, y, z = corners[k, 0] + corners[j, 0], corners[k, 1] + corners[j, 1], corners[k, 2] + corners[j, 2]
-    length = math.sqrt(x * x + y * y + z * z)
-    out[0], out[1], out[2] = x / length, y / length, z / length

@@ -1,7 +1,5 @@
 """What is measured on single hadrons, and the axes they are measured about."""
 
-from __future__ import annotations
-
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
@@ -14,23 +12,9 @@ from .rows import gather, hadrons_of, momenta, over_events
 
 
 def thrust_axes(events: Sample | Hadrons, threads: int = 1) -> np.ndarray:
-    """Thrust axis of every event; its sign has no meaning. Arguments and errors are those of `compute`.
+    """Thrust axis of every event, unit vectors of shape (N, 3), whose signs have no meaning; NaN without momentum.
 
-    Parameters
-    ----------
-    events, threads
-
-    Returns
-    -------
-    ndarray, shape (N, 3)
-        Unit vectors; NaN for an event without momentum.
-
-    Examples
-    --------
-    >>> import hadtutor as ht
-    >>> axes = thrust_axes(ht.hadronize_strings(100, rng=1))
-    >>> bool(np.median(abs(axes[:, 2])) > 0.999)  # the string lies along z
-    True
+    Arguments `events` and `threads` and errors are those of `compute`.
     """
     hadrons = hadrons_of(events)
     axes = np.empty((len(hadrons), 3))
@@ -41,28 +25,8 @@ def thrust_axes(events: Sample | Hadrons, threads: int = 1) -> np.ndarray:
 def rapidity(events: Sample | Hadrons, axes: ArrayLike | None = None) -> np.ndarray:
     r"""Rapidity of every hadron along an axis of its event, :math:`\frac12 \ln((E + p\cdot n)/(E - p\cdot n))`.
 
-    Parameters
-    ----------
-    events : Sample or Hadrons
-    axes : array_like, shape (N, 3) or (3,), optional
-        Directions of any length, one per event or one for all; by default the thrust axes.
-
-    Returns
-    -------
-    ndarray, shape (rows,)
-        Infinite for a massless hadron along the axis.
-
-    Raises
-    ------
-    ValueError
-        If `axes` has another shape, or one of them no direction.
-
-    Examples
-    --------
-    >>> import hadtutor as ht
-    >>> sample = ht.hadronize_strings(100, rng=1)
-    >>> rapidity(sample, axes=(0, 0, 1)).shape == sample.hadrons.pz.shape
-    True
+    Shape (rows,); infinite for a massless hadron along the axis. The `axes` are directions of any length, shape (3,),
+    or (N, 3) one per event of `events`; by default the thrust axes. Other shapes, or no direction, are a ValueError.
     """
     hadrons = hadrons_of(events)
     axes = thrust_axes(hadrons) if axes is None else plain(axes, "axes").astype(float)
@@ -79,46 +43,16 @@ def rapidity(events: Sample | Hadrons, axes: ArrayLike | None = None) -> np.ndar
 
 
 def count(events: Sample | Hadrons, *codes: int) -> np.ndarray:
-    """Number of particles of some kinds in every event, antiparticles counted too.
-
-    Parameters
-    ----------
-    events : Sample or Hadrons
-    *codes : int
-        PDG codes; their signs do not matter.
-
-    Returns
-    -------
-    ndarray of int, shape (N,)
-
-    Examples
-    --------
-    >>> import numpy as np, hadtutor as ht
-    >>> hadrons = ht.Hadrons(np.array([0, 3]), *np.ones((4, 3)), np.array([211, -211, 111]))
-    >>> count(hadrons, 211)
-    array([2])
-    """
+    """Number of particles of the PDG `codes`, of either sign, in every event of `events`: whole numbers, shape (N,)."""
     hadrons = hadrons_of(events)
     chosen = np.isin(abs(hadrons.pid), abs(column(codes, "codes", np.int64)))
     return np.diff(np.concatenate([[0], np.cumsum(chosen)])[hadrons.offsets])
 
 
 def momentum_fraction(events: Sample | Hadrons, energy: float | None = None) -> np.ndarray:
-    r"""Momentum fraction :math:`x_p = 2|p|/\sqrt{s}` of every hadron. Arguments and errors are those of `compute`.
+    r"""Momentum fraction :math:`x_p = 2|p|/\sqrt{s}` of every hadron, shape (rows,).
 
-    Parameters
-    ----------
-    events, energy
-
-    Returns
-    -------
-    ndarray, shape (rows,)
-
-    Examples
-    --------
-    >>> import hadtutor as ht
-    >>> bool(momentum_fraction(ht.hadronize_strings(100, rng=1)).max() < 1)
-    True
+    Arguments `events` and `energy` and errors are those of `compute`.
     """
     hadrons, energy = hadrons_and_energy(events, energy)
     return 2.0 * np.sqrt(sum(p * p for p in momenta(hadrons))) / energy

@@ -1,7 +1,5 @@
 """Momenta of events as the kernels take them, and the work shared among threads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np
@@ -14,8 +12,7 @@ from ..events.sample import Sample, hadrons_and_energy
 from .exact_thrust import workspace
 
 CHUNK = 50_000
-"""Hadrons that a thread works on before it looks whether it is still wanted: milliseconds, or a tenth of a
-second if their events are large and round."""
+"""Hadrons that a thread works on before it looks whether it is still wanted: milliseconds, 0.1 s if round."""
 
 
 def hadrons_of(events: Sample | Hadrons) -> Hadrons:

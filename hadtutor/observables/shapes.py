@@ -1,7 +1,5 @@
 """Numbers of one event: C and D, sphericity, thrust major and minor, broadenings, moments."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -64,9 +62,7 @@ def broadening(p, axis):
     for k in range(len(p)):
         x, y, z = p[k, 0], p[k, 1], p[k, 2]
         along = x * axis[0] + y * axis[1] + z * axis[2]
-        cx = y * axis[2] - z * axis[1]
-        cy = z * axis[0] - x * axis[2]
-        cz = x * axis[1] - y * axis[0]
+        cx, cy, cz = y * axis[2] - z * axis[1], z * axis[0] - x * axis[2], x * axis[1] - y * axis[0]
         across = math.sqrt(cx * cx + cy * cy + cz * cz)
         total += math.sqrt(x * x + y * y + z * z)
         if along > 0.0:

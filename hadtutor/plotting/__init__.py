@@ -1,7 +1,4 @@
-"""Figures of the book: one style, data with ratio panels, the space-time picture of a string.
-
-Plot functions take axes, return them, and compute nothing but what they draw.
-"""
+"""Figures of the book: one style, data with ratio panels, the space-time picture of a string, drawn into given axes."""
 
 from .ratio import ratio_axes, ratio_below, ratio_plot
 from .string import draw_breaking_string

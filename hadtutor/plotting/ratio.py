@@ -1,7 +1,5 @@
 """Two samples in one panel, their ratio in the panel below."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,30 +17,13 @@ _PANELS: dict[str, Any] = {"height_ratios": [3, 1], "hspace": 0.04}
 
 
 def ratio_axes(figsize: tuple[float, float] = (6.4, 4.8)) -> tuple[Figure, Axes, Axes]:
-    """A figure with a panel for spectra and a smaller one below for their ratios: figure, top, bottom.
-
-    Parameters
-    ----------
-    figsize : tuple of float
-        Width and height in inches.
-    """
+    """A figure of `figsize` inches with a panel for spectra and one below for their ratios: figure, top, bottom."""
     figure, (top, bottom) = plt.subplots(2, 1, sharex=True, figsize=figsize, gridspec_kw=_PANELS)
     return figure, top, bottom
 
 
 def ratio_below(ax: Axes) -> Axes:
-    """Cut a panel for ratios off the lower end of axes.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        In the grid of a figure, as ``plt.subplots`` makes them; they become smaller.
-
-    Raises
-    ------
-    ValueError
-        If `ax` stands in no grid.
-    """
+    """Cut a panel for ratios off the lower end of `ax`, which stands in a grid as of ``plt.subplots`` (ValueError)."""
     spec = ax.get_subplotspec()
     if spec is None:
         raise ValueError("ax stands in no grid of panels that could be divided; make it with plt.subplots()")
@@ -63,13 +44,10 @@ def ratio_plot(
     top, bottom : matplotlib.axes.Axes
         From `ratio_axes`; they are returned.
     edges : array_like, shape (B + 1,)
-    reference : tuple (label, values, errors)
+    reference, models : tuple (label, values, errors), and a sequence of these
         Densities and their standard errors, shape (B,); NaN where there is none.
-    models : sequence of tuple (label, values, errors)
-    xlabel, ylabel : str
-        With units.
-    log : bool
-        Whether the spectrum has a logarithmic scale.
+    xlabel, ylabel, log : str, str, bool
+        With units; and whether the spectrum has a logarithmic scale.
     """
     edges = column(edges, "edges")
     label, values, errors = _checked(reference, len(edges) - 1)

@@ -1,7 +1,5 @@
 """A string that breaks, in space and time."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
@@ -16,23 +14,15 @@ def draw_breaking_string(
 ) -> Axes:
     """Space-time picture of one event: string, breaks, and the hadrons that move off.
 
-    Each hadron is shown as it is born: its two quarks start at neighbouring breaks and first meet where
-    their light-cone paths cross; from there the hadron goes on in a straight line.
+    Each hadron is shown as it is born: its two quarks start at neighbouring breaks and first meet where their
+    light-cone paths cross; from there the hadron goes on in a straight line. It is drawn into `ax`.
 
     Parameters
     ----------
-    ax : matplotlib.axes.Axes
-    e, pz : array_like, shape (n,)
-        Energies and momenta along z [GeV], in order along the string from the +z end.
-    pid : array_like of int, shape (n,), optional
-        PDG codes, for the names of the hadrons.
+    e, pz, pid : array_like, shape (n,)
+        Energies, momenta along z [GeV] and, for names, PDG codes, in order along the string from the +z end; n > 0.
     tension : float
         String tension κ [GeV/fm].
-
-    Raises
-    ------
-    ValueError
-        If there is no hadron, or columns differ in length.
     """
     e, pz, tension = column(e, "e"), column(pz, "pz"), number(tension, "tension", 0.0, unit=" GeV/fm", above=True)
     pid = None if pid is None else column(pid, "pid", np.int64)

@@ -1,9 +1,8 @@
 """Real Pythia 8 :cite:p:`bierlich2022pythia` in our types. Needs the extra ``pythia``.
 
-- `hadronize_strings`: the pion strings of `hadtutor.hadronize_strings`, with their break histories. These are recorded
-  with Pythia's `UserHooks`; the events are the same with and without them.
-- `shower`, `hadronize`, `decay`: e⁺e⁻ → Z/γ* → q q̄ events in their three steps, so that a step can be replaced by a
-  model of ours: real showers for our hadronization, real decays for the hadrons it makes.
+- `hadronize_strings`: the pion strings of `hadtutor.hadronize_strings`, with their break histories, recorded with
+  Pythia's `UserHooks`; the events are the same with and without them.
+- `shower`, `hadronize`, `decay`: e⁺e⁻ → Z/γ* → q q̄ events in three steps, so that a model of ours can replace one.
 """
 
 from .settings import start

@@ -1,6 +1,4 @@
-"""Break histories of real Pythia strings, recorded with Pythia's `UserHooks`; used by `hadtutor.pythia`."""
-
-from __future__ import annotations
+"""Break histories of real Pythia strings, recorded with Pythia's `UserHooks`."""
 
 from dataclasses import replace
 from typing import Any
@@ -34,9 +32,8 @@ def make_recorder(pythia8mc: Any) -> Any:
                 self.breaks.append((end.zHad, end.mT2Had, end.pyNew, end.pxNew, args[0].id(), end.fromPos))
             else:
                 first, second, end, _ = args
-                self.finals[len(self.chain_starts) - 1] = (
-                    end.pyNew, end.pxNew, first.id(), second.id(), end.fromPos,
-                )  # fmt: skip
+                pair = end.pyNew, end.pxNew, first.id(), second.id(), end.fromPos
+                self.finals[len(self.chain_starts) - 1] = pair
             return False
 
     return Recorder()
@@ -52,30 +49,20 @@ def histories_of(hook: Any, first_chain: np.ndarray) -> Histories:
     for chain, values in hook.finals.items():
         status[chain] = ACCEPTED
         finals[:, chain] = values
-    columns = (
-        np.append(hook.chain_starts, len(breaks)),
-        *breaks[:, :4].T.astype(np.float32).copy(),
-        breaks[:, 4].astype(np.int32),
-        breaks[:, 5].astype(bool),
-        np.searchsorted(first_chain, np.arange(n_chains), side="right") - 1,
-        status,
-        *finals[:2].astype(np.float32),
-        *finals[2:4].astype(np.int32),
-        finals[4].astype(bool),
-        np.full(n_chains, np.nan, np.float32),
-        np.zeros(n_chains, bool),
-    )
-    return Histories(*columns)
+    x, codes = breaks[:, :4].T.astype(np.float32).copy(), breaks[:, 4].astype(np.int32)
+    of_breaks = np.append(hook.chain_starts, len(breaks)), *x, codes, breaks[:, 5].astype(bool)
+    event_of_chain = np.searchsorted(first_chain, np.arange(n_chains), side="right") - 1
+    x, codes = finals[:2].astype(np.float32), finals[2:4].astype(np.int32)
+    of_pairs = *x, *codes, finals[4].astype(bool), np.full(n_chains, np.nan, np.float32), np.zeros(n_chains, bool)
+    return Histories(*[*of_breaks, event_of_chain, status, *of_pairs])
 
 
 def with_last_pair(histories: Histories, hadrons: Hadrons, energy: float) -> Histories:
     """Add what Pythia does not show of the last pair: λ, and whether it came out reversed."""
     last = hadrons.offsets[1:] - 1
-    lam = histories.final_lambda.copy()
-    chains = np.flatnonzero(histories.accepted)
-    lam[chains] = last_pair_lambda(hadrons)
-    straight = replay(histories, energy)
-    swapped = replay(replace(histories, final_reversed=np.ones(histories.n_chains, bool)), energy)
-    reverse = histories.final_reversed.copy()
-    reverse[chains] = abs(swapped.pz[last] - hadrons.pz[last]) < abs(straight.pz[last] - hadrons.pz[last])
+    lam, reverse = histories.final_lambda.copy(), histories.final_reversed.copy()
+    lam[histories.accepted] = last_pair_lambda(hadrons)
+    swapped = replace(histories, final_reversed=np.ones(histories.n_chains, bool))
+    off, off_swapped = (abs(replay(h, energy).pz[last] - hadrons.pz[last]) for h in (histories, swapped))
+    reverse[histories.accepted] = off_swapped < off
     return replace(histories, final_lambda=lam, final_reversed=reverse)

@@ -1,7 +1,5 @@
 """Events of real Pythia step by step: the shower, its hadronization, decays."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,19 +10,13 @@ from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..events.showers import Showers
 from ..params import LundParams
-from .settings import HADRONS_ONLY, QUARK_PAIRS, finish, listed, start
+from .settings import HADRONS_ONLY, QUARK_PAIRS, listed, start
 from .strings import FinalParticles
 
 
-def shower(
-    n_events: int,
-    energy: float = 91.2,
-    *,
-    seed: int = 1,
-    settings: str | Iterable[str] = (),
-    progress: bool = True,
-) -> Showers:
-    """Parton showers of e⁺e⁻ → Z/γ* → q q̄ events, without photons.
+def shower(n_events: int, energy: float = 91.2, *, seed: int = 1, settings: str | Iterable[str] = (),
+           progress: bool = True) -> Showers:  # fmt: skip
+    """Parton showers of e⁺e⁻ → Z/γ* → q q̄ events, without photons, in Pythia's order.
 
     Parameters
     ----------
@@ -38,16 +30,11 @@ def shower(
     progress : bool
         Whether to show a progress bar when the work takes more than a few seconds.
 
-    Returns
-    -------
-    Showers
-        In Pythia's order.
-
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        If `n_events` is no number of events or `energy` none of GeV; as `start`; if Pythia gives up on an event;
-        ValueError also if settings bring something into an event that is no parton.
+        As `start`; if `n_events` or `energy` is out of range, settings bring something into an event that is no parton,
+        or Pythia gives up on an event.
 
     Examples
     --------
@@ -72,16 +59,11 @@ def shower(
     return Showers(np.array(offsets), *columns)
 
 
-def hadronize(
-    showers: Showers,
-    params: LundParams | None = None,
-    *,
-    seed: int = 1,
-    decays: bool = True,
-    settings: str | Iterable[str] = (),
-    progress: bool = True,
-) -> Hadrons:
+def hadronize(showers: Showers, params: LundParams | None = None, *, seed: int = 1, decays: bool = True,
+              settings: str | Iterable[str] = (), progress: bool = True) -> Hadrons:  # fmt: skip
     """Hadronize showered partons with real Pythia: strings with gluons, all flavours, baryons, decays.
+
+    What comes out is stable, so with decays photons and leptons too. `seed`, `settings` and `progress` as in `shower`.
 
     Parameters
     ----------
@@ -89,25 +71,14 @@ def hadronize(
         N events.
     params : LundParams, optional
         Parameters of the string; by default Pythia's own, the Monash 2013 tune.
-    seed : int
-        Pythia's own seed, 1 to 900 000 000.
     decays : bool
         Whether unstable hadrons decay, as they do by the time a detector sees them: all but those that fly a metre
         or more on average (π±, K±, K_L, n, μ).
-    settings : str or sequence of str
-        More of Pythia's settings, such as ``"StringFlav:probStoUD = 0.3"``.
-    progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
-
-    Returns
-    -------
-    Hadrons
-        Everything stable, so with decays photons and leptons too.
 
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        If `showers` are none; as `start`; RuntimeError also if Pythia gives up on an event.
+        As `start`; if `showers` are none, or Pythia gives up on an event.
 
     Examples
     --------
@@ -118,8 +89,7 @@ def hadronize(
     """
     if not isinstance(showers, Showers):
         raise TypeError(f"hadronize takes Showers, got {type(showers).__name__}")
-    switch = "on" if decays else "off"
-    settings = (*HADRONS_ONLY, f"HadronLevel:Decay = {switch}", *listed(settings))
+    settings = (*HADRONS_ONLY, f"HadronLevel:Decay = {'on' if decays else 'off'}", *listed(settings))
     pythia = start(settings, seed=seed, params=params)
     columns = (showers.pid, np.full(len(showers.pid), 23), showers.col, showers.acol)
     *momenta, mass, _ = _momenta_and_masses(showers)
@@ -131,34 +101,25 @@ def decay(
 ) -> Hadrons:
     """Let real Pythia decay the unstable hadrons of a model.
 
+    In each event comes first what was stable, then what the decays made. A hadron so fast that its mass is lost in the
+    rounding of E² - p² is put on its mass shell first; otherwise four-momentum is conserved. `seed` and `progress` as
+    in `shower`, and `settings`, such as ``"111:mayDecay = off"`` to keep neutral pions.
+
     Parameters
     ----------
     hadrons : Hadrons or Sample
         N events, with codes that Pythia knows.
-    seed : int
-        Pythia's own seed, 1 to 900 000 000.
-    settings : str or sequence of str
-        More of Pythia's settings, such as ``"111:mayDecay = off"`` to keep neutral pions.
-    progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
-
-    Returns
-    -------
-    Hadrons
-        In each event first what was stable, then what the decays made. A hadron so fast that its mass is lost in
-        the rounding of E² - p² is put on its mass shell first; otherwise four-momentum is conserved.
 
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        If `hadrons` are none; as `start`; ValueError also for a code that is no hadron, lepton or photon, a momentum
-        that is not finite, and a hadron too light to decay; RuntimeError if Pythia gives up on an event.
+        As `start`; if `hadrons` are none, for a code that is no hadron, lepton or photon, a momentum that is not finite
+        and a hadron too light to decay; if Pythia gives up on an event.
 
     Examples
     --------
-    >>> import numpy as np, hadtutor as ht
-    >>> sample = ht.hadronize_strings(10, rng=np.random.default_rng(1))
-    >>> after = decay(sample)
+    >>> import hadtutor as ht
+    >>> after = decay(ht.hadronize_strings(10, rng=1))
     >>> bool((after.pid == 111).any()), bool((after.pid == 22).any())
     (False, True)
     """
@@ -178,8 +139,7 @@ def decay(
     lost = abs(mass**2 - nominal**2) < rounding
     mass = np.where(lost, nominal, mass)
     momenta[3] = np.where(lost, np.sqrt(sum(p**2 for p in momenta[:3]) + mass**2), momenta[3])
-    # Pythia would keep without a word what is too light for its decays.
-    # (mMin is 0 for what has no width.)
+    # Pythia would keep without a word what is too light for its decays. (mMin is 0 for what has no width.)
     least = [0.5 * (data.mMin(code) or data.m0(code)) * data.mayDecay(code) for code in codes.tolist()]
     light = mass < np.array(least)[place]
     if light.any():
@@ -195,9 +155,7 @@ def decay(
 def _momenta_and_masses(particles):
     """Momenta, energy, mass from E² - p² in float64, and how far off that square may be by rounding of the columns."""
     momenta = [getattr(particles, name).astype(float) for name in ("px", "py", "pz", "e")]
-    bad = ~np.all(np.isfinite(momenta), axis=0)
-    if bad.any():
-        raise ValueError(f"event {particles.event[np.argmax(bad)]} has a momentum that is not finite")
+    particles._refuse(~np.all(np.isfinite(momenta), axis=0), "a momentum that is not finite")
     px, py, pz, e = momenta
     mass = np.sqrt(np.maximum(e**2 - px**2 - py**2 - pz**2, 0.0))
     exact = np.result_type(particles.px, particles.e, np.float32)
@@ -210,8 +168,13 @@ def _complete(pythia, offsets, columns, progress):
     for number in track(range(len(offsets) - 1), "event", progress):
         rows = slice(offsets[number], offsets[number + 1])
         particles = list(zip(*(column[rows].tolist() for column in columns), strict=True))
-        pythia.event.reset()
-        if particles and not finish(pythia, particles):
+        for _ in range(10):  # Pythia may fail by chance, but not ten times in a row if there is a way
+            pythia.event.reset()
+            for particle in particles:
+                pythia.event.append(*particle)
+            if not particles or pythia.next():
+                break
+        else:
             raise RuntimeError(f"event {number}: Pythia gave up on these {len(particles)} particles")
         final.take(pythia.event)
     return final.hadrons()

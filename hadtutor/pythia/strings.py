@@ -1,7 +1,5 @@
 """Pion strings of real Pythia, with their histories."""
 
-from __future__ import annotations
-
 from array import array
 from dataclasses import replace
 from typing import Any
@@ -20,25 +18,7 @@ from .settings import PIONS_ONLY, pythia8mc, start
 
 
 def pion_string(params: LundParams, *, seed: int, hook: Any = None) -> Any:
-    """A Pythia object set up for pion strings with our parameters.
-
-    Parameters
-    ----------
-    params : LundParams
-    seed : int
-        1 to 900 000 000.
-    hook : pythia8mc.UserHooks, optional
-
-    Returns
-    -------
-    pythia8mc.Pythia
-        Initialised; its settings are those of `PIONS_ONLY` and `params`.
-
-    Raises
-    ------
-    ImportError, TypeError, ValueError, RuntimeError
-        As `start`.
-    """
+    """A Pythia object of `pythia8mc` for pion strings; `params`, `seed`, `hook` and what is raised as in `start`."""
     return start(PIONS_ONLY, seed=seed, params=params, hook=hook)
 
 
@@ -61,48 +41,28 @@ class FinalParticles:
 
 
 def hadronize_strings(
-    n_events: int,
-    params: LundParams | None = None,
-    energy: float = 90.0,
-    *,
-    seed: int = 1,
-    quark: str = "u",
-    histories: bool = True,
-    progress: bool = True,
-) -> Sample:
+    n_events: int, params: LundParams | None = None, energy: float = 90.0, *, seed: int = 1, quark: str = "u",
+    histories: bool = True, progress: bool = True,
+) -> Sample:  # fmt: skip
     """Hadronize strings with real Pythia 8; the counterpart of `hadtutor.hadronize_strings`.
+
+    `n_events`, `params`, `energy`, `quark` and `progress` are as there. Histories have what Pythia shows: breaks of all
+    chains, the final pair of accepted ones only, and status 2 for any rejected chain.
 
     Parameters
     ----------
-    n_events : int
-    params : LundParams, optional
-    energy : float
-        Mass of the string [GeV].
     seed : int
         Pythia's own seed, 1 to 900 000 000.
-    quark : {"u", "d"}
-        Flavour at the +z end.
     histories : bool
         Whether to record breaks, which takes five times as long.
-    progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
-
-    Returns
-    -------
-    Sample
-        Its histories, where recorded, have what Pythia shows: breaks of all chains, the final pair of
-        accepted ones only, and status 2 for any rejected chain.
 
     Raises
     ------
-    ImportError
-        If `pythia8mc` is not installed.
-    TypeError, ValueError
-        If an argument is of the wrong kind or out of range, for us or for Pythia.
-    RuntimeError
-        If Pythia gives up on an event.
+    ImportError, TypeError, ValueError, RuntimeError
+        If `pythia8mc` is not installed, an argument is of the wrong kind or out of range, for us or for Pythia, or
+        Pythia gives up on an event.
     """
-    params, energy = check_string(n_events, LundParams() if params is None else params, energy, quark)
+    params, energy = check_string(n_events, params, energy, quark)
     hook: Any = make_recorder(pythia8mc()) if histories else None
     pythia = pion_string(params, seed=seed, hook=hook)
     event, flavour, half = pythia.event, QUARKS[quark], 0.5 * energy

@@ -1,7 +1,5 @@
 """Learn a fragmentation function that is known, and judge each stage with events that were not part of the fit."""
 
-from __future__ import annotations
-
 import pathlib
 import time
 from typing import Any
@@ -21,10 +19,9 @@ TARGETS: dict[str, LundParams | LundMixture] = {
     "a030": BASE._replace(a=0.30),
     "mixture_b": LundMixture((BASE, BASE._replace(b=0.80)), (0.5, 0.5)),
 }
-TITLES = {
+TITLES = {  # by the ending of a table's name
     "": "mixture of a = 0.68 and 0.30", "_a030": "a = 0.30", "_mixture_b": "mixture of b = 0.98 and 0.80 GeV⁻²",
 }  # fmt: skip
-# By the ending of a table's name.
 Z = np.linspace(0.05, 0.90, 86)
 
 
@@ -37,9 +34,9 @@ def learn(
 
     def generate():
         """A simulated sample and the hadrons of data."""
-        both = [hadronize_strings(n_events, p, ENERGY, rng=own, threads=threads, progress=progress)
-                for p in (BASE, target)]  # fmt: skip
-        return both[0], both[1].hadrons
+        options: dict[str, Any] = {"rng": own, "threads": threads, "progress": progress}
+        sim, data = (hadronize_strings(n_events, p, ENERGY, **options) for p in (BASE, target))
+        return sim, data.hadrons
 
     def judged(sim, data):
         """Observables of both; log weights of each stage, and the exact ones: what no method can do better than."""
@@ -64,10 +61,11 @@ def learn(
     x, y, of_stages = judged(sim, data)
     exact, rows = of_stages["exact weights"], {}
     for what, log_w in of_stages.items():
-        rows[what] = {"what": what, "aucs": [], "auc_errors": [], "chi2_held_out": []}
-        rows[what]["n_eff"] = metrics.n_eff(log_w) / len(log_w)
-        rows[what]["chi2"] = {name: chi2(x[name], y[name], log_w) for name in x}
-        rows[what]["spread_of_log_w"] = float(np.std(log_w - exact))
+        rows[what] = {
+            "what": what, "aucs": [], "auc_errors": [], "chi2_held_out": [],
+            "n_eff": metrics.n_eff(log_w) / len(log_w), "chi2": {name: chi2(x[name], y[name], log_w) for name in x},
+            "spread_of_log_w": float(np.std(log_w - exact)),
+        }  # fmt: skip
     rows["with posterior"]["pull"] = homer.coverage(result.log_w, result.sigma, exact)._asdict()
     del sim, data, of_stages, exact
     # Two held-out sets of new simulated events and new data each.
@@ -79,13 +77,10 @@ def learn(
                 fresh = metrics.classifier_test(x, y, log_w, rng=own)
                 rows[what]["aucs"].append(fresh.auc)
                 rows[what]["auc_errors"].append(fresh.error)
-
-    def true_f(mt2):
-        return np.exp(lund.log_density(Z, mt2[:, None], target)).mean(axis=0)
-
+    true_f = [np.exp(lund.log_density(Z, m[:, None], target)).mean(axis=0) for m in mt2]
     curves: dict[str, Any] = {"z": Z.tolist(), "lowest_z": lowest, "mt2_edges": edges.tolist(), "ratio": {}}
     for what, breaks in stages.items():
-        ratios = [breaks.f(Z, m[:, None])[0].mean(axis=0) / true_f(m) for m in mt2]
+        ratios = [breaks.f(Z, m[:, None])[0].mean(axis=0) / f for m, f in zip(mt2, true_f, strict=True)]
         rows[what]["f_bias"] = [float(np.max(np.abs(r - 1.0)[low <= Z])) for r, low in zip(ratios, lowest, strict=True)]
         rows[what]["f_bias_everywhere"] = [float(np.max(np.abs(r - 1.0))) for r in ratios]
         curves["ratio"][what] = [np.round(r, 5).tolist() for r in ratios]

@@ -1,7 +1,5 @@
 """HOMER: one passage, then the iteration, for data that no single Lund function describes and for a = 0.30."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

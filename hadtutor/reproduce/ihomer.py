@@ -1,7 +1,5 @@
 """iHOMER: HOMER with errors and all that follows, parametric fits, a mixture in b, and the coverage of the errors."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from typing import Any

@@ -1,34 +1,23 @@
 """Stored results: their numbers, their figure, their table."""
 
-from __future__ import annotations
-
 import json
 import pathlib
 from typing import Any
 
+import numpy as np
+
 from .._support.resources import data_folder
-from ..files import DataFileError
+from ..files import DataFileError, replacing
 from .closure import TITLES
 
 EXPERIMENTS = ("homer", "ihomer")
 
 
 def stored(name: str) -> dict[str, Any]:
-    """Numbers of an experiment as they were stored by the last run of `reproduce`.
+    """Numbers of the experiment `name`, "homer" or "ihomer", as they were stored by the last run of `reproduce`.
 
-    Parameters
-    ----------
-    name : {"homer", "ihomer"}
-
-    Returns
-    -------
-    dict
-        ``"provenance"``: command, date, versions, machine, time and memory; ``"numbers"``: the results.
-
-    Raises
-    ------
-    ValueError, FileNotFoundError, DataFileError
-        If the experiment is not known, it has not been run, or the file is damaged.
+    ``"provenance"`` has command, date, versions, machine, time and memory, ``"numbers"`` the results. FileNotFoundError
+    if it has not been run, DataFileError if the file is damaged.
     """
     file = _find(name, "json")
     try:
@@ -38,23 +27,12 @@ def stored(name: str) -> dict[str, Any]:
 
 
 def figure(name: str) -> str:
-    """Path of the figure that belongs to the numbers of `stored`, with the same errors.
-
-    Parameters
-    ----------
-    name : {"homer", "ihomer"}
-    """
+    """Path of the figure that belongs to the numbers of `stored` with the same `name`."""
     return str(_find(name, "png"))
 
 
 def summary(result: dict[str, Any]) -> str:
-    """The main numbers of an experiment as a table in plain text, with their provenance.
-
-    Parameters
-    ----------
-    result : dict
-        What `reproduce` or `stored` returns.
-    """
+    """The main numbers of a `result` of `reproduce` or `stored`, as a table in plain text with their provenance."""
     made, numbers = result["provenance"], result["numbers"]
     head = f"{'':24s}{'AUC of new events':>19s}{'worst χ²/ndf':>15s}{'p':>10s}{'n_eff/N':>9s}   |f/truth - 1| up to [%]"
     lines = [
@@ -71,6 +49,36 @@ def summary(result: dict[str, Any]) -> str:
                 f"{row['n_eff']:9.3f}   {biases}"
             )
     return "\n".join(lines)
+
+
+def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
+    """Learned over true f for each stage, in four bins of mT², one row for each target."""
+    import matplotlib.pyplot as plt
+
+    from .. import plotting
+
+    with plt.rc_context():
+        plotting.use_style()
+        keys = [key for key in numbers if key.startswith("curves")]
+        size = (11, 3.0 * len(keys))
+        figure, axes = plt.subplots(len(keys), 4, figsize=size, sharex=True, sharey=True, squeeze=False)
+        for row, key in zip(axes, keys, strict=True):
+            curves = numbers[key]
+            for k, ax in enumerate(row):
+                low, high = curves["mt2_edges"][k : k + 2]
+                for (what, ratios), style in zip(curves["ratio"].items(), (":", "--", "-"), strict=True):
+                    ax.plot(curves["z"], ratios[k], style, label=what)
+                best, sigma = np.array(curves["ratio"]["with posterior"][k]), np.array(curves["sigma"][k])
+                ax.fill_between(curves["z"], best * (1 - sigma), best * (1 + sigma), color="C2", alpha=0.3, lw=0)
+                ax.axhline(1.0, color="0.5", lw=0.8)
+                ax.set(ylim=(0.88, 1.07), title=rf"$m_T^2$ = {low:.2f} to {high:.2f} GeV²")
+            row[0].set_ylabel(f"learned / true f(z)\n{TITLES[key.removeprefix('curves')]}")
+        for ax in axes[-1]:
+            ax.set_xlabel("z")
+        axes[0, 0].legend(loc="lower left", fontsize="small")
+        with replacing(path) as part:
+            figure.savefig(part, dpi=80)
+        plt.close(figure)
 
 
 def _find(name: str, ending: str) -> pathlib.Path:

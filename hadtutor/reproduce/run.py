@@ -1,7 +1,6 @@
 """Run an experiment, interrupted or not, and store what it found."""
 
-from __future__ import annotations
-
+import contextlib
 import datetime
 import json
 import os
@@ -21,8 +20,7 @@ from .._support.checks import as_seed, takes_rng, whole
 from .._support.resources import data_folder, in_checkout
 from ..files import replacing
 from . import homer, ihomer
-from .curves import draw
-from .results import check_name
+from .results import check_name, draw
 
 CHAPTERS = {"homer": homer, "ihomer": ihomer}
 
@@ -49,11 +47,6 @@ def reproduce(
         Number of pseudo-experiments for the coverage, each with a tenth of the events.
     progress : bool
         Whether to say what is being done, and to show progress bars.
-
-    Raises
-    ------
-    ValueError
-        If the experiment is not known, or the events are too few.
     """
     check_name(name)
     n_events, experiments = whole(n_events, "n_events", 2000), whole(experiments, "experiments")
@@ -80,30 +73,21 @@ def reproduce(
 
 
 class Run:
-    """Parts of an experiment that are done, so that an interrupted run can go on.
-
-    It goes on with one that has the same `settings`, of this version.
-    """
+    """Parts of an experiment that are done: an interrupted run with the same `settings` and of this version goes on."""
 
     def __init__(self, name: str, out: pathlib.Path, settings: dict[str, Any], progress: bool) -> None:
         self.name, self.settings, self.progress = name, settings, progress
         self.file, self.checkpoint = out / f".{name}.partial.json", out / f".{name}.checkpoint.npz"
-        self.state: dict[str, Any] = {"settings": settings | {"version": __version__}, "done": {}, "seconds": 0.0}
-        before = self._before()
-        if before is None:
+        new: dict[str, Any] = {"settings": settings | {"version": __version__}, "done": {}, "seconds": 0.0}
+        self.state = new
+        with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):  # none, or only half of one
+            old = json.loads(self.file.read_text(encoding="utf-8"))
+            if old["settings"] == new["settings"] and isinstance(old["done"], dict) and old["seconds"] >= 0:
+                self.state = old
+        if self.state is new:
             self.forget()
             self._keep()
-        self.state = before or self.state
         self.done: dict[str, Any] = self.state["done"]
-
-    def _before(self):
-        """The state of an interrupted run of the same kind; None if there is none, or only half of one."""
-        try:
-            before = json.loads(self.file.read_text(encoding="utf-8"))
-            same = before["settings"] == self.state["settings"]
-            return before if same and isinstance(before["done"], dict) and before["seconds"] >= 0 else None
-        except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return None
 
     def _keep(self):
         with replacing(self.file) as part:
@@ -127,21 +111,16 @@ class Run:
 
     def provenance(self, threads: int) -> dict[str, Any]:
         """How the numbers came about."""
+        memory = None
+        with contextlib.suppress(ImportError):  # not on Windows
+            import resource
+
+            unit = 1e9 if sys.platform == "darwin" else 1e6
+            memory = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 2)
         return {
-            "command": f"python -m hadtutor reproduce {self.name}",
-            "date": datetime.date.today().isoformat(),
+            "command": f"python -m hadtutor reproduce {self.name}", "date": datetime.date.today().isoformat(),
             **self.settings,
             "versions": {"hadtutor": __version__, "numpy": np.__version__, "torch": torch.__version__.split("+")[0]},
-            "machine": f"{platform.machine()}, {threads} threads",
-            "seconds": round(self.state["seconds"], 1),
-            "peak_memory_gb": _peak_memory(),
-        }
-
-
-def _peak_memory():
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return None
-    unit = 1e9 if sys.platform == "darwin" else 1e6
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 2)
+            "machine": f"{platform.machine()}, {threads} threads", "seconds": round(self.state["seconds"], 1),
+            "peak_memory_gb": memory,
+        }  # fmt: skip

@@ -8,8 +8,7 @@ second derivatives are exact. Where the weights get too uneven, a new base is ge
 from .descent import fit
 from .histograms import default_edges
 from .losses import Chi2, PseudoChi2, Wasserstein
-from .minimum import FitError
-from .objective import FIVE, Objective
+from .objective import FIVE, FitError, Objective
 from .result import FitResult, Step
 from .score import Score
 

@@ -1,8 +1,6 @@
 """Observables of samples as columns of a fit."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,17 +8,6 @@ import numpy as np
 from .. import observables as _observables
 from .._support.checks import column
 from ..events.sample import Sample
-
-
-def as_samples(sim: Any) -> list[Sample]:
-    """One sample or several, as a list."""
-    samples = list(sim) if isinstance(sim, Iterable) and not isinstance(sim, Sample) else [sim]
-    for sample in samples:
-        if not isinstance(sample, Sample):
-            raise TypeError(f"sim must be a Sample or several, got {type(sample).__name__}")
-    if not samples:
-        raise ValueError("sim must hold at least one sample, got none")
-    return samples
 
 
 def check_same_strings(samples: Sequence[Sample], data: Any) -> None:
@@ -43,9 +30,7 @@ def by_name(observables: Any) -> dict[str, Any]:
             raise TypeError(f"an observable must be a name or a function of Hadrons, got {observable!r}")
         name = observable if isinstance(observable, str) else getattr(observable, "__name__", type(observable).__name__)
         if name in found:
-            raise ValueError(
-                f"two observables are called {name!r}, so that one would be lost; give one another __name__"
-            )
+            raise ValueError(f"two observables are called {name!r}, so one would be lost; give one another __name__")
         found[name] = observable
     if not found:
         raise ValueError("observables must hold at least one name or function, got none")
@@ -72,8 +57,3 @@ def columns_of(events: Any, observables: dict[str, Any]) -> dict[str, np.ndarray
     if len(set(lengths.values())) > 1:
         raise ValueError(f"columns of one sample differ in length: {lengths}")
     return columns
-
-
-def joined(columns: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Columns of several samples, one after the other."""
-    return {name: np.concatenate([c[name] for c in columns]) for name in columns[0]}

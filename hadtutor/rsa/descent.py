@@ -1,7 +1,5 @@
 """The fit: minimise, make a new base where the weights get too uneven, and go on."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -16,11 +14,11 @@ from .._support.cautions import warn
 from .._support.checks import as_generator, number, takes_rng, whole
 from ..events.sample import Sample
 from ..params import LundParams
+from ..weights.allowed import as_samples
 from ..weights.tensor import LundWeights
-from .columns import as_samples, check_same_strings
+from .columns import check_same_strings
 from .losses import named
-from .minimum import FitError, log_n_eff
-from .objective import FIVE, Objective
+from .objective import FIVE, FitError, Objective, log_n_eff
 from .result import FitResult, Step
 
 CLOSE = 0.8  # part of the base that must count at the minimum, else fluctuations of its weights bend the fit
@@ -48,30 +46,18 @@ def fit(
         For new bases. Without it a fit that needs one to go on ends with an error.
     floor : float
         Between 0 and 1. A base is used where its effective number of events is at least this part of it; from the
-        border of that region a new one is generated at the point reached, with as many events. One more is generated
-        at the minimum if the base is not worth 80 % of its events there: uneven weights pull a fit to their base.
-    max_bases : int
-        New bases at most.
-    threads : int
-        To generate them with.
+        border of that region a new one is generated at the point reached, with as many events. One more is generated at
+        the minimum if the base is not worth 80 % of its events there: uneven weights pull a fit to their base.
+    max_bases, threads : int
+        New bases at most, and threads to generate them with.
     progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
-
-    Returns
-    -------
-    FitResult
-
-    Warns
-    -----
-    RuntimeWarning
-        If the base is worth less than 80 % of its events at the minimum, and there is no `rng`; as the losses.
 
     Raises
     ------
-    TypeError, ValueError
-        As `Objective`.
-    FitError
-        If a new base is needed and there is no `rng`, more than `max_bases` are, or a loss is not finite.
+    TypeError, ValueError, FitError
+        As `Objective`; `FitError` if a new base is needed and there is no `rng`, more than `max_bases` are, or a loss
+        is not finite. A base worth less than 80 % of its events at the minimum is a `RuntimeWarning` where there is no
+        `rng`.
 
     Examples
     --------
@@ -85,14 +71,17 @@ def fit(
     if not 0.0 < number(floor, "floor") < 1.0:
         raise ValueError(f"floor must be between 0 and 1, got {floor!r}")
     max_bases = whole(max_bases, "max_bases", 0)
-    samples, rng = as_samples(sim), None if rng is None else as_generator(rng)
+    samples, rng = as_samples(sim, "sim"), None if rng is None else as_generator(rng)
     check_same_strings(samples, data)
     first: Any = samples[0].params if start is None else start
     options: dict[str, Any] = {
         "names": names, "observables": observables, "loss": loss, "edges": edges, "n_bins": n_bins, "device": device
     }  # fmt: skip
-    if named(loss).of_base and _too_far(LundWeights(samples, first), floor):
-        samples = _new_base(samples, first, floor, rng, threads)
+    if named(loss).of_base:
+        with torch.no_grad():
+            log_w = LundWeights(samples, first)()
+        if float(torch.exp(log_n_eff(log_w))) < floor * len(log_w):
+            samples = _new_base(samples, first, floor, rng, threads)
     objective, said = _quietly(Objective, samples, data, start=first, **options)
     values, log, refined, bases = objective.values_of(first), [], 0, 0
     with Progress(max_bases, "base", progress) as bar:
@@ -101,9 +90,8 @@ def fit(
             values, value = objective.minimise(values, floor)
             n_eff = objective.n_eff(values)
             log.append(Step(objective.weights.base, values, value, n_eff))
-            worth = n_eff / objective.sizes[0]
+            worth, params = n_eff / objective.sizes[0], objective.params_of(values)
             at_border = worth < 1.05 * floor
-            params = objective.params_of(values)
             if not at_border and objective.loss.at_start and refined < 3 and not _is_near(objective, before, values):
                 refined += 1  # once more, with the covariance of the point reached
             elif at_border or (worth < CLOSE and rng is not None):
@@ -147,18 +135,8 @@ def _new_base(samples, params, floor, rng, threads):
             f"at a={params.a:.3g}, b={params.b:.3g}, sigma_pt={params.sigma_pt:.3g} the base is worth less than "
             f"{floor:g} of its events; pass rng, so that a new one can be generated there, or a sample nearer by"
         )
-    first, size = samples[0], sum(map(len, samples))
-    return [
-        strings.hadronize_strings(
-            size, params, first.energy, rng=rng, quark=first.quark, threads=threads, progress=False
-        )
-    ]
-
-
-def _too_far(weights, floor):
-    with torch.no_grad():
-        log_w = weights()
-    return float(torch.exp(log_n_eff(log_w))) < floor * len(log_w)
+    options = {"rng": rng, "quark": samples[0].quark, "threads": threads, "progress": False}
+    return [strings.hadronize_strings(sum(map(len, samples)), params, samples[0].energy, **options)]
 
 
 def _is_near(objective, before, after):

@@ -1,9 +1,6 @@
 """Histograms of weighted events, for gradients: the bins are fixed, the weights are not."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,16 +28,7 @@ def default_edges(x: ArrayLike, y: ArrayLike, n_bins: int | None = None, name: s
         values of a fit lean towards the base by a part of their error that is proportional to the number of bins over
         that root.
     name : str
-        For messages.
-
-    Returns
-    -------
-    ndarray
-
-    Raises
-    ------
-    ValueError
-        If the samples have no two rich bins in common.
+        For messages, such as the ValueError if the samples have no two rich bins in common.
 
     Examples
     --------
@@ -69,52 +57,39 @@ def default_edges(x: ArrayLike, y: ArrayLike, n_bins: int | None = None, name: s
     return np.concatenate([[-np.inf], edges, [np.inf]])
 
 
-def check_names(x: Mapping[str, Any], y: Mapping[str, Any]) -> None:
-    """Both samples must have the same observables."""
+def checked(x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The same observables of base and target as columns; a warning where the target is beyond all of the base."""
     if set(x) != set(y) or not x:
         raise ValueError(f"both samples want the same observables, got {sorted(x)} and {sorted(y)}")
-
-
-def check_support(x: ArrayLike, y: ArrayLike, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """An observable of base and target as columns; a warning where the target is beyond all of the base."""
-    x, y = column(x, name), column(y, name)
-    check_finite(x, f"base, {name},")
-    check_finite(y, f"target, {name},")
-    if np.isnan(x).all() or np.isnan(y).all():
-        raise ValueError(f"{name} has no value at all in one of the samples")
-    outside = np.mean((y < np.nanmin(x)) | (y > np.nanmax(x)))
-    # Of equal samples, two events in N are beyond the other's on average.
-    if outside > max(OUTSIDE, 20 / len(x)):
-        warn(
-            f"{outside:.1%} of the target has {name} beyond all events of the base, outside its support; take more "
-            "events, or a base nearer to the target"
-        )
-    return x, y
+    pairs = {name: (column(x[name], name), column(y[name], name)) for name in x}
+    for name, (of_base, of_target) in pairs.items():
+        check_finite(of_base, f"base, {name},")
+        check_finite(of_target, f"target, {name},")
+        if np.isnan(of_base).all() or np.isnan(of_target).all():
+            raise ValueError(f"{name} has no value at all in one of the samples")
+        outside = np.mean((of_target < np.nanmin(of_base)) | (of_target > np.nanmax(of_base)))
+        # Of equal samples, two events in N are beyond the other's on average.
+        if outside > max(OUTSIDE, 20 / len(of_base)):
+            warn(
+                f"{outside:.1%} of the target has {name} beyond all events of the base, outside its support; take more "
+                "events, or a base nearer to the target"
+            )
+    return pairs
 
 
 class Histograms:
     """Where each event falls, in the histograms of all observables put end to end; events without a value nowhere.
 
-    Parameters
-    ----------
-    x, y : mapping of str to array_like, shape (N,) and (M,)
-        Observables of base and target.
-    edges : mapping of str to array_like, optional
-        Edges of bins; `default_edges` where none are given.
-    n_bins : int, optional
-        As in `default_edges`.
-    device : torch.device or str
+    Arguments are those of `PseudoChi2`.
     """
 
     def __init__(
         self, x: Mapping[str, ArrayLike], y: Mapping[str, ArrayLike], edges: Mapping[str, ArrayLike] | None,
         n_bins: int | None, device: torch.device | str,
     ) -> None:  # fmt: skip
-        check_names(x, y)
-        given = {} if edges is None else dict(edges)
+        columns, given = checked(x, y), {} if edges is None else dict(edges)
         if not set(given) <= set(x):
             raise ValueError(f"edges are given for {sorted(set(given) - set(x))}, the observables are {sorted(x)}")
-        columns = {name: check_support(x[name], y[name], name) for name in x}
         found = {n: default_edges(*pair, n_bins, n) for n, pair in columns.items() if n not in given}
         found |= {n: checked_edges(e, f"edges of {n}") for n, e in given.items()}
         self.bins = Bins({name: found[name] for name in columns})

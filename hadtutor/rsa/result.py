@@ -1,7 +1,5 @@
 """What a fit says: values, covariance, profile and contour."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -18,43 +16,29 @@ from .objective import Objective
 
 
 class Step(NamedTuple):
-    """One descent of a fit.
+    """One descent of a fit."""
 
-    Attributes
-    ----------
-    base : LundParams
-        Parameters of its base.
-    values : ndarray, shape (P,)
-        Where it ended.
-    loss, n_eff : float
-        Loss and effective number of base events there.
-    """
-
-    base: LundParams
-    values: np.ndarray
+    base: LundParams  # parameters of its base
+    values: np.ndarray  # where it ended, shape (P,)
     loss: float
-    n_eff: float
+    n_eff: float  # effective number of base events there
 
 
 @dataclass(eq=False, kw_only=True)
 class FitResult(Estimate):
-    """Best values of the parameters, with errors.
+    """Best values of the parameters, with errors; `names`, `values`, `chi2`, `ndf`, `message` as of every `Estimate`.
 
     Attributes
     ----------
-    names, values, chi2, ndf, message
-        As of every `Estimate`.
     covariance : ndarray, shape (P, P)
         Sandwich: statistical errors of target and base, for any smooth loss. NaN for ``"wasserstein"``, whose second
         derivatives autodiff cannot see; take `bootstrap`.
     params : LundParams
         All parameters at the minimum.
-    loss : float
-        At the minimum; it is `chi2` if it is a true χ².
+    loss, n_eff : float
+        Loss, which is `chi2` if it is a true χ², and effective number of base events at the minimum.
     covariance_hessian : ndarray, shape (P, P)
         From the second derivatives alone; right if the loss is a true χ² or a likelihood.
-    n_eff : float
-        Effective number of base events at the minimum.
     log : list of Step
         One entry for each descent; a new base is in the next.
     objective : Objective
@@ -78,18 +62,14 @@ class FitResult(Estimate):
     def bootstrap(self, n_resamples: int = 100, *, rng: np.random.Generator | int, progress: bool = True) -> np.ndarray:
         """Fit again and again, each event counted as often as a Poisson number of mean 1 says.
 
+        The scatter of the values, shape (n_resamples, P), is the statistical error of target and base.
+
         Parameters
         ----------
         n_resamples : int
             At least 2.
         rng : numpy.random.Generator or int
         progress : bool
-            Whether to show a progress bar when the work takes more than a few seconds.
-
-        Returns
-        -------
-        ndarray, shape (n_resamples, P)
-            Their scatter is the statistical error of target and base.
         """
         rng = as_generator(rng)
         if whole(n_resamples, "n_resamples", 0) < 2:
@@ -102,22 +82,9 @@ class FitResult(Estimate):
         return values
 
     def profile(self, name: str, values: ArrayLike) -> np.ndarray | float:
-        """The loss with one parameter fixed, the others at their best.
+        """The loss with one parameter fixed to `values`, shape (K,) or a float, the others at their best.
 
-        Parameters
-        ----------
-        name : str
-            One of `names`.
-        values : array_like, shape (K,), or float
-
-        Returns
-        -------
-        ndarray, shape (K,), or float
-
-        Raises
-        ------
-        ValueError
-            If a name is not one of the fit, or a value is where the weights of the base have no finite variance.
+        A ValueError if `name` is not one of the fit, or the weights have no finite variance at a value.
         """
         place = self._place(name)
         low, high = self.objective.limits[name]
@@ -140,25 +107,13 @@ class FitResult(Estimate):
     def contour(self, x: str, y: str, cl: float = 0.68, n_points: int = 60) -> np.ndarray:
         """Outline of the region of two parameters with a given confidence level, the others at their best (Minuit).
 
-        Parameters
-        ----------
-        x, y : str
-            Two of `names`.
-        cl : float
-            Joint confidence level of both, between 0 and 1.
-        n_points : int
-
-        Returns
-        -------
-        ndarray, shape (n_points, 2)
+        The joint level `cl` of `x` and `y`, two of `names`, is between 0 and 1; shape (`n_points`, 2).
 
         Raises
         ------
-        ImportError
-            If iminuit is not installed (extra ``hep``).
-        ValueError
-            If names are not two of the fit, `cl` is not between 0 and 1, or the loss is neither ``"chi2"`` nor
-            ``"nll"``: others are not calibrated.
+        ImportError, ValueError
+            If iminuit is not installed (extra ``hep``), an argument is out of range, or the loss is neither ``"chi2"``
+            nor ``"nll"``: others are not calibrated.
         """
         objective = self.objective
         if self._place(x) == self._place(y):
@@ -168,12 +123,9 @@ class FitResult(Estimate):
         whole(n_points, "n_points", 3)
         if not objective.loss.calibrated:
             raise ValueError(f"differences of {objective.loss.name} are no confidence levels; take chi2, or bootstrap")
-        minuit = need("iminuit", "hep", "a contour").Minuit(
-            lambda values: objective.value_and_gradient(values)[0], self.values, name=self.names,
-            grad=lambda values: objective.value_and_gradient(values)[1],
-        )  # fmt: skip
-        minuit.errordef = objective.loss.unit
-        minuit.errors = self.errors
+        value, gradient = (lambda values, k=k: objective.value_and_gradient(values)[k] for k in (0, 1))
+        minuit = need("iminuit", "hep", "a contour").Minuit(value, self.values, name=self.names, grad=gradient)
+        minuit.errordef, minuit.errors = objective.loss.unit, self.errors
         for name in self.names:
             minuit.limits[name] = objective.limits[name]
         minuit.migrad()

@@ -1,14 +1,13 @@
 """The score: an observable that a network has learned; used by `hadtutor.rsa`."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from .._support.checks import as_seed, takes_rng
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..training.crossfit import CrossFit
-from .columns import as_samples, check_same_strings
+from ..weights.allowed import as_samples
+from .columns import check_same_strings
 
 
 class Score:
@@ -16,7 +15,8 @@ class Score:
 
     Two networks are trained, each on one half of both samples, and each judges the events of the other half. So the
     score of base and target has the same law if their events have. Which half an event is in follows from its hadrons
-    alone: use the instance like any function of `Hadrons`, on samples, parts of them, or new events.
+    alone: use the instance like any function of `Hadrons`, on samples, parts of them, or new events. As an observable
+    it is called ``"score"``; its attribute `classifiers` is the `CrossFit`.
 
     Parameters
     ----------
@@ -27,22 +27,13 @@ class Score:
     rng : numpy.random.Generator or int
         For weights and order of the events.
     progress : bool
-        Whether to show a progress bar.
-
-    Attributes
-    ----------
-    __name__ : str
-        ``"score"``, its name as an observable.
-    classifiers : CrossFit
-        The two networks.
 
     Examples
     --------
     >>> import hadtutor as ht
     >>> base = ht.hadronize_strings(500, ht.LundParams(a=0.9), rng=np.random.default_rng(1))
     >>> target = ht.hadronize_strings(500, ht.LundParams(a=0.5), rng=np.random.default_rng(2))
-    >>> score = Score(base, target, epochs=1)
-    >>> score(target.hadrons).shape
+    >>> Score(base, target, epochs=1)(target.hadrons).shape
     (500,)
     """
 
@@ -60,17 +51,7 @@ class Score:
         )  # fmt: skip
 
     def __call__(self, hadrons: Hadrons) -> np.ndarray:
-        """Logit of each event: large where the target has more events than the base.
-
-        Parameters
-        ----------
-        hadrons : Hadrons
-            N events, in any order.
-
-        Returns
-        -------
-        ndarray, shape (N,)
-        """
+        """Logit of each event of `hadrons`, shape (N,): large where the target has more events than the base."""
         return self.classifiers.log_ratio(hadrons, fold_of(hadrons))
 
 

@@ -38,11 +38,9 @@ class Buffers(NamedTuple):
 # Inlined by the compiler and not by numba, which is a fifth slower: it then counts references inside of the loop.
 @njit(nogil=True, forceinline=True)
 def fragment_chain(rng, geometry, string, event, law, table, params, w_min, ends, flavours, out, i, j, c):
-    """Fragment the string of an event into chain number `c`; hadrons go to rows i, i+1, ..., breaks to j, j+1, ...
+    """Fragment the string of an event into chain `c`, hadrons from row i on and breaks from j; (status, next i and j).
 
-    `geometry` knows the string (see `hadtutor.strings.straight`), `draw_z` how z is drawn (`hadtutor.strings.laws`).
-
-    Returns (status, row after the last hadron, row after the last break).
+    `geometry` knows the string (see `hadtutor.strings.straight`), `law` how z is drawn (`hadtutor.strings.laws`).
     """
     # Taking the arrays out of the tuple once spares the compiler a reference count at every use.
     hadron_p, hadron_pid, break_x, break_pid, break_from_positive = out[:5]
@@ -113,8 +111,8 @@ def fragment_events(
 ):
     """Fragment strings until `n_events` are done, or some `most_rows` breaks and chains, so that no call lasts long.
 
-    `done` holds how many events, hadrons, breaks and chains there are already, and is moved on. Returns whether all
-    went well (`ACCEPTED`), or the event ``done[0]`` is without a chain (`GAVE_UP`) or without room (`FULL`).
+    `done`, how many events, hadrons, breaks and chains there are, is moved on. Returns `ACCEPTED`, or `GAVE_UP` or
+    `FULL` if the event ``done[0]`` is without a chain or without room.
     """
     event, i, j, c = done
     stop_at = j + c + most_rows

@@ -1,7 +1,5 @@
 """What follows from a history without a random number: hadrons, what waits at the string ends, the order of hadrons."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np
@@ -30,9 +28,8 @@ def _replay_chains(geometry, string, x, from_positive, pid, offsets, final_x, fi
             i += 1
         side = 0 if final_from_positive[c] else 1
         first, second = pion_mass2(final_pid[0, c]), pion_mass2(final_pid[1, c])
-        lam = geometry.last_two(
-            string, ends, side, final_x[0, c], final_x[1, c], first, second, reverse[c], hadron_p, i
-        )
+        qx, qy = final_x[0, c], final_x[1, c]
+        lam = geometry.last_two(string, ends, side, qx, qy, first, second, reverse[c], hadron_p, i)
         if not lam >= 0.0:
             return c
         hadron_pid[i], hadron_pid[i + 1] = final_pid[0, c], final_pid[1, c]
@@ -43,18 +40,14 @@ def _replay_chains(geometry, string, x, from_positive, pid, offsets, final_x, fi
 def replay(histories: Histories, energy: float) -> Hadrons:
     """Work out the hadrons of each event from its accepted chain: after the breaks, nothing is random.
 
+    They are as exact as the single-precision breaks allow, with four-momentum conserved to rounding.
+
     Parameters
     ----------
     histories : Histories
         N events with one accepted chain each.
     energy : float
         Mass of the string they were made at [GeV].
-
-    Returns
-    -------
-    Hadrons
-        In double precision; as exact as the single-precision breaks allow, with four-momentum
-        conserved to rounding.
 
     Raises
     ------
@@ -63,55 +56,35 @@ def replay(histories: Histories, energy: float) -> Hadrons:
 
     Examples
     --------
-    >>> import numpy as np
     >>> from hadtutor import hadronize_strings
     >>> sample = hadronize_strings(100, rng=1)
-    >>> again = replay(sample.histories, sample.energy)
-    >>> bool(np.allclose(again.e, sample.hadrons.e, rtol=1e-3))
+    >>> bool(np.allclose(replay(sample.histories, sample.energy).e, sample.hadrons.e, rtol=1e-3))
     True
     """
     accepted = histories.only_accepted()
     if not np.array_equal(accepted.event_of_chain, np.arange(len(histories.event_offsets) - 1)):
         raise ValueError("each event needs exactly one accepted chain to be replayed")
-    counts = np.diff(accepted.chain_offsets) + 2
-    offsets = np.concatenate([[0], np.cumsum(counts)])
+    offsets = accepted.chain_offsets + 2 * np.arange(len(accepted.chain_offsets))
     energy = energy_gev(energy)
     hadron_p, pid = np.empty((4, offsets[-1])), np.empty(offsets[-1], np.int32)
+    breaks = np.stack([accepted.z, accepted.px, accepted.py]).astype(float)
+    final_x = np.stack([accepted.final_px, accepted.final_py]).astype(float)
+    final_pid = np.stack([accepted.final_pid, accepted.final_pid_other])
     failed = _replay_chains(
-        STRAIGHT,
-        Strings(energy, 0),
-        np.stack([accepted.z, accepted.px, accepted.py]).astype(float),
-        accepted.from_positive,
-        accepted.pid,
-        accepted.chain_offsets,
-        np.stack([accepted.final_px, accepted.final_py]).astype(float),
-        np.stack([accepted.final_pid, accepted.final_pid_other]),
-        accepted.final_from_positive,
-        accepted.final_reversed,
-        np.empty(EMPTY_ENDS),
-        hadron_p,
-        pid,
-    )
+        STRAIGHT, Strings(energy, 0), breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets, final_x,
+        final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty(EMPTY_ENDS), hadron_p, pid,
+    )  # fmt: skip
     if failed >= 0:
         raise ValueError(f"event {failed} does not fit a string of {energy:g} GeV; give the energy it was made at")
-    columns = *hadron_p, pid
-    return Hadrons(offsets, *columns)
+    return Hadrons(*[offsets, *hadron_p, pid])
 
 
 class Waiting(NamedTuple):
-    """What waits at the string end before each break; made by `waiting_at_ends`.
+    """What waits at the string end before each break, each of shape (breaks,); made by `waiting_at_ends`."""
 
-    Attributes
-    ----------
-    px, py : ndarray of float64, shape (breaks,)
-        Transverse momentum of the quark [GeV]: that of the last break on this side, with the opposite sign.
-    flavour : ndarray of int32, shape (breaks,)
-        2 for u and 1 for d; a charged pion changes it.
-    """
-
-    px: np.ndarray
+    px: np.ndarray  # float64, GeV: that of the last break on this side, with the opposite sign
     py: np.ndarray
-    flavour: np.ndarray
+    flavour: np.ndarray  # int32, 2 for u and 1 for d; a charged pion changes it
 
 
 @njit(nogil=True)
@@ -128,14 +101,8 @@ def _fill_waiting(offsets, x, from_positive, charged, at_ends, waiting, flavours
                 flavour[side] = 3 - flavour[side]
 
 
-def waiting_at_ends(
-    chain_offsets: np.ndarray,
-    px: np.ndarray,
-    py: np.ndarray,
-    from_positive: np.ndarray,
-    pid: np.ndarray,
-    quark: int = 2,
-) -> Waiting:
+def waiting_at_ends(chain_offsets: np.ndarray, px: np.ndarray, py: np.ndarray, from_positive: np.ndarray,
+                    pid: np.ndarray, quark: int = 2) -> Waiting:  # fmt: skip
     """What waits at the string end before each break.
 
     Parameters
@@ -144,32 +111,19 @@ def waiting_at_ends(
         As in `Histories`.
     quark : {2, 1}
         Flavour of both ends of the string at first, u or d; see `Sample.quark`.
-
-    Returns
-    -------
-    Waiting
     """
     x = np.stack([px, py]).astype(float)
     waiting, flavours = np.empty_like(x), np.empty(len(px), np.int32)
     _fill_waiting(chain_offsets, x, from_positive, pid != 111, quark, waiting, flavours)
-    px_waiting, py_waiting = waiting
-    return Waiting(px_waiting, py_waiting, flavours)
+    return Waiting(waiting[0], waiting[1], flavours)
 
 
 def break_mt2(
     chain_offsets: np.ndarray, px: np.ndarray, py: np.ndarray, from_positive: np.ndarray, pid: np.ndarray
 ) -> np.ndarray:
-    """Transverse mass squared of the hadron of each break: it takes the new quark and the one that waits.
+    """Transverse mass squared [GeV²] of the hadron of each break: it takes the new quark and the one that waits.
 
-    Parameters
-    ----------
-    chain_offsets, px, py, from_positive, pid : ndarray
-        As in `Histories`.
-
-    Returns
-    -------
-    ndarray of float64, shape (breaks,)
-        :math:`m_T^2` [GeV²].
+    `chain_offsets`, `px`, `py`, `from_positive` and `pid` are as in `Histories`.
     """
     waiting = waiting_at_ends(chain_offsets, px, py, from_positive, pid)
     mass2 = np.where(pid == 111, pion_mass2(111), pion_mass2(211))
@@ -177,17 +131,9 @@ def break_mt2(
 
 
 def flavour_before(histories: Histories, flavour_at_ends: int) -> np.ndarray:
-    """Flavour that waits at the string end before each break, 2 for u and 1 for d; see `waiting_at_ends`.
+    """Flavour that waits at the string end before each break of `histories`, 2 for u and 1 for d.
 
-    Parameters
-    ----------
-    histories : Histories
-    flavour_at_ends : {2, 1}
-        Of the string, see `Sample.quark`.
-
-    Returns
-    -------
-    ndarray of int32, shape (breaks,)
+    `flavour_at_ends` is that of the string at first, see `Sample.quark`.
     """
     h = histories
     return waiting_at_ends(h.chain_offsets, h.px, h.py, h.from_positive, h.pid, flavour_at_ends).flavour
@@ -196,29 +142,16 @@ def flavour_before(histories: Histories, flavour_at_ends: int) -> np.ndarray:
 def string_order(histories: Histories) -> np.ndarray:
     """Order of the hadrons of each event along the string, from the +z end to the -z end.
 
-    Parameters
-    ----------
-    histories : Histories
-        N events with one accepted chain each.
-
-    Returns
-    -------
-    ndarray of int64, shape (rows,)
-        ``hadrons.px[order]`` and the like run along the string, event by event.
+    ``hadrons.px[order]`` and the like run along the string, event by event; `histories` has one accepted chain each.
     """
     accepted = histories.only_accepted()
     counts = np.diff(accepted.chain_offsets)
     starts = accepted.chain_offsets[:-1] + 2 * np.arange(len(counts))
     event = np.concatenate([accepted.chain_of_break, np.repeat(np.arange(len(counts)), 2)])
-    rank = np.concatenate(
-        [
-            np.arange(len(accepted.z)) - np.repeat(accepted.chain_offsets[:-1], counts),
-            (counts[:, None] + [0, 1]).ravel(),
-        ]
-    )
-    positive = np.concatenate(
-        [accepted.from_positive, np.stack([accepted.final_from_positive, ~accepted.final_from_positive], 1).ravel()]
-    )
+    rank = np.arange(len(accepted.z)) - np.repeat(accepted.chain_offsets[:-1], counts)
+    rank = np.concatenate([rank, (counts[:, None] + [0, 1]).ravel()])
+    last_two = np.stack([accepted.final_from_positive, ~accepted.final_from_positive], 1)
+    positive = np.concatenate([accepted.from_positive, last_two.ravel()])
     # From the + end inwards in the order of making, then from the inside out towards the - end.
     place = np.where(positive, rank, 2 * (counts.max(initial=0) + 2) - rank)
     return (starts[event] + rank)[np.lexsort((place, event))]

@@ -1,7 +1,5 @@
 """Hadronize many strings: checks, chunks, threads, and the columns that come out."""
 
-from __future__ import annotations
-
 import copy
 import math
 import threading
@@ -33,17 +31,12 @@ class HadronizationError(RuntimeError):
 
 @takes_rng
 def hadronize_strings(
-    n_events: int,
-    params: LundParams | LundMixture | None = None,
-    energy: float = 90.0,
-    *,
-    rng: np.random.Generator | int,
-    quark: str = "u",
-    law: Any = None,
-    threads: int = 1,
-    progress: bool = True,
-) -> Sample:
+    n_events: int, params: LundParams | LundMixture | None = None, energy: float = 90.0, *,
+    rng: np.random.Generator | int, quark: str = "u", law: Any = None, threads: int = 1, progress: bool = True,
+) -> Sample:  # fmt: skip
     """Hadronize quark-antiquark strings along the z axis, each at rest with mass `energy`.
+
+    Hadrons are in double precision and histories in single precision.
 
     Parameters
     ----------
@@ -58,18 +51,12 @@ def hadronize_strings(
     quark : {"u", "d"}
         Flavour at the +z end; its antiquark sits at the other.
     law : callable, or anything with a method ``density``, optional
-        Another fragmentation function f(z, mT²), for arrays that are broadcast against each other: a formula, or one
-        that was learned. Its factor at each mT² does not matter. It is tabulated, see `hadtutor.lund.tabulate`, and all
-        z are drawn from the table; what is not z goes by `params`.
+        Another fragmentation function f(z, mT²), a formula or one that was learned, see `hadtutor.lund.tabulate`; what
+        is not z goes by `params`. `Sample.law` says its name.
     threads : int
         Threads to work on; the events are the same for any number.
     progress : bool
         Whether to show a progress bar when the work takes more than a few seconds.
-
-    Returns
-    -------
-    Sample
-        Hadrons in double precision and histories in single precision. Its `law` says which other law was taken.
 
     Raises
     ------
@@ -81,24 +68,24 @@ def hadronize_strings(
     Examples
     --------
     >>> sample = hadronize_strings(100, LundParams(a=0.68), energy=90.0, rng=1)
-    >>> len(sample)
-    100
     >>> bool(abs(sample.hadrons.e.sum() - 100 * 90.0) < 1e-6)
     True
     >>> hadronize_strings(100, law=lambda z, mt2: 1.0 - z, rng=1).law
     '<lambda>'
     """
     params, energy = check_string(n_events, params, energy, quark, (LundParams, LundMixture))
-    rng = as_generator(rng)
     whole(threads, "threads")
     sizes = [CHUNK] * (n_events // CHUNK) + ([n_events % CHUNK] if n_events % CHUNK else [])
-    rngs = spawn(rng, len(sizes))
+    rngs = spawn(as_generator(rng), len(sizes))
     first = params.components[0] if isinstance(params, LundMixture) else params
     of_z: tuple
+    name = None if law is None else getattr(law, "__name__", type(law).__name__)
     if law is None:
         of_z = LUND, lund_table(params, MASS_NEUTRAL_PION**2)
     else:
-        of_z = TABULATED, tabulate(law, MASS_NEUTRAL_PION**2, _largest_mt2(first))
+        # No hadron's mT² is larger: its two quarks would have to weigh exp(-40).
+        width = first.sigma_pt * (max(1.0, first.enhanced_width) if first.enhanced_fraction > 0.0 else 1.0)
+        of_z = TABULATED, tabulate(law, MASS_NEUTRAL_PION**2, MASS_CHARGED_PION**2 + 2.0 * width**2 * 40.0)
     string = Strings(energy, QUARKS[quark])
     scratch = threading.local()  # one set of buffers per thread, used again: fresh memory costs page faults
     stop = threading.Event()
@@ -111,14 +98,7 @@ def hadronize_strings(
         columns = _join_chunks(pieces, sizes, progress)
     hadrons = Hadrons(columns.pop("offsets"), *(columns.pop(name) for name in ("px", "py", "pz", "e", "pid")))
     histories = Histories(**{name.removeprefix("break_"): column for name, column in columns.items()})
-    name = None if law is None else getattr(law, "__name__", type(law).__name__)
     return Sample(hadrons, histories, params, energy, quark, name)
-
-
-def _largest_mt2(params):
-    """Transverse mass squared that no hadron exceeds [GeV²]: its two quarks would have to weigh exp(-40)."""
-    width = params.sigma_pt * (max(1.0, params.enhanced_width) if params.enhanced_fraction > 0.0 else 1.0)
-    return MASS_CHARGED_PION**2 + 2.0 * width**2 * 40.0
 
 
 def check_string(
@@ -146,27 +126,18 @@ def no_hadrons(event: int, energy: float, params: LundParams) -> HadronizationEr
 
 
 def _make_buffers(rows):
-    return Buffers(
-        hadron_p=np.empty((4, rows)),
-        hadron_pid=np.empty(rows, np.int32),
-        break_x=np.empty((4, rows), np.float32),
-        break_pid=np.empty(rows, np.int32),
-        break_from_positive=np.empty(rows, bool),
-        chain_end=np.empty(rows, np.int64),
-        chain_event=np.empty(rows, np.int64),
-        chain_status=np.empty(rows, np.int8),
-        final_x=np.empty((3, rows), np.float32),
-        final_pid=np.empty((2, rows), np.int32),
-        final_from_positive=np.empty(rows, bool),
-        final_reversed=np.empty(rows, bool),
-    )
+    kinds = {
+        "hadron_p": "f8", "hadron_pid": "i4", "break_x": "f4", "break_pid": "i4", "break_from_positive": "?",
+        "chain_end": "i8", "chain_event": "i8", "chain_status": "i1", "final_x": "f4", "final_pid": "i4",
+        "final_from_positive": "?", "final_reversed": "?",
+    }  # fmt: skip
+    lists = {"hadron_p": 4, "break_x": 4, "final_x": 3, "final_pid": 2}
+    shapes = {name: (lists[name], rows) if name in lists else rows for name in kinds}
+    return Buffers(**{name: np.empty(shapes[name], kind) for name, kind in kinds.items()})
 
 
 def _hadronize_chunk(rng, n_events, string, of_z, params, first_event, scratch, stop, lazy):
-    """One chunk as a dict of columns, with numbers local to the chunk.
-
-    `scratch` keeps the buffers of each thread. With `lazy` the columns are views of them, good until the next chunk.
-    """
+    """One chunk as columns, numbers local to it: if `lazy`, views of the buffers in `scratch` until the next chunk."""
     hadron_end = np.empty(n_events, np.int64)
     ends, flavours = np.empty(EMPTY_ENDS), np.empty(2, np.int64)
     if not hasattr(scratch, "buffers"):
@@ -185,18 +156,13 @@ def _hadronize_chunk(rng, n_events, string, of_z, params, first_event, scratch, 
     if status == GAVE_UP:
         raise no_hadrons(first_event + int(done[0]), string.energy, params)
     out, (_, h, j, c) = scratch.buffers, done
-    columns = {"offsets": hadron_end, "pid": out.hadron_pid[:h]}
-    columns |= dict(zip(("px", "py", "pz", "e"), out.hadron_p[:, :h], strict=True))
-    columns |= {"chain_offsets": out.chain_end[:c], "event_of_chain": out.chain_event[:c]}
-    columns |= dict(zip(("z", "mt2", "break_px", "break_py"), out.break_x[:, :j], strict=True))
-    columns |= {"break_pid": out.break_pid[:j], "from_positive": out.break_from_positive[:j]}
-    columns |= dict(zip(("final_px", "final_py", "final_lambda"), out.final_x[:, :c], strict=True))
-    columns |= dict(zip(("final_pid", "final_pid_other"), out.final_pid[:, :c], strict=True))
-    columns |= {"status": out.chain_status[:c], "final_reversed": out.final_reversed[:c]}
-    columns |= {"final_from_positive": out.final_from_positive[:c]}
-    if not lazy:
-        columns = {name: column.copy() for name, column in columns.items()}
-    return columns
+    # In the order of the fields of `Buffers`.
+    names = "px py pz e pid z mt2 break_px break_py break_pid from_positive chain_offsets event_of_chain status"
+    names += " final_px final_py final_lambda final_pid final_pid_other final_from_positive final_reversed"
+    ends = [h] * 2 + [j] * 3 + [c] * 7
+    filled = [row[:end] for buffer, end in zip(out, ends) for row in np.atleast_2d(buffer)]
+    columns = dict(zip(names.split(), filled, strict=True)) | {"offsets": hadron_end}
+    return columns if lazy else {name: column.copy() for name, column in columns.items()}
 
 
 def _join_chunks(pieces, sizes, progress):
@@ -211,7 +177,7 @@ def _join_chunks(pieces, sizes, progress):
             piece["event_of_chain"] += done
             for name, column in piece.items():
                 start = filled.get(name, 0)
-                stop = start + len(column)
+                filled[name] = stop = start + len(column)
                 if name not in joined:
                     # Room for the rest at this chunk's rate; pages that stay untouched cost nothing.
                     rows = stop if size == n_events else int(1.02 * stop / size * n_events)
@@ -219,7 +185,6 @@ def _join_chunks(pieces, sizes, progress):
                 if stop > len(joined[name]):
                     joined[name] = np.resize(joined[name], int(1.1 * stop))
                 joined[name][start:stop] = column
-                filled[name] = stop
             done += size
             bar.update(size)
     joined = {name: column[: filled[name]] for name, column in joined.items()}

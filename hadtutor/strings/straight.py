@@ -1,11 +1,8 @@
 """The straight string, a quark and an antiquark at rest: what the loop of `hadtutor.strings.chain` asks a geometry.
 
-Light-cone momenta are p± = E ± pz. Entry 0 is the end that moves along +z, entry 1 the other; a hadron's own direction
-is that of the end it leaves. The rows of `ends`, shape (4, 2), are
-
-    0  W minus the own-direction momentum that the end's hadrons took [GeV]
-    1  W minus the opposite-direction momentum that they took [GeV]
-    2  px, and 3  py of the quark that waits at the end [GeV].
+Light-cone momenta are p± = E ± pz. Entry 0 is the end that moves along +z; a hadron's own direction is that of its end.
+The rows of `ends`, shape (4, 2), are [GeV]: W minus the own-direction momentum that the end's hadrons took, W minus the
+opposite-direction momentum that they took, and px and py of the quark that waits at the end.
 """
 
 import math

@@ -1,10 +1,8 @@
 """The string of `hadtutor.strings` for torch: many strings abreast, one break per step, on any device.
 
-The physics and the distributions are those of the numba kernel, the random numbers are not. All
-strings of a batch take one break at a time; those that are done leave, those that failed start again.
+The physics and the distributions are those of the numba kernel, the random numbers are not. All strings of a batch take
+one break at a time; those that are done leave, those that failed start again.
 """
-
-from __future__ import annotations
 
 import math
 
@@ -29,53 +27,25 @@ BATCH = 65_536  # strings abreast; the curve is in benchmarks/README.md
 
 @takes_rng
 def hadronize_strings(
-    n_events: int,
-    params: LundParams | None = None,
-    energy: float = 90.0,
-    *,
-    rng: np.random.Generator | int,
-    quark: str = "u",
-    device: torch.device | str = "cpu",
-    dtype: torch.dtype = torch.float64,
-    progress: bool = True,
-) -> Sample:
+    n_events: int, params: LundParams | None = None, energy: float = 90.0, *, rng: np.random.Generator | int,
+    quark: str = "u", device: torch.device | str = "cpu", dtype: torch.dtype = torch.float64, progress: bool = True,
+) -> Sample:  # fmt: skip
     """Hadronize quark-antiquark strings with torch; the counterpart of `hadtutor.hadronize_strings`.
+
+    `n_events`, `params`, `energy`, `quark`, `progress` and errors are as there; the sample is NumPy arrays on the CPU.
 
     Parameters
     ----------
-    n_events : int
-        Number of events, at least 1.
-    params : LundParams, optional
-        Default: the Monash tune.
-    energy : float
-        Mass of the string [GeV].
     rng : numpy.random.Generator or int
         Source of randomness: it seeds a generator of torch on the device.
-    quark : {"u", "d"}
-        Flavour at the +z end.
     device : torch.device or str
         Where to work.
     dtype : torch.dtype
-        ``torch.float64`` or ``torch.float32``; the second conserves momentum to 1e-5.
-    progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
-
-    Returns
-    -------
-    Sample
-        NumPy arrays on the CPU; momenta of the given precision.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If an argument is of the wrong kind or out of range.
-    HadronizationError
-        If a string fails `hadtutor.strings.chain.MAX_TRIES` times.
+        ``torch.float64`` or ``torch.float32``, of momenta too; the second conserves them to 1e-5.
 
     Examples
     --------
-    >>> sample = hadronize_strings(100, rng=1)
-    >>> len(sample)
+    >>> len(hadronize_strings(100, rng=1))
     100
     """
     params, energy = check_string(n_events, params, energy, quark)
@@ -192,61 +162,40 @@ class _Strings:
         )  # fmt: skip
         return fits
 
-    def finish(self, s, status, side, q=None, pid=None, lam=None, reverse=None, p=None):
+    def finish(self, s, status, side, q=math.nan, pid=0, lam=math.nan, reverse=False, p=0.0):
         """Write down how the chains of the strings `s` ended."""
-        n, device = len(s), s.device
-        nan = torch.full((n,), math.nan, **self.draw.like)
-        q = torch.stack([nan, nan], 1) if q is None else q
-        pid = torch.zeros((n, 2), dtype=torch.long, device=device) if pid is None else pid
-        reverse = torch.zeros(n, dtype=torch.bool, device=device) if reverse is None else reverse
-        p = torch.zeros((n, 2, 4), **self.draw.like) if p is None else p
-        self.chains.append((s, self.tries[s], torch.full((n,), status, device=device), q[:, 0], q[:, 1], pid[:, 0],
-                            pid[:, 1], side == 0, nan if lam is None else lam, reverse, p))  # fmt: skip
+        n, like = len(s), self.draw.like
+        q, p = torch.as_tensor(q, **like).expand(n, 2), torch.as_tensor(p, **like).expand(n, 2, 4)
+        status, pid, reverse = (torch.as_tensor(x, device=s.device) for x in (status, pid, reverse))
+        of_pair = *q.unbind(1), *pid.expand(n, 2).unbind(1), side == 0, torch.as_tensor(lam, **like).expand(n)
+        self.chains.append((s, self.tries[s], status.expand(n), *of_pair, reverse.expand(n), p))
 
     def collect(self) -> tuple[Hadrons, Histories]:
         """Put what was written down step by step in the order of events, chains and breaks."""
 
         def joined(parts):
-            return [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+            columns = [torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)]
+            order = np.lexsort((columns[1], columns[0]))  # by event and try; stable: steps stay in order inside a chain
+            return [column[order] for column in columns]
 
-        event, tried, status, px, py, pid, pid_other, positive, lam, reverse, pair = joined(self.chains)
-        chain = np.lexsort((tried, event))
+        event, _, status, px, py, pid, pid_other, positive, lam, reverse, pair = joined(self.chains)
         b_event, b_tried, z, mt2, qx, qy, b_pid, b_positive, *p = joined(self.breaks)
-        row = np.lexsort((b_tried, b_event))  # stable: steps stay in order inside a chain
-        first_chain = np.searchsorted(event[chain], np.arange(self.n))
-        chain_of_break = (first_chain[b_event] + b_tried)[row]
+        chain_of_break = np.searchsorted(event, np.arange(self.n))[b_event] + b_tried
         n_breaks = np.bincount(chain_of_break, minlength=len(event))
-        px, py, lam = (column[chain].astype(np.float32) for column in (px, py, lam))
-        histories = Histories(
-            chain_offsets=np.concatenate([[0], np.cumsum(n_breaks)]),
-            z=np.minimum(z[row].astype(np.float32), LARGEST_Z32),
-            mt2=mt2[row].astype(np.float32),
-            px=qx[row].astype(np.float32),
-            py=qy[row].astype(np.float32),
-            pid=b_pid[row].astype(np.int32),
-            from_positive=b_positive[row],
-            event_of_chain=event[chain],
-            status=status[chain].astype(np.int8),
-            final_px=px,
-            final_py=py,
-            final_pid=pid[chain].astype(np.int32),
-            final_pid_other=pid_other[chain].astype(np.int32),
-            final_from_positive=positive[chain],
-            final_lambda=lam,
-            final_reversed=reverse[chain],
-        )
+        z, mt2, qx, qy, px, py, lam = (column.astype(np.float32) for column in (z, mt2, qx, qy, px, py, lam))
+        b_pid, pid, pid_other = (column.astype(np.int32) for column in (b_pid, pid, pid_other))
+        of_breaks = np.minimum(z, LARGEST_Z32), mt2, qx, qy, b_pid, b_positive
+        of_chains = event, status.astype(np.int8), px, py, pid, pid_other, positive, lam, reverse
+        histories = Histories(np.concatenate([[0], np.cumsum(n_breaks)]), *of_breaks, *of_chains)
         # Hadrons: the breaks of the accepted chains, and after each chain its last pair.
         accepted = histories.accepted
         offsets = np.concatenate([[0], np.cumsum(n_breaks[accepted] + 2)])
-        columns = [np.empty(offsets[-1], z.dtype) for _ in range(4)]
-        pids = np.empty(offsets[-1], np.int32)
         last = offsets[1:, None] - [2, 1]
         is_break = np.ones(offsets[-1], bool)
         is_break[last] = False
-        kept = accepted[chain_of_break]
-        for i, column in enumerate(columns):
-            column[is_break] = p[i][row][kept]
-            column[last] = pair[chain][accepted][:, :, i]
-        pids[is_break] = histories.pid[kept]
-        pids[last] = np.stack([histories.final_pid, histories.final_pid_other], 1)[accepted]
-        return Hadrons(*[offsets, *columns, pids]), histories
+        columns, of_last_two = [], (*np.moveaxis(pair, 2, 0), np.stack([pid, pid_other], 1))
+        for of_break, of_last in zip((*p, b_pid), of_last_two, strict=True):
+            columns.append(np.empty(offsets[-1], of_break.dtype))
+            columns[-1][is_break] = of_break[accepted[chain_of_break]]
+            columns[-1][last] = of_last[accepted]
+        return Hadrons(*[offsets, *columns]), histories

@@ -1,7 +1,5 @@
 """Data in batches: tables, clouds, and two samples side by side."""
 
-from __future__ import annotations
-
 from typing import Any, Protocol
 
 import torch
@@ -25,12 +23,7 @@ class Table:
     Parameters
     ----------
     *columns : array_like or Tensor, shape (N, ...)
-        A data frame is one column, of shape (N, F).
-
-    Raises
-    ------
-    ValueError
-        If there is no column, or they differ in length.
+        At least one, all of one length, else a ValueError. A data frame is one column, of shape (N, F).
 
     Examples
     --------
@@ -63,13 +56,7 @@ class Clouds:
     *columns : array_like or Tensor, shape (N, ...)
         What else belongs to each event, such as its class.
     weight : array_like or Tensor, shape (rows,), optional
-        Weights of the particles, for the pooling ``"weighted"``.
-
-    Raises
-    ------
-    ValueError
-        If the offsets do not run from 0 to the number of rows, a column has not one entry for each event, or `weight`
-        not one for each row.
+        Weights of the particles, for the pooling ``"weighted"``. A ValueError if these do not fit together.
 
     Examples
     --------
@@ -92,9 +79,8 @@ class Clouds:
         if self.weight is not None and self.weight.shape != self.x.shape[:1]:
             raise ValueError(f"weight wants one entry for each of {len(self.x)} rows, got {tuple(self.weight.shape)}")
         if any(len(c) != len(self) for c in self.columns):
-            raise ValueError(
-                f"columns want one entry for each of {len(self)} events, got {[len(c) for c in self.columns]}"
-            )
+            lengths = [len(c) for c in self.columns]
+            raise ValueError(f"columns want one entry for each of {len(self)} events, got {lengths}")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -119,12 +105,7 @@ class Paired:
     Parameters
     ----------
     one, other : Table, Clouds, or the like
-        As long as the longer; the shorter is gone through again from its beginning.
-
-    Raises
-    ------
-    ValueError
-        If one of them is empty.
+        Not empty, else a ValueError. As long as the longer; the shorter is gone through again from its beginning.
 
     Examples
     --------

@@ -1,7 +1,5 @@
 """Checkpoints: the state of a training in a file, and what the file must belong to."""
 
-from __future__ import annotations
-
 import hashlib
 import inspect
 import io

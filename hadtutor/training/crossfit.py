@@ -1,8 +1,6 @@
 """Classifiers between two samples, of which none judges an event that it learned from."""
 
-from __future__ import annotations
-
-from dataclasses import dataclass
+import functools
 from typing import Any
 
 import numpy as np
@@ -31,8 +29,8 @@ class CrossFit:
     r"""The ratio of the densities of two samples, from classifiers that never judge what they learned from.
 
     The events of both samples are dealt into folds, by default by their number, even and odd. Classifier k judges the
-    events of fold k and has learned from all others. Both classes weigh the same, so that its logit is
-    :math:`\ln p_y/p_x`.
+    events of fold k and has learned from all others. Both classes weigh the same, so that its logit is :math:`\ln
+    p_y/p_x`.
 
     Parameters
     ----------
@@ -65,7 +63,6 @@ class CrossFit:
     device : torch.device or str, optional
         Where the networks are; by default the CPU.
     progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
 
     Attributes
     ----------
@@ -75,10 +72,9 @@ class CrossFit:
 
     Raises
     ------
-    ValueError
-        If an argument is not known, or there are fewer than 100 events of either.
-    TypeError
-        If hadrons are wanted and something else is given, or the other way round.
+    TypeError, ValueError
+        If hadrons are wanted and something else is given, or the other way round; if an argument is not known, or there
+        are fewer than 100 events of either.
 
     Examples
     --------
@@ -143,7 +139,7 @@ class CrossFit:
         if self.kind == "trees":
             trees = need("sklearn.ensemble", "ml", "a classifier of trees").HistGradientBoostingClassifier
             trees = trees(early_stopping=True, random_state=seed)
-            return [_Trees(trees.fit(np.concatenate(learn), labels, sample_weight=weights))]
+            return [trees.fit(np.concatenate(learn), labels, sample_weight=weights).decision_function]
         clouds, n = self.kind == "deepsets", len(labels)
         data = _as_data(learn, self.energy, self.device, labels, weights)
         x = data.x if clouds else data.columns[0]
@@ -161,21 +157,12 @@ class CrossFit:
         size = self._loop["batch_size"] or int(np.clip(n // 100, 64, 512 if clouds else 8192))
         train(net.to(x), data, loss, rng=seed, lr=3e-3, lr_end=1e-4, **(self._loop | {"batch_size": size}))
         nets = [Sequential(net[0], net[1].draw(rng=seed + j)) for j in range(N_DRAWS)] if self.bayesian else [net]
-        return [_Network(net, self.energy, self.device) for net in nets]
+        return [functools.partial(_logits, net, self.energy, self.device) for net in nets]
 
     def draws(self, events: np.ndarray | Hadrons, fold: ArrayLike | None = None) -> np.ndarray:
         """Logits of each draw for one of the two samples, every event judged by classifiers that do not know it.
 
-        Parameters
-        ----------
-        events : ndarray, shape (N, F), or Hadrons
-            All events of the sample, in their order.
-        fold : array_like of int, shape (N,), optional
-            As when they were learned.
-
-        Returns
-        -------
-        ndarray, shape (J, N)
+        All its `events`, in their order, and `fold` as when they were learned; shape (J, N).
         """
         fold = _folds(fold, len(events))
         logits = np.empty((len(self.classifiers), len(events)))
@@ -193,16 +180,7 @@ class CrossFit:
         return mean_ratio(self.draws(events, fold))
 
     def log_ratio_of_new(self, events: np.ndarray | Hadrons) -> np.ndarray:
-        """ln of y over x for events of neither sample, averaged over all classifiers as a ratio.
-
-        Parameters
-        ----------
-        events : ndarray, shape (n, F), or Hadrons
-
-        Returns
-        -------
-        ndarray, shape (n,)
-        """
+        """ln of y over x, shape (n,), for `events` of neither sample, averaged over all classifiers as a ratio."""
         if len(events) == 0:
             return np.empty(0)
         return mean_ratio(np.stack([classifier(events) for of_folds in self.classifiers for classifier in of_folds]))
@@ -226,25 +204,9 @@ def _relative(log_w, n):
     return np.exp(log_w - log_w.max())
 
 
-@dataclass
-class _Trees:
-    trees: Any
-
-    def __call__(self, x):
-        return self.trees.decision_function(x)
-
-
-@dataclass
-class _Network:
+def _logits(net, energy, device, events):
     """A network as a function from events to logits."""
-
-    net: torch.nn.Module
-    energy: float | None
-    device: torch.device
-
-    def __call__(self, events):
-        logits = evaluate(self.net, _as_data([events], self.energy, self.device))
-        return logits.double().cpu().numpy().reshape(len(events))
+    return evaluate(net, _as_data([events], energy, device)).double().cpu().numpy().reshape(len(events))
 
 
 def _as_data(parts, energy, device, *columns):

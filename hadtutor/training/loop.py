@@ -1,7 +1,5 @@
 """The loop over epochs and batches."""
 
-from __future__ import annotations
-
 import json
 import math
 import os
@@ -18,30 +16,19 @@ from .._support.checks import as_seed, number, takes_rng, whole
 from ..nets.layers import torch_seed
 from . import checkpoint as files
 from .batches import Clouds, Data, Table
-from .state import Log, Rates, Run
-from .validation import as_validation
+from .losses import as_validation
+from .state import Log, Run, rates_of
 
 
 @takes_rng
 def train(
-    model: nn.Module,
-    data: Data,
-    loss: Callable | Mapping[str, Callable],
-    *,
-    epochs: int,
-    batch_size: int = 512,
-    rng: np.random.Generator | int = 1,
-    lr: float | Mapping[str, float] = 1e-3,
-    lr_end: float | Mapping[str, float] | None = None,
-    betas: tuple[float, float] = (0.9, 0.999),
-    validate: Callable[[nn.Module], float] | Table | Clouds | None = None,
-    keep_best: bool = True,
-    patience: int | None = None,
-    average: float | None = None,
-    on_epoch: Callable[[nn.Module], object] | None = None,
-    checkpoint: str | os.PathLike | None = None,
-    progress: bool = True,
-) -> Log:
+    model: nn.Module, data: Data, loss: Callable | Mapping[str, Callable], *, epochs: int, batch_size: int = 512,
+    rng: np.random.Generator | int = 1, lr: float | Mapping[str, float] = 1e-3,
+    lr_end: float | Mapping[str, float] | None = None, betas: tuple[float, float] = (0.9, 0.999),
+    validate: Callable[[nn.Module], float] | Table | Clouds | None = None, keep_best: bool = True,
+    patience: int | None = None, average: float | None = None, on_epoch: Callable[[nn.Module], object] | None = None,
+    checkpoint: str | os.PathLike | None = None, progress: bool = True,
+) -> Log:  # fmt: skip
     """Train a network with Adam, in place.
 
     Parameters
@@ -78,24 +65,16 @@ def train(
     on_epoch : callable, optional
         ``on_epoch(model)`` is called after each epoch, before the validation, with the model in evaluation.
     checkpoint : str or Path, optional
-        File to write after each epoch, and to go on from if it exists. It belongs to these data, this network, loss
-        and validation, and these settings. A function is known by its code and the data in its closure, a loss by the
+        File to write after each epoch, and to go on from if it exists. It belongs to these data, this network, loss and
+        validation, and these settings. A function is known by its code and the data in its closure, a loss by the
         numbers there, too.
     progress : bool
-        Whether to show a progress bar when the work takes more than a few seconds.
-
-    Returns
-    -------
-    Log
 
     Raises
     ------
-    TrainingError
-        If a loss, its gradient or the validation is not finite; the message names player, epoch and step.
-    DataFileError
-        If the checkpoint is damaged, or belongs to another training.
-    ValueError
-        If an argument is out of range, or makes no sense with another.
+    TrainingError, DataFileError, ValueError
+        If a loss, its gradient or the validation is not finite (the message names player, epoch and step); if the
+        checkpoint is damaged, or belongs to another training; if an argument is out of range, or does not fit another.
 
     Examples
     --------
@@ -112,7 +91,7 @@ def train(
     players = dict(loss) if isinstance(loss, Mapping) else {"loss": loss}
     _check(data, players, validate, keep_best, patience, average)
     judge = as_validation(validate, loss, batch_size)
-    rates, betas = Rates(players, lr, lr_end), (float(betas[0]), float(betas[1]))
+    rates, betas = rates_of(players, lr, lr_end), (float(betas[0]), float(betas[1]))
     parts = {name: model.get_submodule(name) if isinstance(loss, Mapping) else model for name in players}
     run, settings = Run(model, parts, rates, betas, average), {}
     if checkpoint is not None:
@@ -130,7 +109,7 @@ def train(
     try:
         with Progress(epochs * n_steps, "step", progress, done=log.n_epochs * n_steps) as bar:
             for epoch in range(log.n_epochs, 0 if log.stopped_early else epochs):
-                with torch_seed(_seed_of(seed, epoch)):
+                with torch_seed(int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0]) >> 1):
                     order = torch.randperm(len(data)).to(device)
                     sums = dict.fromkeys(players, 0.0)
                     model.train()
@@ -151,10 +130,6 @@ def train(
     finally:
         run.close()
     return log
-
-
-def _seed_of(seed, epoch):
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
 
 
 def _check(data, players, validate, keep_best, patience, average):

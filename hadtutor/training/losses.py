@@ -1,36 +1,28 @@
-"""The loss of a classifier with weighted events, and networks applied in batches."""
+"""The loss of a classifier, networks applied in batches, and what a training is judged by after each epoch."""
 
-from __future__ import annotations
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from .._support.checks import whole
-from .batches import Data
+from .batches import Clouds, Data, Table
 
 
 def classifier_loss(model: nn.Module, batch: tuple) -> Tensor:
     """Mean binary cross-entropy of logits; a batch is (inputs, label) or (inputs, label, weight).
 
-    Its minimum over all functions is the logarithm of the likelihood ratio, if both classes weigh the same.
+    Its minimum over all functions is the logarithm of the likelihood ratio, if both classes weigh the same. With
+    weights it is Σ w·loss / batch, so they should be 1 on average.
 
     Parameters
     ----------
     model : torch.nn.Module
         Gives logits of shape (batch,) or (batch, 1).
     batch : tuple
-        Inputs, labels 0 or 1, and if the events are weighted weights, these two of shape (batch,) or (batch, 1).
-
-    Returns
-    -------
-    Tensor
-        With weights Σ w·loss / batch, so weights should be 1 on average.
-
-    Raises
-    ------
-    ValueError
-        If the batch has other parts, or logits, labels and weights are not one number for each event.
+        Inputs, labels 0 or 1, and weights if there are any, of shape (batch,) or (batch, 1); else a ValueError.
     """
     if len(batch) not in (2, 3):
         raise ValueError(f"a batch must be (inputs, label) or (inputs, label, weight), got {len(batch)} parts")
@@ -49,18 +41,9 @@ def _one_each(column: Tensor, n: int, name: str) -> Tensor:
 
 
 def evaluate(model: nn.Module, data: Data, *, batch_size: int = 8192) -> Tensor:
-    """Output of a network for all events, in pieces and without gradients.
+    """Output of `model` for all events of `data`, shape (N, ...), in pieces of `batch_size` and without gradients.
 
-    Parameters
-    ----------
-    model : torch.nn.Module
-    data : Table or Clouds
-        The network sees the first entry of each batch.
-    batch_size : int
-
-    Returns
-    -------
-    Tensor, shape (N, ...)
+    It sees the first entry of each batch.
     """
     pieces = torch.arange(len(data)).split(whole(batch_size, "batch_size"))
     was_training = model.training
@@ -70,3 +53,26 @@ def evaluate(model: nn.Module, data: Data, *, batch_size: int = 8192) -> Tensor:
             return torch.cat([model(data[index][0]) for index in pieces])
     finally:
         model.train(was_training)
+
+
+def as_validation(validate: Any, loss: Any, batch_size: int) -> Callable[[nn.Module], float] | None:
+    """The argument `validate` of `train` as a function of the network: for data it is the loss on them."""
+    if not isinstance(validate, (Table, Clouds)):
+        if validate is not None and not callable(validate):
+            raise TypeError(f"validate must be a function of the model, a Table or Clouds, got {validate!r}")
+        return validate
+    if isinstance(loss, Mapping):
+        raise ValueError("players have a loss each: give `validate` as a function of the model")
+    if len(validate) == 0:
+        raise ValueError("the data to validate with have no events")
+    return lambda model: mean_loss(model, loss, validate, batch_size)
+
+
+def mean_loss(model: nn.Module, loss: Callable, data: Data, batch_size: int) -> float:
+    """Mean of a loss over all events, in evaluation and without gradients."""
+    model.eval()
+    total = 0.0
+    with torch.no_grad():
+        for index in torch.arange(len(data)).split(max(batch_size, 4096)):
+            total += len(index) * float(loss(model, data[index]))
+    return total / len(data)

@@ -1,7 +1,5 @@
 """The state of a training: its log, its optimisers, the average and the best of its weights so far."""
 
-from __future__ import annotations
-
 import copy
 import math
 from collections.abc import Callable, Mapping
@@ -21,18 +19,10 @@ class TrainingError(RuntimeError):
 class Log:
     """What happened during a training.
 
-    Attributes
-    ----------
-    loss : dict of str to list of float
-        Mean loss of each player in each epoch; a single player is called ``"loss"``.
-    validation : list of float
-        One value for each epoch, smaller is better; empty if there is no validation.
-    best_epoch : int
-        The epoch that the network was restored to, the first being 0; the last one without validation or `keep_best`.
-    seconds : float
-        Time spent, over all sessions of an interrupted training.
-    stopped_early : bool
-        Whether it ended because the validation had not improved for so long.
+    Mean `loss` of each player in each epoch, a single one being called ``"loss"``; `validation`, one value for each
+    epoch, smaller is better, or none; `best_epoch`, the first being 0, that the network was restored to, the last one
+    without validation or `keep_best`; `seconds`, over all sessions of an interrupted training; `stopped_early`, whether
+    it ended because the validation had not improved for so long.
     """
 
     loss: dict[str, list[float]] = field(default_factory=dict)
@@ -56,34 +46,26 @@ class Log:
         return f"Log({self.n_epochs} epochs{end}, {self.seconds:.0f} s)"
 
 
-class Rates:
-    """Step sizes of the players: along a cosine from `lr` to `lr_end`."""
-
-    def __init__(self, players: Mapping, lr: float | Mapping, lr_end: float | Mapping | None) -> None:
-        self.first = _each(players, lr, "lr")
-        self.last = self.first if lr_end is None else _each(players, lr_end, "lr_end")
-
-    def at(self, name: str, done: float) -> float:
-        """Step size of a player when this share of the steps is done."""
-        return self.last[name] + 0.5 * (self.first[name] - self.last[name]) * (1 + math.cos(math.pi * done))
-
-
-def _each(players, value, name):
-    of = value if isinstance(value, Mapping) else dict.fromkeys(players, value)
-    if missing := [player for player in players if player not in of]:
-        raise ValueError(f"{name} wants a number for each player, got none for {', '.join(missing)}")
-    return {player: number(of[player], name, 0.0) for player in players}
+def rates_of(players: Mapping, lr: float | Mapping, lr_end: float | Mapping | None) -> dict[str, tuple[float, float]]:
+    """Step sizes of the players at the beginning and at the end."""
+    ends = []
+    for name, value in (("lr", lr), ("lr_end", lr if lr_end is None else lr_end)):
+        of = value if isinstance(value, Mapping) else dict.fromkeys(players, value)
+        if missing := [player for player in players if player not in of]:
+            raise ValueError(f"{name} wants a number for each player, got none for {', '.join(missing)}")
+        ends.append([number(of[player], name, 0.0) for player in players])
+    return dict(zip(players, zip(*ends, strict=True), strict=True))
 
 
 class Run:
     """The state of one training: all that a checkpoint holds."""
 
     def __init__(
-        self, model: nn.Module, parts: dict[str, nn.Module], rates: Rates, betas: tuple, average: float | None
+        self, model: nn.Module, parts: dict[str, nn.Module], rates: Mapping, betas: tuple, average: float | None
     ) -> None:
         self.model, self.rates, self.average = model, rates, average
         self.optimisers = {
-            name: torch.optim.Adam(part.parameters(), lr=rates.first[name], betas=betas) for name, part in parts.items()
+            name: torch.optim.Adam(part.parameters(), lr=rates[name][0], betas=betas) for name, part in parts.items()
         }
         # Weights that a user has frozen stay so.
         self.trainable = {name: [w for w in part.parameters() if w.requires_grad] for name, part in parts.items()}
@@ -92,8 +74,9 @@ class Run:
         self.best: dict | None = None
 
     def step(self, name: str, objective: Callable, batch: object, done: float, where: str) -> float:
-        """One step of one player, when the share `done` of all is done; returns its loss."""
-        optimiser, rate = self.optimisers[name], self.rates.at(name, done)
+        """One step of one player, along a cosine when the share `done` of all is done; returns its loss."""
+        optimiser, (first, last) = self.optimisers[name], self.rates[name]
+        rate = last + 0.5 * (first - last) * (1 + math.cos(math.pi * done))
         optimiser.param_groups[0]["lr"] = rate
         # The others stand still: no gradients for them.
         for other, weights in self.trainable.items():
@@ -124,10 +107,7 @@ class Run:
         with torch.no_grad():
             now = self.model.state_dict()
             for name, mean in self.averaged.state_dict().items():
-                if mean.is_floating_point():
-                    mean.lerp_(now[name], 1 - keep)
-                else:
-                    mean.copy_(now[name])
+                mean.copy_(mean.lerp(now[name], 1 - keep) if mean.is_floating_point() else now[name])
 
     def judged(self, validate: Callable | None, on_epoch: Callable | None, epoch: int) -> float | None:
         """Value of the validation after an epoch."""
@@ -145,12 +125,10 @@ class Run:
         """Write an epoch to the log, and keep the weights if they are the best so far."""
         for name, loss in losses.items():
             self.log.loss.setdefault(name, []).append(loss)
-        better = value is None or not keep_best or value < min(self.log.validation, default=math.inf)
+        if value is None or not keep_best or value < min(self.log.validation, default=math.inf):
+            self.log.best_epoch, self.best = epoch, copy.deepcopy(self.averaged.state_dict())
         if value is not None:
             self.log.validation.append(value)
-        if better:
-            self.log.best_epoch = epoch
-            self.best = copy.deepcopy(self.averaged.state_dict())
 
     def close(self) -> None:
         """Give the model its best weights; all of them can be trained again."""

@@ -1,8 +1,7 @@
 """What can be reweighted to what, and when weights are too uneven to be used."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -28,6 +27,17 @@ class Case(NamedTuple):
     quark: int | None  # at the +z end, 2 for u and 1 for d; None where histories came alone
 
 
+def as_samples(events: Any, name: str = "samples") -> list[Sample]:
+    """One sample or several, as a list."""
+    samples = list(events) if isinstance(events, Iterable) and not isinstance(events, Sample) else [events]
+    for sample in samples:
+        if not isinstance(sample, Sample):
+            raise TypeError(f"{name} must be a Sample or several, got {type(sample).__name__}")
+    if not samples:
+        raise ValueError(f"{name} must hold at least one sample, got none")
+    return samples
+
+
 def first_component(params: LundParams | LundMixture) -> LundParams:
     """Of a mixture the first component, else the parameters themselves."""
     return params.components[0] if isinstance(params, LundMixture) else params
@@ -46,9 +56,7 @@ def refuse_change(base: LundParams, other: LundParams, free: tuple[str, ...] = F
 
 
 def case_of(
-    sample: Sample | Histories,
-    target: LundParams | LundMixture | None = None,
-    base: LundParams | None = None,
+    sample: Sample | Histories, target: LundParams | LundMixture | None = None, base: LundParams | None = None
 ) -> Case:
     """Histories, base and target, or an error that names what cannot be reweighted; no target is the base itself."""
     histories: Any = sample

@@ -1,7 +1,5 @@
 """Weights of breaks and of chains: ratios of densities of what was drawn."""
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.polynomial import chebyshev
 from scipy.special import logsumexp
@@ -38,13 +36,10 @@ def log_normalisation_ratio(mt2: np.ndarray, base: LundParams, target: LundParam
 
 
 def break_log_weights(
-    sample: Sample | Histories,
-    target: LundParams | LundMixture,
-    *,
-    base: LundParams | None = None,
+    sample: Sample | Histories, target: LundParams | LundMixture, *, base: LundParams | None = None,
     trials: Trials | None = None,
-) -> np.ndarray:
-    r"""Logarithm of the weight of each break: z, the transverse momentum of the new quark, and its flavour.
+) -> np.ndarray:  # fmt: skip
+    r"""Logarithm of the weight of each break, shape (breaks,): z, transverse momentum and flavour of the new quark.
 
     Parameters
     ----------
@@ -55,21 +50,15 @@ def break_log_weights(
     base : LundParams, optional
         With which histories were made; a sample knows it.
     trials : Trials, optional
-        If given, z has the weight of accept–reject, :math:`\frac{g'}{g}` of the accepted z times
-        :math:`\frac{h - g'}{h - g}` of each rejected one, with :math:`g = f/\max f` and the over-sampling h. Else
-        the ratio of normalised densities.
-
-    Returns
-    -------
-    log_w_break : ndarray, shape (breaks,)
+        If given, z has the weight of accept–reject, :math:`\frac{g'}{g}` of the accepted z times :math:`\frac{h - g'}{h
+        - g}` of each rejected one, with :math:`g = f/\max f` and the over-sampling h. Else the ratio of normalised
+        densities.
 
     Raises
     ------
-    TypeError
-        If an argument is of the wrong kind.
-    ValueError
-        If the target differs in what no weight can change (see `event_weights`), or the trials belong to other
-        histories or parameters.
+    TypeError, ValueError
+        If an argument is of the wrong kind, the target differs in what no weight can change (see `event_weights`), or
+        the trials belong to other histories or parameters.
     """
     return log_w_of_breaks(case_of(sample, target, base), trials)
 
@@ -105,43 +94,20 @@ def _flavour_at_ends(case):
     charged = starts[histories.pid[starts] != 111]
     if len(charged) == 0:
         raise ValueError(
-            "no chain begins with a charged pion, so the flavour of the string is not known; give the sample, or add "
-            "events"
+            "no chain begins with a charged pion to tell the flavour of the string; give the sample, or add events"
         )
-    positive = (histories.pid[charged[0]] > 0) == histories.from_positive[charged[0]]
-    return 2 if positive else 1
+    return 2 if (histories.pid[charged[0]] > 0) == histories.from_positive[charged[0]] else 1
 
 
 def chain_log_weights(
-    sample: Sample | Histories,
-    target: LundParams | LundMixture,
-    *,
-    base: LundParams | None = None,
+    sample: Sample | Histories, target: LundParams | LundMixture, *, base: LundParams | None = None,
     trials: Trials | None = None,
-) -> np.ndarray:
-    r"""Logarithm of the weight of each chain: its breaks, the draw for its last pair, and the order of that pair.
+) -> np.ndarray:  # fmt: skip
+    r"""Logarithm of the weight of each chain, shape (C,): its breaks, the draw for its last pair, and its order.
 
-    Parameters
-    ----------
-    sample : Sample or Histories
-        String events; bare histories want `base`.
-    target : LundParams or LundMixture
-        Parameters wanted.
-    base : LundParams, optional
-        With which histories were made; a sample knows it.
-    trials : Trials, optional
-        As in `break_log_weights`.
-
-    Returns
-    -------
-    log_w_chain : ndarray, shape (C,)
-        Chains in which no last pair was drawn, or its draw is not known, have the weight of their breaks. The last two
-        come out in reversed order with probability :math:`1/(1 + e^{b\lambda})`, which depends on b.
-
-    Raises
-    ------
-    TypeError, ValueError
-        As in `break_log_weights`.
+    Chains in which no last pair was drawn, or its draw is not known, have the weight of their breaks. The last two come
+    out in reversed order with probability :math:`1/(1 + e^{b\lambda})`, which depends on b. Arguments `sample`,
+    `target`, `base`, `trials`, and errors, as of `break_log_weights`.
     """
     return log_w_of_chains(case_of(sample, target, base), trials)
 
@@ -171,9 +137,7 @@ def _flavour_of_last(case):
     """Flavour that waits where each last pair is drawn: every charged break on that side has changed it."""
     histories, at_ends = case.histories, _flavour_at_ends(case)
     same_side = histories.from_positive == histories.final_from_positive[histories.chain_of_break]
-    changes = np.bincount(
-        histories.chain_of_break, same_side & (histories.pid != 111), minlength=histories.n_chains
-    ).astype(int)
+    changes = np.bincount(histories.chain_of_break, same_side & (histories.pid != 111), histories.n_chains)
     return np.where(changes % 2 == 0, at_ends, 3 - at_ends)
 
 
@@ -181,7 +145,5 @@ def last_draws_known(case: Case) -> bool:
     """Whether all that was drawn for the last pairs of rejected chains and has another density now is recorded."""
     histories, base, target, _ = case
     rejected = histories.status == NO_FINAL_TWO
-    if not rejected.any():
-        return True
-    same_flavours = base.u_fraction == first_component(target).u_fraction
+    same_flavours = base.u_fraction == first_component(target).u_fraction or not rejected.any()
     return same_flavours and bool(np.isfinite(histories.final_px[rejected]).all())

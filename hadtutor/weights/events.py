@@ -1,7 +1,5 @@
 """Weights of events, with the acceptance of the model."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 
@@ -21,16 +19,10 @@ from .trials import Trials
 class EventWeights:
     """Weights of events, and the acceptance behind them; whatever takes log weights takes them.
 
-    Attributes
-    ----------
-    log_w : ndarray, shape (N,)
-        Natural logarithm of the weight of each event; their mean weight is 1 up to statistics.
-    acceptance : float
-        Probability that a chain is accepted, at the parameters of the sample.
-    acceptance_target : float
-        The same at the target, from the same chains.
-    acceptance_error : float
-        Standard deviation of the latter; it is common to all events.
+    `log_w`, shape (N,), is the natural logarithm of the weight of each event; their mean weight is 1 up to statistics.
+    `acceptance` is the probability that a chain is accepted, at the parameters of the sample, `acceptance_target` the
+    same at the target, from the same chains, and `acceptance_error` the standard deviation of the latter, common to all
+    events.
     """
 
     log_w: np.ndarray
@@ -49,12 +41,9 @@ class EventWeights:
 
 
 def event_weights(
-    sample: Sample | Histories,
-    target: LundParams | LundMixture,
-    *,
-    base: LundParams | None = None,
+    sample: Sample | Histories, target: LundParams | LundMixture, *, base: LundParams | None = None,
     trials: Trials | None = None,
-) -> EventWeights:
+) -> EventWeights:  # fmt: skip
     r"""Weights that turn a sample of string events into one of other parameters, and the acceptance of its chains.
 
     Parameters
@@ -67,10 +56,9 @@ def event_weights(
         Parameters with which histories were made; a sample knows them.
     trials : Trials, optional
         By default weights are marginal: ratios of normalised densities, and for rejected chains the ratio of
-        acceptances α(base) / α(target). With trials, made by `record_trials`, they are those of accept–reject:
-        products over everything that was drawn, rejected trials of z and rejected chains too, as in Pythia
-        :cite:p:`bierlich2024reweighting`. Both are exact; the first is the mean of the second over what was rejected,
-        and so never broader.
+        acceptances α(base) / α(target). With trials, made by `record_trials`, they are those of accept–reject: products
+        over everything that was drawn, rejected trials of z and rejected chains too, as in Pythia
+        :cite:p:`bierlich2024reweighting`. Both are exact; the first is the mean of the second over what was rejected.
 
     Returns
     -------
@@ -81,12 +69,11 @@ def event_weights(
 
     Raises
     ------
-    TypeError
-        If `sample` holds no string events, or `target` is no LundParams.
-    ValueError
-        If there is no event, histories are missing or hold numbers that are not finite; if z was drawn by another law
-        than that of the parameters; if the target has what the sample can never have, or differs in what decides when a
-        string ends; if trials belong to something else, or want last draws of rejected chains that are not recorded.
+    TypeError, ValueError
+        If `sample` holds no string events, or `target` is no LundParams; if there is no event, histories are missing or
+        hold numbers that are not finite; if z was drawn by another law than that of the parameters; if the target has
+        what the sample can never have, or differs in what decides when a string ends; if trials belong to something
+        else, or want last draws of rejected chains that are not recorded.
 
     Warns
     -----
@@ -101,9 +88,6 @@ def event_weights(
     >>> w = np.exp(weights.log_w)
     >>> bool(abs(w.mean() - 1) < 4 * w.std() / 2000**0.5)
     True
-    >>> of_trials = event_weights(sample, ht.LundParams(a=0.60), trials=ht.weights.record_trials(sample, rng=2))
-    >>> ht.metrics.n_eff(weights.log_w) > ht.metrics.n_eff(of_trials.log_w)
-    True
     """
     case = case_of(sample, target, base)
     histories, base, target, _ = case
@@ -111,8 +95,7 @@ def event_weights(
     complete = last_draws_known(case)
     if trials is not None and not complete:
         one = first_component(target)
-        same_pt = pt_log_density(1.0, base) == pt_log_density(1.0, one)
-        if not (same_pt and base.u_fraction == one.u_fraction):
+        if pt_log_density(1.0, base) != pt_log_density(1.0, one) or base.u_fraction != one.u_fraction:
             raise ValueError(
                 "the last draws of rejected chains are not recorded, so a change of transverse momenta or flavours has "
                 "no accept-reject weight; take the marginal weights, without trials"

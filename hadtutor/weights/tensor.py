@@ -9,8 +9,6 @@ them. So a chain is a row of some thirty numbers, summed over its breaks once, a
 product of a matrix with a vector.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -24,7 +22,7 @@ from ..lund import tensor as laws
 from ..lund.function import LARGEST_Z32
 from ..lund.recorded import log_f_recorded, log_left, log_top
 from ..params import LundParams
-from .allowed import case_of, count_events, refuse_change
+from .allowed import as_samples, case_of, count_events, refuse_change
 from .breaks import last_draws_known
 from .trials import Trials, check_trials
 
@@ -35,10 +33,10 @@ DEGREE = 28
 
 
 class LundWeights(nn.Module):
-    r"""Weights of string events with learnable parameters.
+    """Weights of string events with learnable parameters.
 
-    Several samples, made with different parameters, are used as one: each event was drawn from the mixture of them,
-    and its weight is the density at the target over that of the mixture :cite:p:`veach1995optimally`.
+    Several samples, made with different parameters, are used as one: each event was drawn from the mixture of them, and
+    its weight is the density at the target over that of the mixture :cite:p:`veach1995optimally`.
 
     Parameters
     ----------
@@ -47,8 +45,8 @@ class LundWeights(nn.Module):
     params : LundParams, optional
         Where the parameters start; by default those of the first sample.
     trials : Trials, optional
-        Of one sample, from `hadtutor.weights.record_trials`: the weights are then those of accept–reject,
-        which have first derivatives only.
+        Of one sample, from `hadtutor.weights.record_trials`: the weights are then those of accept–reject, which have
+        first derivatives only.
     dtype : torch.dtype
         ``torch.float64`` or ``torch.float32``.
     device : torch.device or str
@@ -61,17 +59,13 @@ class LundWeights(nn.Module):
 
     Raises
     ------
-    TypeError
-        If an argument is of the wrong kind.
-    ValueError
-        If there is no event, histories are missing or hold numbers that are not finite, z was drawn by another law,
-        samples differ in more than a, b and σ, or the trials are not those of one sample.
+    TypeError, ValueError
+        As `event_weights`; also if samples differ in more than a, b and σ, or the trials are not those of one sample.
 
     Examples
     --------
     >>> import hadtutor as ht
-    >>> sample = ht.hadronize_strings(1000, rng=1)
-    >>> weights = LundWeights(sample, ht.LundParams(a=0.6))
+    >>> weights = LundWeights(ht.hadronize_strings(1000, rng=1), ht.LundParams(a=0.6))
     >>> log_w = weights()
     >>> log_w.logsumexp(0).backward()
     >>> log_w.shape, weights.a.grad is not None
@@ -83,19 +77,16 @@ class LundWeights(nn.Module):
     accepted: Tensor
     chain_offsets: Tensor
     log_mixture: Tensor
+    pt2: Tensor
+    n_pt2: Tensor
 
     def __init__(
-        self,
-        samples: Sample | Sequence[Sample],
-        params: LundParams | None = None,
-        *,
-        trials: Trials | None = None,
-        dtype: torch.dtype = torch.float64,
-        device: torch.device | str = "cpu",
-    ) -> None:
+        self, samples: Sample | Sequence[Sample], params: LundParams | None = None, *, trials: Trials | None = None,
+        dtype: torch.dtype = torch.float64, device: torch.device | str = "cpu",
+    ) -> None:  # fmt: skip
         super().__init__()
-        samples = [samples] if isinstance(samples, Sample) else list(samples)
-        cases = _check_samples(samples, trials)
+        samples = as_samples(samples)
+        cases = _cases(samples, trials)
         first = cases[0].base
         if dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
@@ -123,12 +114,13 @@ class LundWeights(nn.Module):
         event = np.concatenate([h.event_of_chain + n for h, n in zip(histories, before[:-1], strict=True)])
         offsets = np.searchsorted(event, np.arange(before[-1] + 1))
         self.register_buffer("chain_offsets", torch.tensor(offsets, device=device))
-        self.enhanced = None
-        if first.enhanced_fraction > 0.0:
+        self.enhanced = first.enhanced_fraction > 0.0
+        if self.enhanced:
             # No short row holds the density of a mixture of two Gaussians: it is evaluated break by break.
             columns = [_all_pt2(h) for h in histories]
-            lengths = np.concatenate([lengths for _, lengths in columns])
-            self.enhanced = _Segments(np.concatenate([pt2 for pt2, _ in columns]), lengths, like)
+            pt2, lengths = (np.concatenate(column) for column in zip(*columns, strict=True))
+            self.register_buffer("pt2", torch.tensor(pt2, **like))
+            self.register_buffer("n_pt2", torch.tensor(lengths, device=device))
         self.trials = None if trials is None else _TrialRows(histories[0], first, trials, like)
         # Chains come from the mixture of the samples, with the shares of their numbers.
         with torch.no_grad():
@@ -140,15 +132,13 @@ class LundWeights(nn.Module):
         """Rows of numbers that the parameters do not know, one per chain; `_columns` is what they are multiplied by."""
         z, mt2 = histories.z.astype(float), histories.mt2.astype(float)
         low, high = self.log_mt2_range
-        chain, n_chains = histories.chain_of_break, histories.n_chains
 
-        def summed(x):
-            return np.bincount(chain, x, minlength=n_chains)
+        def summed(x, chain=histories.chain_of_break):
+            return np.bincount(chain, x, minlength=histories.n_chains)
 
-        columns = [summed(log_left(z)), summed(mt2 / z)]
         pt2, lengths = _all_pt2(histories)
-        chain_of_draw = np.repeat(np.arange(n_chains), lengths)
-        columns += [lengths.astype(float), np.bincount(chain_of_draw, pt2, minlength=n_chains)]
+        chain_of_draw = np.repeat(np.arange(histories.n_chains), lengths)
+        columns = [summed(log_left(z)), summed(mt2 / z), lengths.astype(float), summed(pt2, chain_of_draw)]
         x = (2.0 * np.log(mt2) - low - high) / (high - low)
         previous, this = np.ones_like(x), x
         for _ in range(DEGREE + 1):
@@ -168,10 +158,9 @@ class LundWeights(nn.Module):
         series = torch.cat([0.5 * series[:1], series[1:]])
         if self.trials is not None:
             series = torch.zeros_like(series)
-        if self.enhanced is not None:
-            of_pt = torch.zeros(2, dtype=torch.float64, device=a.device)
-        else:
-            of_pt = torch.stack([-torch.log(math.pi * sigma_pt**2), -1.0 / sigma_pt**2])
+        of_pt = torch.stack([-torch.log(math.pi * sigma_pt**2), -1.0 / sigma_pt**2])
+        if self.enhanced:
+            of_pt = torch.zeros_like(of_pt)
         return torch.cat([torch.stack([a, -b]), of_pt, -series])
 
     def _log_density(self, a, b, sigma_pt, chains=slice(None)):
@@ -183,51 +172,38 @@ class LundWeights(nn.Module):
         log_p = rows @ (self._columns(a, b, sigma_pt) - at_base).to(rows.dtype)
         lam = self.signed_lambda[chains]
         log_p = log_p - laws.log_order_probability(lam, b0) + laws.log_order_probability(lam, b)
-        if self.enhanced is not None:
-            target, base = (laws.pt_log_density(self.enhanced.x, width, self.base) for width in (sigma_pt, sigma0))
-            log_p = log_p + self.enhanced.sums(target - base)[chains]
+        if self.enhanced:
+            target, base = (laws.pt_log_density(self.pt2, width, self.base) for width in (sigma_pt, sigma0))
+            log_p = log_p + torch.segment_reduce(target - base, "sum", lengths=self.n_pt2)[chains]
         return log_p
 
     def at(
-        self,
-        a: Tensor | float,
-        b: Tensor | float,
-        sigma_pt: Tensor | float,
-        events: Tensor | None = None,
+        self, a: Tensor | float, b: Tensor | float, sigma_pt: Tensor | float, events: Tensor | None = None,
         log_u: Tensor | None = None,
-    ) -> Tensor:
-        """Logarithm of the weights at given parameters; `forward` takes those of the module.
+    ) -> Tensor:  # fmt: skip
+        """Logarithm of the weights at given parameters, shape (N,); `forward` takes those of the module.
+
+        Their mean weight is 1 up to statistics. In a batch the acceptance of chains is that of the batch.
 
         Parameters
         ----------
         a, b, sigma_pt : Tensor or float
-            Numbers; gradients flow to tensors of any precision, on any device.
+            Gradients flow to tensors of any precision, on any device.
         events : Tensor of int64, optional
-            Numbers of the events of a batch.
+            Numbers of the events of a batch; a ValueError with accept–reject weights, whose trials lie in one piece.
         log_u : Tensor, shape (N,), optional
             Logarithm of how often each event counts, as in a bootstrap. It is not part of the result, but the
             acceptance of chains depends on it.
-
-        Returns
-        -------
-        Tensor, shape (N,)
-            Their mean weight is 1 up to statistics. In a batch the acceptance of chains is that of the batch.
-
-        Raises
-        ------
-        ValueError
-            If a batch is wanted of accept–reject weights, whose trials lie in one piece.
         """
-        a, b, sigma_pt = (torch.as_tensor(x).to(self.rows) for x in (a, b, sigma_pt))
+        a, b, sigma_pt = (torch.as_tensor(x, dtype=self.rows.dtype, device=self.rows.device) for x in (a, b, sigma_pt))
         if self.trials is not None:
             if events is not None:
                 raise ValueError("batches need marginal weights; those of accept-reject take all events")
             log_w = self._log_density(a, b, sigma_pt) + self.trials.sums(a, b)
             return torch.segment_reduce(log_w, "sum", lengths=torch.diff(self.chain_offsets))
-        lengths = torch.diff(self.chain_offsets)
+        lengths, accepted = torch.diff(self.chain_offsets), self.accepted
         if events is None:
             log_w = self._log_density(a, b, sigma_pt) - self.log_mixture
-            accepted = self.accepted
         else:
             lengths = lengths[events]
             accepted = torch.cumsum(lengths, 0) - 1  # the accepted chain of an event is its last
@@ -242,26 +218,11 @@ class LundWeights(nn.Module):
         return of_events + ratio
 
     def forward(self, events: Tensor | None = None) -> Tensor:
-        """Logarithm of the weights at the parameters of the module.
-
-        Parameters
-        ----------
-        events : Tensor of int64, optional
-            As in `at`.
-
-        Returns
-        -------
-        Tensor, shape (N,)
-        """
+        """Logarithm of the weights at the parameters of the module; `events` as in `at`."""
         return self.at(self.a, self.b, self.sigma_pt, events)
 
     def params(self) -> LundParams:
-        """The present parameters.
-
-        Returns
-        -------
-        LundParams
-        """
+        """The present parameters."""
         return self.base._replace(**{name: getattr(self, name).item() for name in LEARNABLE})
 
 
@@ -275,12 +236,7 @@ def _numbers(params, like):
     return [torch.tensor(getattr(params, name), **like) for name in LEARNABLE]
 
 
-def _check_samples(samples, trials):
-    if not samples:
-        raise ValueError("weights need at least one sample, got none")
-    for sample in samples:
-        if not isinstance(sample, Sample):
-            raise TypeError(f"samples of string events are wanted, got {type(sample).__name__}")
+def _cases(samples, trials):
     cases = [case_of(sample) for sample in samples]
     for sample, case in zip(samples, cases, strict=True):
         refuse_change(cases[0].base, case.base, LEARNABLE)
@@ -299,18 +255,6 @@ def _all_pt2(histories):
     of_breaks = histories.px.astype(float) ** 2 + histories.py.astype(float) ** 2
     ends = histories.chain_offsets[1:][known]
     return np.insert(of_breaks, ends, last[known]), np.diff(histories.chain_offsets) + known
-
-
-class _Segments(nn.Module):
-    """Numbers in consecutive segments, to be summed segment by segment."""
-
-    def __init__(self, x, lengths, like):
-        super().__init__()
-        self.register_buffer("x", torch.tensor(x, **like))
-        self.register_buffer("lengths", torch.tensor(lengths, device=like["device"]))
-
-    def sums(self, x):
-        return torch.segment_reduce(x, "sum", lengths=self.lengths)
 
 
 class _TrialRows(nn.Module):

@@ -1,7 +1,5 @@
 """The trials of accept-reject, recorded: weights as published."""
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 
@@ -19,40 +17,28 @@ SMALLEST_Z = np.float32(2.0**-32)  # of what is recorded
 
 
 class Trials(NamedTuple):
-    """Trials of z that were rejected on the way to each break.
+    """Trials of z that were rejected on the way to each break: break j has ``offsets[j]:offsets[j + 1]``.
 
-    Attributes
-    ----------
-    offsets : ndarray of int64, shape (breaks + 1,)
-        Break j has the trials ``offsets[j]:offsets[j + 1]``.
-    z : ndarray of float32, shape (trials,)
-        Strictly between 0 and 1.
-    over_sampling : float
-        Height of the flat overestimate above the maximum of f (Pythia's ``zHead``).
-    base : LundParams
-        Parameters of the generator whose trials they are.
+    `z` is between 0 and 1; `over_sampling` the height of the flat overestimate above the maximum of f (Pythia's
+    ``zHead``), `base` the parameters of the generator whose trials they are.
     """
 
-    offsets: np.ndarray
-    z: np.ndarray
+    offsets: np.ndarray  # int64, shape (breaks + 1,)
+    z: np.ndarray  # float32, shape (trials,)
     over_sampling: float
     base: LundParams
 
 
 @takes_rng
 def record_trials(
-    sample: Sample | Histories,
-    *,
-    rng: np.random.Generator | int,
-    base: LundParams | None = None,
+    sample: Sample | Histories, *, rng: np.random.Generator | int, base: LundParams | None = None,
     over_sampling: float = 2.0,
-) -> Trials:
+) -> Trials:  # fmt: skip
     r"""Draw every z by accept–reject under a flat overestimate, and keep what was rejected.
 
     A trial z is accepted with probability :math:`f(z) / (h \max f)`, h being `over_sampling`; the trials before the
     accepted one say nothing about it. So the accepted z of the histories, however they were drawn, take the place of
-    those accepted here: trials and breaks then have the law of a generator that had drawn them together. The same
-    histories can have trials of several overestimates, and those of real Pythia can have some too.
+    those accepted here: trials and breaks then have the law of a generator that had drawn them together.
 
     Parameters
     ----------
@@ -65,23 +51,17 @@ def record_trials(
         At least 1. At 1 a trial near the maximum is hardly ever rejected, with a weight that has no bound if the target
         has its maximum elsewhere: weights of accept–reject then have an infinite variance.
 
-    Returns
-    -------
-    Trials
-
     Raises
     ------
-    TypeError
-        If an argument is of the wrong kind.
-    ValueError
-        If there are no histories or they hold numbers that are not finite; if `over_sampling` is below 1 or not finite.
+    TypeError, ValueError
+        If an argument is of the wrong kind; if there are no histories or they hold numbers that are not finite; if
+        `over_sampling` is below 1 or not finite.
 
     Examples
     --------
     >>> import hadtutor as ht
     >>> sample = ht.hadronize_strings(100, rng=1)
-    >>> trials = record_trials(sample, rng=2)
-    >>> len(trials.offsets) == len(sample.histories.z) + 1
+    >>> len(record_trials(sample, rng=2).offsets) == len(sample.histories.z) + 1
     True
     """
     histories, base, *_ = case_of(sample, base=base)
@@ -110,9 +90,7 @@ def check_trials(trials: Trials, histories: Histories, base: LundParams) -> None
             "record them for these histories"
         )
     if trials.base != base:
-        raise ValueError(
-            f"the trials were recorded at {trials.base}, the breaks were made at {base}; record them there"
-        )
+        raise ValueError(f"the trials were recorded at {trials.base}, the breaks made at {base}; record them there")
 
 
 def log_w_of_trials(histories: Histories, base: LundParams, target: LundParams, trials: Trials) -> np.ndarray:

@@ -1,7 +1,5 @@
 """A picture of one event that can be turned: lines in space, without kernel or network."""
 
-from __future__ import annotations
-
 import hashlib
 import html
 import json
@@ -28,14 +26,6 @@ _KINDS = {
 }
 
 
-def _turned(view, right, up):
-    """A view turned by two angles [rad], by which what is in front moves to the right and up."""
-    x, y, z = view
-    x, z = np.cos(right) * x + np.sin(right) * z, np.cos(right) * z - np.sin(right) * x
-    y, z = np.cos(up) * y + np.sin(up) * z, np.cos(up) * z - np.sin(up) * y
-    return np.array([x, y, z])
-
-
 def _main_direction(tensor):
     direction = np.linalg.eigh(tensor)[1][:, -1]
     return direction * np.sign(direction[np.argmax(np.abs(direction))])
@@ -49,7 +39,11 @@ def _default_view(p, axis):
     right = _main_direction(tensor) if axis is None else axis
     across = np.eye(3) - np.outer(right, right)
     up = _main_direction(across @ tensor @ across)
-    return _turned(np.array([right, up, np.cross(right, up)]), 0.4, -0.35)
+    # Turned by these angles [rad], by which what is in front moves to the right and down.
+    (x, y, z), to_right, to_top = (right, up, np.cross(right, up)), 0.4, -0.35
+    x, z = np.cos(to_right) * x + np.sin(to_right) * z, np.cos(to_right) * z - np.sin(to_right) * x
+    y, z = np.cos(to_top) * y + np.sin(to_top) * z, np.cos(to_top) * z - np.sin(to_top) * y
+    return np.array([x, y, z])
 
 
 def _numbers(v):
@@ -60,9 +54,8 @@ def _numbers(v):
 class EventDisplay:
     """The momenta of one event as lines in space, turned by mouse, touch or arrow keys.
 
-    The length of a line grows as √p, so that soft particles stay visible; two circles give the scale. Near
-    lines are stronger than far ones. Neither kernel nor network is needed: without JavaScript, and on paper,
-    the picture stands still.
+    The length of a line grows as √p, so that soft particles stay visible; two circles give the scale. Near lines are
+    stronger than far ones. Neither kernel nor network is needed: without JavaScript, and on paper, it stands still.
 
     Parameters
     ----------
@@ -70,29 +63,22 @@ class EventDisplay:
         Momenta [GeV], or one event such as ``sample[7]``, with its PDG codes.
     pid : array_like of int, shape (n,), optional
         PDG codes, to tell charged particles, photons and other neutral ones apart.
-    axis : array_like, shape (3,), optional
-        A direction to show as a dashed line, such as the thrust axis.
-    axis_label : str
-        Its name.
+    axis, axis_label : array_like, shape (3,), optional, and str
+        A direction to show as a dashed line, such as the thrust axis, and its name.
     plane : bool
         Whether to show the plane across `axis`, as a disc.
     view : array_like, shape (3, 3), optional
-        Rotation whose rows point to the right, up, and to the reader. Default: onto the plane that holds most of
-        the momentum, `axis` to the right. With the ``view`` of another display, both events are seen from one side.
+        Rotation whose rows point to the right, up, and to the reader, such as the ``view`` of another display. Default:
+        onto the plane that holds most of the momentum, `axis` to the right.
     alt : str
         What the event shows, for those who do not see it. Default: the numbers of particles.
 
-    Raises
-    ------
-    ValueError
-        If there are several events, a shape is wrong, a number is not finite, no particle has momentum, a PDG code is
-        unknown, `axis` has no direction, `plane` is wanted without `axis`, or `view` is not a rotation.
+    ValueError: there are several events or no momentum, a shape is wrong, a number is not finite, a PDG code is
+    unknown, `axis` has no direction, `plane` is wanted without `axis`, or `view` is not a rotation.
 
     Examples
     --------
     >>> event = EventDisplay([[0, 1, 30], [12, 0, -15], [-12, -1, -15]], pid=[211, -211, 111])
-    >>> event
-    EventDisplay(3 particles)
     >>> event.alt
     'One event, momenta as lines from one point: 2 charged, 1 neutral.'
     """
@@ -115,14 +101,12 @@ class EventDisplay:
         self.pid = None if pid is None else column(pid, "pid", np.int64)
         if self.pid is not None and self.pid.shape != self.size.shape:
             raise ValueError(f"pid must hold one code for each of {len(self.p)} particles, got {pid!r}")
-        self.axis = None
-        if axis is not None:
-            direction = plain(axis, "axis").astype(float)
-            if direction.shape != (3,) or not np.isfinite(direction).all() or not direction.any():
-                raise ValueError(f"axis must be a direction of shape (3,), got {axis!r}")
-            self.axis = direction / np.linalg.norm(direction)
-        elif plane:
+        if plane and axis is None:
             raise ValueError("plane=True shows the plane across `axis`, got no axis")
+        direction = np.ones(3) if axis is None else plain(axis, "axis").astype(float)
+        if direction.shape != (3,) or not np.isfinite(direction).all() or not direction.any():
+            raise ValueError(f"axis must be a direction of shape (3,), got {axis!r}")
+        self.axis = None if axis is None else direction / np.linalg.norm(direction)
         self.view = _default_view(self.p, self.axis) if view is None else plain(view, "view").astype(float)
         square = self.view.shape == (3, 3) and np.allclose(self.view @ self.view.T, np.eye(3), atol=1e-6)
         if not square or np.linalg.det(self.view) < 0:
@@ -184,8 +168,7 @@ class EventDisplay:
         """Circles of two momenta, the directions x, y, z, and the legend."""
         parts = []
         for momentum in (scale, 0.1 * scale):
-            radius = self._length(momentum)
-            corner = 0.707 * radius
+            radius, corner = self._length(momentum), 0.707 * self._length(momentum)
             parts.append(f'<circle class="scale" r="{radius:.2f}"/>')
             parts.append(f'<text x="{corner + 3:.0f}" y="{corner + 12:.0f}">{momentum:g} GeV</text>')
         parts.append('<g transform="translate(-195 155)">')
@@ -206,11 +189,10 @@ class EventDisplay:
         alt = html.escape(self.alt, quote=True)
         drawing = f"{self._surroundings(scale)}\n{self._event(scale)}"
         key = "event-" + hashlib.sha256((drawing + alt).encode()).hexdigest()[:10]
-        tips, styles = "", ""
+        tips, styles, marker = "", "", 'viewBox="-3 -3 6 6" markerWidth="6" markerHeight="6" orient="auto"'
         for kind in (k for k in _KINDS if k in self.kinds):
             colour, dashes, tip = _KINDS[kind]
-            tips += f'<marker id="{key}-{kind}" viewBox="-3 -3 6 6" markerWidth="6" markerHeight="6" orient="auto">'
-            tips += f"{tip}</marker>"
+            tips += f'<marker id="{key}-{kind}" {marker}>{tip}</marker>'
             # Some of the colour of the text: darker on a light page, lighter on a dark one.
             ink = f"color-mix(in srgb, {COLOURS[colour]} 75%, currentColor)"
             styles += f"#{key}-{kind} {{ fill: {ink}; }}\n#{key} .{kind} {{ stroke: {ink}; "

@@ -1,7 +1,5 @@
 """A slider over figures that works with a kernel and on a static page."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import html
@@ -21,35 +19,21 @@ from .._support.checks import column, whole
 class FigureSlider:
     """A slider under a figure that is drawn anew for each value.
 
-    With a kernel it is an ipywidgets slider that calls `draw`. In a static page it is an HTML slider
-    over frames drawn beforehand, which needs neither kernel nor network. Both come in one object: the
-    front end picks what it can show.
+    With a kernel it is an ipywidgets slider that calls `draw`; in a static page an HTML slider over frames drawn
+    beforehand, which needs neither kernel nor network. Both come in one object: the front end picks what it can show.
 
     Parameters
     ----------
     draw : callable
-        ``draw(value)`` returns a matplotlib figure.
-    values : array_like
-        The stops of the slider, at least two.
-    label : str
-        What the slider changes, with its unit.
-    start : int
-        Number of the stop that is shown first.
-    alt : str
-        What the figure shows, for those who do not see it; ``{value}`` stands for the value.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there are fewer than two stops, or `start` is none of them; when it is shown, if `draw` returns no figure.
+        ``draw(value)`` returns a matplotlib figure (else TypeError, when it is shown).
+    values, start : array_like, int
+        The stops of the slider, at least two, and the number of the one that is shown first (else ValueError).
+    label, alt : str
+        What the slider changes, with its unit; what the figure shows, for those who do not see it, with ``{value}``.
 
     Examples
     --------
-    >>> def draw(a):
-    ...     figure, ax = plt.subplots()
-    ...     ax.plot([0, a])
-    ...     return figure
-    >>> FigureSlider(draw, [0.5, 1.0], "a")
+    >>> FigureSlider(lambda a: plt.figure(), [0.5, 1.0], "a")
     FigureSlider('a', 2 stops)
     """
 

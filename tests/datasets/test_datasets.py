@@ -102,7 +102,7 @@ def test_the_kind_of_a_file_is_what_its_reader_makes_of_it(name):
     assert type(found) is {"table": dict, "strings": Sample, "showers": Showers}[entry.kind]
 
 
-TABLES = ("particles", "lep", "lep-figures", "cluster-scan", "cluster-lep")
+TABLES = ("particles", "lep", "lep-figures", "cluster-scan", "cluster-lep", "rsa-coverage", "pythia-weights")
 
 
 @pytest.mark.parametrize("table", TABLES)

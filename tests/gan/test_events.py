@@ -19,7 +19,8 @@ def test_hadrons_of_events_are_those_that_were_simulated(dtype):
     index = torch.tensor([7, 3, 1200])
     batch = events[index]
     truth = gan.decays(sample)
-    rows = np.concatenate([np.flatnonzero(sample.histories.event[gan.pair_rows(sample)[0]] == i) for i in index])
+    of_pair = sample.histories.event[gan.pair_rows(sample)[0]]
+    rows = np.concatenate([np.flatnonzero(of_pair == i) for i in index.tolist()])
     p, event = gan.hadrons_of(batch, truth.direction[rows].to(dtype))
     for k, i in enumerate(index.tolist()):
         h = sample.hadrons[[i]]

@@ -46,6 +46,14 @@ def test_break_weights_do_not_depend_on_the_end():
     assert derivative.shape[1] == 2 * prepared().basis.matrix.shape[1]
 
 
+def test_too_many_coefficients_for_the_breaks_are_refused_by_number():
+    """A prior that fixes nothing, as the inverse of a covariance that rounding has spoiled."""
+    basis = prepared().basis
+    n_nodes, n = basis.matrix.shape
+    with pytest.raises(homer.HomerError, match=rf"do not fix {n} coefficients: give fewer conditions or more events"):
+        homer.steps.maximise(basis, np.ones(n_nodes), np.ones(n_nodes), np.zeros(n), -1e9 * np.eye(n))
+
+
 @pytest.mark.parametrize("options", [{"method": "trees"}, {"learner": "network"}, {"ensemble": 2}])
 def test_the_posterior_does_not_depend_on_how_one_got_there(options):
     result = homer.fit(generated(), generated(TARGET, 2), iterations=2, progress=False, **options)

@@ -8,7 +8,7 @@ from scipy import stats
 
 from hadtutor import LundMixture, homer, lund
 from hadtutor.estimates import Estimate
-from hadtutor.homer import BreakWeights, Measurement, Moments, infer, measure
+from hadtutor.homer import BreakWeights, Measurement, Moments, event_sigma, infer, measure
 from hadtutor.weights import event_weights
 
 
@@ -83,7 +83,9 @@ def test_a_parametric_fit_is_an_estimate(tmp_path):
     assert found.n_eff == fitted().n_eff
     assert "<table>" in found._repr_html_()
     found.save(tmp_path / "fit.npz")
-    assert Estimate.load(tmp_path / "fit.npz").values == found.values
+    again = Estimate.load(tmp_path / "fit.npz")
+    assert (again.values, again.params) == (found.values, found.params)
+    assert again.bootstraps.shape == (0, 1)
 
 
 @pytest.mark.parametrize("names", [("c",), "ab", (), ("a", "a")])
@@ -97,3 +99,8 @@ def test_bootstraps_want_random_numbers():
         homer.fit_lund(fitted(), bootstraps=2)
     with pytest.raises(ValueError, match="bootstraps must be"):
         homer.fit_mixture(fitted(), bootstraps=-1, rng=1)
+
+
+def test_errors_of_events_want_a_covariance():
+    with pytest.raises(ValueError, match="no covariance"):
+        event_sigma(prepared(), fitted().of_iteration(0), fitted().log_w)

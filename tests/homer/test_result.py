@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from homer_samples import MT2, TARGET, Z, columns, fitted, generated, small
 
-from hadtutor import homer, metrics
+from hadtutor import hadronize_strings, homer, metrics
 from hadtutor.files import DataFileError
 
 
@@ -180,3 +180,9 @@ def test_a_result_shows_itself():
     shown = fitted()._repr_html_()
     assert shown.count("<tr>") == 2 + len(fitted().iterations)
     assert "n_eff/N" in shown
+
+
+def test_a_result_is_a_law_of_strings():
+    """Events drawn from the learned f have the mean multiplicity that events weighted with it have."""
+    n_drawn = hadronize_strings(20_000, law=fitted(), rng=11, progress=False).hadrons.multiplicity
+    assert abs(metrics.pull(n_drawn, generated().hadrons.multiplicity, None, fitted())) < 4

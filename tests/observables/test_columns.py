@@ -399,7 +399,8 @@ def test_chunks_join_without_gap_or_overlap(some, monkeypatch):
 def test_ctrl_c_ends_the_work_within_two_seconds(threads):
     """Seconds of work on hard events, in a process of its own; it says when it has begun."""
     code = (
-        "import numpy as np, hadtutor as ht, time\n"
+        "import numpy as np, hadtutor as ht, signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what runs in the background is born deaf to it
         "rng = np.random.default_rng(1)\n"
         "n, events = 60, 60_000\n"
         "p = rng.normal(size=(3, n * events))\n"

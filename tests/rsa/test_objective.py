@@ -44,7 +44,7 @@ def test_single_precision_weights_give_the_gradient_too():
     gradients = []
     for dtype in (torch.float64, torch.float32):
         module = LundWeights(sample, TRUTH, dtype=dtype)
-        PseudoChi2(*columns, dtype=dtype)(module(), torch.zeros(4000, dtype=dtype)).backward()
+        PseudoChi2(*columns)(module(), torch.zeros(4000, dtype=dtype)).backward()
         gradients.append([module.a.grad.item(), module.b.grad.item()])
     assert gradients[1] == pytest.approx(gradients[0], rel=1e-2)
 

@@ -99,6 +99,8 @@ def test_a_result_is_an_estimate(tmp_path):
     assert again.names == result.names
     assert np.array_equal(again.covariance, result.covariance)
     assert (again.chi2, again.ndf, again.n_eff) == (result.chi2, result.ndf, result.n_eff)
+    assert (again.params, again.loss) == (result.params, result.loss)
+    assert np.array_equal(again.covariance_hessian, result.covariance_hessian)
 
 
 @pytest.mark.parametrize("loss", ["pseudo-chi2", "nll"])

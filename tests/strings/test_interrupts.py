@@ -11,8 +11,9 @@ import pytest
 from hadtutor import HadronizationError, LundParams, hadronize_strings
 
 INTERRUPTED = """
-import os, sys, threading, time
+import os, signal, sys, threading, time
 import hadtutor as ht
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background is born deaf to it
 params = ht.LundParams(sigma_pt={sigma_pt})
 ht.hadronize_strings(100, rng=1, threads=2)
 print("begun", flush=True)

@@ -194,7 +194,7 @@ def test_wrong_arguments_are_named():
     sample = generated()
     for argument, error, message in (
         ([], ValueError, "at least one sample"),
-        ([sample, 3], TypeError, "samples of string events are wanted, got int"),
+        ([sample, 3], TypeError, "samples must be a Sample or several, got int"),
         (dataclasses.replace(sample, histories=None), ValueError, "no histories"),
         ([sample, generated(BASE._replace(stop_mass=0.9))], ValueError, "only a, b and sigma_pt may differ.*stop_mass"),
     ):

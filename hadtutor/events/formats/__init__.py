@@ -1,7 +1,6 @@
-"""Events for other programs and back, as offsets and columns: awkward arrays, Parquet, HepMC and LHE files.
+"""Events for other programs and back: awkward arrays, Parquet, HepMC and LHE files.
 
-These functions are the methods of `Hadrons` and `Showers` with the same name, which say what each of them keeps. They
-need the extra ``hep``, all but `from_hepmc`.
+These are the methods of `Hadrons` and `Showers` with the same names. All but `from_hepmc` need the extra ``hep``.
 """
 
 from .awkward import from_awkward, to_awkward

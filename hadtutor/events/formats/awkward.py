@@ -1,7 +1,5 @@
 """Hadrons as awkward arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What our columns are called elsewhere, and what may stand in them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,21 +12,16 @@ from ...files import DataFileError
 
 MOMENTA = ("px", "py", "pz", "e")
 COLUMNS = (*MOMENTA, "pid")
-ENERGY_NAMES = ("e", "E", "energy")
-DEFAULT = "Default"
-"""Name of a weight that has none, as in HepMC."""
-
-Read = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]
-"""Offsets, columns by name, and log weights by name."""
+DEFAULT = "Default"  # name of a weight that has none, as in HepMC
+Read = tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]  # offsets, columns and log weights by name
 
 
 def names(found: Iterable[str]) -> dict[str, str]:
     """Name of each of our columns among those found."""
     found = list(found)
-    energy = [name for name in ENERGY_NAMES if name in found]
+    energy = [name for name in ("e", "E", "energy") if name in found]
     if len(energy) != 1 or not {"px", "py", "pz", "pid"} <= set(found):
-        wanted = f"px, py, pz, one of {', '.join(ENERGY_NAMES)}, and pid"
-        raise ValueError(f"wanted {wanted}; got {', '.join(found) or 'no fields'}")
+        raise ValueError(f"wanted px, py, pz, one of e, E, energy, and pid; got {', '.join(found) or 'no fields'}")
     return {name: energy[0] if name == "e" else name for name in COLUMNS}
 
 
@@ -67,8 +60,7 @@ def logs(weights: ArrayLike, name: str, path: str | os.PathLike) -> np.ndarray:
     weights = np.asarray(weights, float)
     bad = np.flatnonzero(~((weights >= 0) & np.isfinite(weights)))
     if len(bad):
-        why = "weights are logs here, which a negative or unknown weight does not have"
-        advice = "read without weights, or take them from the file by other means"
-        raise DataFileError(f"{path}: event {bad[0]} has the weight {name} = {weights[bad[0]]:g}; {why}: {advice}")
+        why = "weights are logs here, which a negative or unknown weight does not have: read without weights"
+        raise DataFileError(f"{path}: event {bad[0]} has the weight {name} = {weights[bad[0]]:g}; {why}")
     with np.errstate(divide="ignore"):
         return np.log(weights)

@@ -1,7 +1,5 @@
 """Hadrons in HepMC files."""
 
-from __future__ import annotations
-
 import bz2
 import functools
 import gzip
@@ -35,8 +33,7 @@ def to_hepmc(
     log_w: Mapping[str, np.ndarray], progress: bool = True,
 ) -> None:  # fmt: skip
     """Write hadrons, whose columns have their masses too, to a HepMC3 file; see `Hadrons.to_hepmc`."""
-    pyhepmc = need("pyhepmc", "hep", "a HepMC file")
-    n_events = len(offsets) - 1
+    pyhepmc, n_events = need("pyhepmc", "hep", "a HepMC file"), len(offsets) - 1
     particles = _hepevt(offsets, columns, energy)
     with np.errstate(over="ignore"):
         weights = np.exp([*log_w.values()] or [np.zeros(n_events)]).T

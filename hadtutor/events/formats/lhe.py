@@ -1,7 +1,5 @@
 """Partons in LHE files."""
 
-from __future__ import annotations
-
 import math
 import os
 import warnings
@@ -35,11 +33,9 @@ def from_lhe(path: str | os.PathLike, weights: bool = False) -> tuple[Read, floa
             for p in final:
                 if not (1 <= abs(p.id) <= 5 or p.id == 21):
                     name = PARTICLES[p.id].name if p.id in PARTICLES else f"a particle of code {p.id}"
-                    raise DataFileError(
-                        f"{path}: event {number} has {name} among its final particles, and showers hold gluons and "
-                        "quarks up to b alone; let the generator decay it, switch off photons from quarks and beams, "
-                        "or leave such events out"
-                    )
+                    wanted = "among its final particles, and showers hold gluons and quarks up to b alone; "
+                    advice = "let the generator decay it, switch off photons from quarks and beams, or leave it out"
+                    raise DataFileError(f"{path}: event {number} has {name} {wanted}{advice}")
             momenta.extend((p.px, p.py, p.pz, p.e) for p in final)
             codes.extend((p.id, p.color1, p.color2) for p in final)
             sizes.append(len(final))

@@ -1,7 +1,5 @@
 """Hadrons in Parquet files."""
 
-from __future__ import annotations
-
 import io
 import os
 from collections.abc import Mapping
@@ -28,9 +26,8 @@ def to_parquet(
         arrays.append(pa.LargeListArray.from_arrays(starts, values, type=kind))
         fields.append(pa.field(name, kind, nullable=False))
     if log_w:
-        weights = [numbers(values) for values in log_w.values()]
-        one = set(log_w) == {DEFAULT}
-        arrays.append(weights[0] if one else pa.StructArray.from_arrays(weights, list(log_w)))
+        weights, nameless = [numbers(values) for values in log_w.values()], set(log_w) == {DEFAULT}
+        arrays.append(weights[0] if nameless else pa.StructArray.from_arrays(weights, list(log_w)))
         fields.append(pa.field("log_w", arrays[-1].type, nullable=False))
     table, sink = pa.Table.from_arrays(arrays, schema=pa.schema(fields)), pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", use_dictionary=False, write_page_checksum=True)
@@ -64,9 +61,8 @@ def from_parquet(path: str | os.PathLike, weights: bool = False) -> Read:
 
 def _flat(column, name):
     """Offsets and values of a column of lists of any kind, wherever its pieces begin."""
-    pa, pc = need("pyarrow", "hep"), need("pyarrow.compute", "hep")
-    kind = column.type
-    if not hasattr(kind, "value_type") or pa.types.is_dictionary(kind) or pa.types.is_map(kind):
+    pc, kind = need("pyarrow.compute", "hep"), column.type
+    if not hasattr(kind, "value_type") or str(kind).startswith(("dictionary", "map")):
         raise ValueError(f"wanted a list of numbers for each event, got {name} of type {kind}")
     if column.null_count:
         raise ValueError(f"{name} has missing values")
