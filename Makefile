@@ -41,6 +41,7 @@ book: $(INSTALLED) ## execute every chapter and build _build/html
 	  find _build/html/reports -name '*.log' -exec sh -c 'echo; echo "==== $$1"; cat "$$1"' _ {} \; 2>/dev/null; \
 	  rm -rf _build/.doctrees; \
 	  echo "make book: failed; the warnings and tracebacks above say why" >&2; exit 1; }
+	@$(BIN)/python tools/check_pages.py || { echo "make book: built, but the pages above jar" >&2; exit 1; }
 
 test: $(INSTALLED) lint ## check notebooks and style, run unit tests, doctests and every notebook
 	$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile

@@ -2,7 +2,8 @@
 
 A cell tagged ``nbval-check-output`` keeps its outputs and has execution count 1 (nbval passes a cell whose
 count is null without comparing anything). Every other output, every other count and the metadata that editors
-leave behind go. All notebooks carry the same kernelspec, ``python3``.
+leave behind go. All notebooks carry the same kernelspec, ``python3``. Code that the book folds (tagged ``hide-input``)
+and the code of solutions is folded in JupyterLab too.
 
     python tools/nbclean.py book/*.ipynb            rewrite
     python tools/nbclean.py --check book/*.ipynb    change nothing; exit 1 and say why if a file is not clean
@@ -15,6 +16,7 @@ import warnings
 import nbformat
 
 KEEP_OUTPUT = "nbval-check-output"
+FOLDED = {"hide-input", "hide-cell"}
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
 EDITOR_METADATA = ("ExecuteTime", "collapsed", "execution", "jupyter", "scrolled", "vscode")
 
@@ -41,10 +43,23 @@ def clean_cell(cell, position):
             output["execution_count"] = 1
 
 
+def fold(notebook):
+    """Hide in JupyterLab the source of what the book folds, and the whole of a solution's code."""
+    in_solution = False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            in_solution = (in_solution or "{solution-start}" in cell.source) and "{solution-end}" not in cell.source
+        elif in_solution:
+            cell.metadata["jupyter"] = {"outputs_hidden": True, "source_hidden": True}
+        elif FOLDED & set(cell.metadata.get("tags", [])):
+            cell.metadata["jupyter"] = {"source_hidden": True}
+
+
 def clean(notebook):
     """Clean ``notebook`` in place: cells, then its own metadata."""
     for position, cell in enumerate(notebook.cells):
         clean_cell(cell, position)
+    fold(notebook)
     kept = {key: value for key, value in notebook.metadata.items() if key == "mystnb"}
     notebook.metadata = nbformat.from_dict({**kept, "kernelspec": KERNELSPEC, "language_info": {"name": "python"}})
     notebook.nbformat, notebook.nbformat_minor = 4, 5

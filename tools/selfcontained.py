@@ -3,13 +3,15 @@
 Jupyter Book always brings Thebe along, whose script puts a CDN address on every page and an error in the
 console; notebooks bring the state of their widgets, which a page cannot use without the widget manager. Both
 are taken out. When the build is done every page is read, and whatever it would fetch from elsewhere is a
-warning.
+warning. Figures are drawn at double density, and shown at half their size in pixels.
 """
 
 import os
+import struct
 from html.parser import HTMLParser
 from pathlib import Path
 
+from docutils import nodes
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
@@ -36,6 +38,15 @@ class Fetches(HTMLParser):
             address = attributes.get("data")
         if address and address.startswith(("http:", "https:", "//")):
             self.found.append(address)
+
+
+def halve(app, doctree):
+    """Show the PNG that a cell drew at half its pixels: chapters draw at double density."""
+    for image in doctree.findall(nodes.image):
+        path = Path(app.outdir).parent / image["uri"] if not os.path.isabs(image["uri"]) else Path(image["uri"])
+        if "jupyter_execute" in image["uri"] and path.suffix == ".png" and path.exists() and "width" not in image:
+            width = struct.unpack(">I", path.read_bytes()[16:20])[0]
+            image["width"] = f"{width // 2}px"
 
 
 def remove_thebe(app, config):
