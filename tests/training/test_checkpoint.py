@@ -36,13 +36,6 @@ from hadtutor.files import DataFileError
 from hadtutor.nets import MLP, DeepSets, torch_seed
 from hadtutor.training import Table, classifier_loss
 
-
-@pytest.fixture(scope="module")
-def whole(device):
-    """Kind to an uninterrupted training."""
-    return {kind: fit(kind, device) for kind in KINDS}
-
-
 # --- Interruptions ---------------------------------------------------------------------------------
 
 STOPS = {"first epoch": 1, "first step": 2 * STEPS, "middle": 2 * STEPS + 2, "last step": EPOCHS * STEPS - 1}

@@ -30,13 +30,6 @@ from trainings import (
 from hadtutor.nets import MLP, Cloud, DeepSets, torch_seed
 from hadtutor.training import Clouds, Table, TrainingError, classifier_loss, evaluate, train
 
-
-@pytest.fixture(scope="module")
-def whole(device):
-    """Kind to an uninterrupted training."""
-    return {kind: fit(kind, device) for kind in KINDS}
-
-
 # --- What is learned -------------------------------------------------------------------------------
 
 

@@ -5,7 +5,6 @@ import torch
 from trainings import (
     EPOCHS,
     EVENTS,
-    KINDS,
     assert_other_weights,
     assert_same_training,
     assert_same_weights,
@@ -17,12 +16,6 @@ from trainings import (
 
 from hadtutor.nets import MLP, torch_seed
 from hadtutor.training import Log, Table, classifier_loss, train
-
-
-@pytest.fixture(scope="module")
-def whole(device):
-    """Kind to an uninterrupted training."""
-    return {kind: fit(kind, device) for kind in KINDS}
 
 
 @pytest.mark.parametrize("average", [None, 0.5])
