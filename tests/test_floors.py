@@ -21,8 +21,8 @@ FLOORS = [
     {"reproduce"},
     {"__main__", "__init__"},
 ]
-SIDEWAYS = {("widgets", "plotting"), ("rsa", "weights")}
-"""What may be imported on the same floor: displays take the colours of plots, a fit the weights it differentiates."""
+SIDEWAYS = {("widgets", "plotting"), ("rsa", "weights"), ("homer", "weights")}
+"""What may be imported on the same floor: displays take the colours of plots, fits the weights of what was drawn."""
 
 FLOOR = {family: number for number, families in enumerate(FLOORS) for family in families}
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -9,6 +9,10 @@ Data are hadrons; a simulation knows its string breaks too. So :cite:p:`bierlich
 The classifier gives all histories behind the same observables the same weight, which leaves a bias. So the steps are
 repeated with the simulation as weighted, until the classifier cannot tell it from data (iHOMER
 :cite:p:`butter2025iterative`): an expectation–maximisation. `fit` does all that, and puts error bars on the result.
+
+Weights of few effective events have no honest errors, so `fit` can simulate anew where the data are (``rebase``). What
+is not z, such as the width of transverse momenta, has a weight of its own (`Factors`), or it would bend f. `calibrate`
+repeats a fit on data whose truth is known.
 """
 
 from ..metrics.pulls import Coverage, coverage, event_pulls
@@ -17,6 +21,7 @@ from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError
 from .classify import METHODS, ClassWeights, step_one
+from .factors import FACTORS, Factors
 from .histograms import Histograms, step_one_histograms
 from .inputs import CloudMoments, HistogramMoments, Moments
 from .iterate import fit
@@ -24,13 +29,14 @@ from .lund_fit import ParametricFit, fit_lund, fit_mixture
 from .network import BreakNetwork, regress
 from .nodes import break_features
 from .posterior import Measurement, Posterior, event_sigma, infer, measure
+from .pseudo_experiments import Calibration, calibrate
 from .result import HomerResult
 from .steps import Iteration, maximise, most_likely, prepare, step_three, step_two
 
 __all__ = [
-    "BreakBasis", "BreakNetwork", "BreakWeights", "Chains", "ClassWeights", "CloudMoments", "Coverage",
-    "HistogramMoments", "Histograms", "HomerError", "HomerResult", "Iteration", "METHODS", "Measurement", "Moments",
-    "ParametricFit", "Posterior", "break_features", "coverage", "event_pulls", "event_sigma", "fit", "fit_lund",
-    "fit_mixture", "infer", "maximise", "measure", "most_likely", "prepare", "regress", "step_one",
-    "step_one_histograms", "step_three", "step_two",
+    "BreakBasis", "BreakNetwork", "BreakWeights", "Calibration", "Chains", "ClassWeights", "CloudMoments", "Coverage",
+    "FACTORS", "Factors", "HistogramMoments", "Histograms", "HomerError", "HomerResult", "Iteration", "METHODS",
+    "Measurement", "Moments", "ParametricFit", "Posterior", "break_features", "calibrate", "coverage", "event_pulls",
+    "event_sigma", "fit", "fit_lund", "fit_mixture", "infer", "maximise", "measure", "most_likely", "prepare",
+    "regress", "step_one", "step_one_histograms", "step_three", "step_two",
 ]  # fmt: skip

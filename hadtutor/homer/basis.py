@@ -9,9 +9,12 @@ from scipy.interpolate import BSpline
 
 from .. import lund
 from ..params import LundParams
+from .factors import FACTORS, checked_factors
 from .nodes import checked_conditions, spread
 
 FINE_NODES = 1000  # in logit z, for the normalisation
+# Before any data: standard deviations of a and b [GeV⁻²], and of the variances of a and of b over a mixture of Lund's.
+LUND_SCALE = 0.5, 0.4, 0.05, 0.01
 
 
 class Axis(NamedTuple):
@@ -52,19 +55,22 @@ class BreakBasis:
         Of the simulation; gives :math:`f_\mathrm{ref}`. Without them there are no weights: TypeError.
     conditions : sequence of {"end", "string_pt"}
         What else the weight may depend on, see `break_features`.
+    factors : sequence of {"order", "sigma_pt", "enhanced_fraction", "u_fraction"}
+        What else has a weight, see `Factors`; the last coefficients are the changes of these F numbers.
 
     Attributes
     ----------
     matrix : ndarray, shape (nodes, K)
-        Value of each of the K functions at each node.
+        Value of each of the K functions at each node; there are K + F coefficients.
     """
 
     def __init__(
-        self, axes: Sequence[Axis], reference: np.ndarray, params: LundParams, conditions: str | Iterable[str] = ()
-    ) -> None:
+        self, axes: Sequence[Axis], reference: np.ndarray, params: LundParams, conditions: str | Iterable[str] = (),
+        factors: str | Iterable[str] = (),
+    ) -> None:  # fmt: skip
         if not isinstance(params, LundParams):
             raise TypeError(f"the simulation must be made with LundParams, got {type(params).__name__}")
-        self.conditions, self.params = checked_conditions(conditions), params
+        self.conditions, self.params, self.factors = checked_conditions(conditions), params, checked_factors(factors)
         self.axes, self.reference = tuple(axes), reference
         self.shape = tuple(len(axis.nodes) for axis in axes)
         self.matrix = axes[0].functions
@@ -80,18 +86,26 @@ class BreakBasis:
         self._to_fine = np.zeros((FINE_NODES, self.shape[0]))
         self._to_fine[rows, k] = 1.0 - fraction
         self._to_fine[rows, k + 1] = fraction
-        # Derivatives of ln f with respect to a and b at the nodes, bounded where no break ever is.
+        # Derivatives of ln f with respect to a and b at the nodes, bounded where no break ever is, and half of their
+        # squares: ln f of a mixture is that of the mean parameters, plus their variances times these.
         z, mt2 = self.z_and_mt2()
         counts = reference.reshape(self.shape[0], -1)
-        slopes = [v.reshape(counts.shape) for v in (np.log1p(-z), -np.minimum(mt2 / z, 15.0 / params.b))]
-        means = [(counts * v).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0) for v in slopes]
-        self._lund = np.stack([self.project((v - m).ravel()) for v, m in zip(slopes, means, strict=True)], axis=1)
+
+        def less_mean(values):
+            values = values.reshape(counts.shape)
+            return (values - (counts * values).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)).ravel()
+
+        slopes = [less_mean(v) for v in (np.log1p(-z), -np.minimum(mt2 / z, 15.0 / params.b))]
+        self._lund = np.stack([self.project(v) for v in (*slopes, *(less_mean(0.5 * s**2) for s in slopes))], axis=1)
 
     @classmethod
-    def of(cls, features: np.ndarray, params: LundParams, conditions: str | Iterable[str] = ()) -> "BreakBasis":
+    def of(
+        cls, features: np.ndarray, params: LundParams, conditions: str | Iterable[str] = (),
+        factors: str | Iterable[str] = (),
+    ) -> "BreakBasis":  # fmt: skip
         """A basis whose nodes and knots follow `features` of shape (2 + conditions, breaks), see `break_features`.
 
-        `params` and `conditions` are those of the class.
+        `params`, `conditions` and `factors` are those of the class.
         """
         conditions = checked_conditions(conditions)
         logit_z, log_mt2, *more = features
@@ -104,7 +118,20 @@ class BreakBasis:
         shape = tuple(len(axis.nodes) for axis in axes)
         reference = np.zeros(int(np.prod(shape)))
         spread(_place(axes, features), shape, np.ones(features.shape[1]), reference)
-        return cls(axes, reference, params, conditions)
+        return cls(axes, reference, params, conditions, factors)
+
+    @property
+    def size(self) -> int:
+        """Number of all coefficients, K + F."""
+        return self.matrix.shape[1] + len(self.factors)
+
+    def split(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Coefficients of ln w, (K,), and changes of the factors, (F,), out of all, (K + F,)."""
+        return theta[: self.matrix.shape[1]], theta[self.matrix.shape[1] :]
+
+    def table_of(self, theta: np.ndarray) -> np.ndarray:
+        """Normalised ln w at the nodes, (nodes,), for all coefficients, (K + F,)."""
+        return self.normalise(self.matrix @ self.split(theta)[0])
 
     def place(self, features: np.ndarray) -> np.ndarray:
         """Position of breaks with `features` between the nodes, shape (D, breaks), in units of their distance."""
@@ -141,12 +168,13 @@ class BreakBasis:
         return np.linalg.solve(weighted @ self.matrix + ridge * np.eye(len(weighted)), weighted @ table)
 
     def prior(
-        self, amplitude: float = 0.5, stretch: ArrayLike = (1.0, 1.0), lund_scale: ArrayLike = (1.0, 1.0)
+        self, amplitude: float = 0.5, stretch: ArrayLike = (1.0, 1.0), lund_scale: ArrayLike = LUND_SCALE
     ) -> np.ndarray:
-        r"""Covariance (K, K) of the coefficients before any data: another Lund function and a smooth departure from it.
+        r"""Covariance (K + F, K + F) of the coefficients before any data: Lund functions and a smooth departure.
 
-        ln w is :math:`\Delta a \ln(1-z) - \Delta b\, m_T^2/z` plus a Gaussian process in logit z and
-        :math:`\ln m_T^2`.
+        ln w is :math:`\Delta a \ln(1-z) - \Delta b\, m_T^2/z`, plus what a mixture of such functions adds, plus a
+        Gaussian process in logit z and :math:`\ln m_T^2`. The order of the last pair, if it is a factor, changes with
+        Δb as in the model, but for a departure of its own.
 
         Parameters
         ----------
@@ -155,7 +183,7 @@ class BreakBasis:
         stretch : tuple of float
             Factors on the lengths over which it changes in logit z and in :math:`\ln m_T^2`.
         lund_scale : tuple of float
-            Standard deviations of Δa and of Δb [GeV⁻²].
+            Standard deviations of Δa, of Δb [GeV⁻²], and of the variances of a and of b [GeV⁻⁴] over a mixture.
         """
         covariance: Any = np.ones((1, 1))
         factors = [*np.asarray(stretch, float).tolist(), *[1.0] * len(self.conditions)]
@@ -164,7 +192,15 @@ class BreakBasis:
             back = np.linalg.pinv(axis.functions)
             covariance = np.kron(covariance, back @ np.exp(-0.5 * distance**2) @ back.T)
         lund_part = self._lund * np.asarray(lund_scale)
-        return amplitude**2 * (covariance + 1e-4 * np.eye(len(covariance))) + lund_part @ lund_part.T
+        k, n = len(covariance), len(covariance) + len(self.factors)
+        prior = np.zeros((n, n))
+        prior[:k, :k] = amplitude**2 * (covariance + 1e-4 * np.eye(k)) + lund_part @ lund_part.T
+        for i, name in enumerate(self.factors, k):
+            prior[i, i] = FACTORS[name].prior ** 2
+            if name == "order":
+                prior[i, i] += np.asarray(lund_scale)[1] ** 2
+                prior[i, :k] = prior[:k, i] = lund_part[:, 1] * np.asarray(lund_scale)[1]
+        return prior
 
 
 def _place(axes, features):

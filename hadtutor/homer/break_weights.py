@@ -14,9 +14,9 @@ class BreakWeights:
     Parameters
     ----------
     basis : BreakBasis
-    theta : ndarray, shape (K,)
-        Coefficients of ln w.
-    covariance : ndarray, shape (K, K), optional
+    theta : ndarray, shape (K + F,)
+        Coefficients of ln w, and the changes of the factors of the basis, if it has any.
+    covariance : ndarray, shape (K + F, K + F), optional
         Of the coefficients.
     sigma_table : ndarray, shape (nodes,), optional
         Standard deviation of ln w at the nodes, where there is no covariance; by default NaN.
@@ -32,14 +32,15 @@ class BreakWeights:
         sigma_table: np.ndarray | None = None,
     ) -> None:  # fmt: skip
         self.basis, self.theta, self.covariance = basis, theta, covariance
-        self.table = basis.normalise(basis.matrix @ theta)
+        self.table = basis.table_of(theta)
         self._sigma = np.full(len(self.table), np.nan) if covariance is None and sigma_table is None else sigma_table
 
     @property
     def sigma_table(self) -> np.ndarray:
         """Standard deviation of ln w at the nodes; NaN without a covariance."""
         if self._sigma is None:
-            rows, covariance = self.basis.derivative(self.table), np.asarray(self.covariance)
+            rows = self.basis.derivative(self.table)
+            covariance = np.asarray(self.covariance)[: rows.shape[1], : rows.shape[1]]
             variance = np.einsum("nk,kl,nl->n", rows, covariance, rows, optimize=True)
             self._sigma = np.sqrt(np.maximum(0.0, variance))
         return self._sigma

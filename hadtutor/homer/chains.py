@@ -5,6 +5,7 @@ from numba import njit
 
 from ..events.histories import Histories
 from .basis import BreakBasis
+from .factors import Factors
 from .nodes import break_features, corner_of, spread
 
 
@@ -37,10 +38,15 @@ class Chains:
     basis : BreakBasis
     features : ndarray, shape (D, breaks), optional
         Those of `break_features`, if they are at hand.
+    quark : int, optional
+        At the +z end, 2 for u and 1 for d; wanted where flavours have a weight.
     """
 
-    def __init__(self, histories: Histories, basis: BreakBasis, features: np.ndarray | None = None) -> None:
+    def __init__(
+        self, histories: Histories, basis: BreakBasis, features: np.ndarray | None = None, quark: int | None = None
+    ) -> None:
         self.basis = basis
+        self.factors = Factors(histories, basis.params, basis.factors, quark)
         self.place = basis.place(break_features(histories, basis.conditions) if features is None else features)
         self.offsets, self.accepted = histories.chain_offsets, histories.accepted
         self.accepted_chains = np.flatnonzero(self.accepted)
@@ -57,22 +63,28 @@ class Chains:
         sum_over_chains(self.place, self.basis.shape, self.offsets, table, total)
         return total
 
-    def log_acceptance_ratio(self, log_w: np.ndarray) -> float:
-        r"""ln(α/α_ref): :math:`\sum_{acc} w / \sum_{all} w` over that without weights; `log_w` is of all C chains."""
-        w = np.exp(log_w - log_w.max())
-        return float(np.log(w[self.accepted].sum() / w.sum() / self.accepted.mean()))
+    def log_acceptance_ratio(self, log_w: np.ndarray, complete: bool = True) -> float:
+        r"""ln(α/α_ref): :math:`\sum_{acc} w / \sum_{all} w` over that without weights; `log_w` is of all C chains.
 
-    def event_log_weights(self, table: np.ndarray, acceptance: bool = True) -> tuple[np.ndarray, float]:
-        """Step three: log weight of each event, shape (N,), and ln(α/α_ref), from a normalised `table` of ln w.
+        If rejected chains are not `complete`, the second sum is what it is on average, C.
+        """
+        top = log_w.max()
+        w = np.exp(log_w - top)
+        total = w.sum() if complete else len(w) * np.exp(-top)
+        return float(np.log(w[self.accepted].sum() / total / self.accepted.mean()))
+
+    def event_log_weights(self, theta: np.ndarray, acceptance: bool = True) -> tuple[np.ndarray, float]:
+        """Step three: log weight of each event, shape (N,), and ln(α/α_ref), for coefficients `theta`, (K + F,).
 
         Without `acceptance` there is no division by α/α_ref: that is 0, and the mean weight is not one.
         """
-        chains = self.log_weights(table)
-        ratio = self.log_acceptance_ratio(chains) if acceptance else 0.0
+        change = self.basis.split(theta)[1]
+        chains = self.log_weights(self.basis.table_of(theta)) + self.factors.log_weights(change)
+        ratio = self.log_acceptance_ratio(chains, self.factors.complete(change)) if acceptance else 0.0
         return chains[self.accepted] - ratio, ratio
 
     def rows(self, derivative: np.ndarray, events: slice) -> np.ndarray:
-        """`derivative` (nodes, K) of `BreakBasis.derivative` summed over the accepted chains of `events`, (n, K)."""
+        """Columns at the nodes, (nodes, K), as of `BreakBasis.derivative`, summed over accepted chains: (n, K)."""
         chains = self.accepted_chains[events]
         rows = np.zeros((len(chains), derivative.shape[1]))
         _rows_of_chains(self.place, self.basis.shape, self.offsets, chains, derivative, rows)

@@ -5,7 +5,6 @@ import json
 import os
 import pathlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,6 @@ import numpy as np
 from .. import __version__
 from ..events.sample import Sample
 from ..files import DataFileError
-from .basis import BreakBasis
-from .break_weights import BreakWeights
 from .inputs import Clouds, Distributions, Features
 from .result import HomerResult, read, write
 
@@ -42,7 +39,7 @@ class Checkpoint:
         }  # fmt: skip
         self.key = json.loads(json.dumps(key, default=float))  # NumPy's numbers become Python's
 
-    def restore(self, basis: BreakBasis) -> HomerResult | None:
+    def restore(self) -> HomerResult | None:
         """Where the fit had come to; None if there is no file."""
         if self.path is None or not self.path.exists():
             return None
@@ -53,7 +50,7 @@ class Checkpoint:
         differ = ", ".join(name for name in self.key if was.get(name) != self.key[name])
         if differ:
             raise DataFileError(f"{self.path} is of another fit, which differs in {differ}; give another, or delete it")
-        return replace(found, breaks=BreakWeights(basis, found.breaks.theta, sigma_table=found.breaks.sigma_table))
+        return found
 
     def store(self, state: HomerResult) -> None:
         """Write where the fit has come to."""

@@ -57,7 +57,7 @@ def check_columns(columns: Mapping[str, np.ndarray], which: str) -> None:
             raise HomerError(f"the observables of the {which} differ in shape: {name} has {values.shape}")
         bad = ~np.isfinite(values)
         # Moments of ln x are not defined for an event without charged hadrons.
-        allowed = 1e-3 * n if name.startswith("lnx") and not np.isinf(values).any() else 0
+        allowed = 1e-2 * n if name.startswith("lnx") and not np.isinf(values).any() else 0
         if bad.sum() > allowed:
             raise HomerError(
                 f"{name} of the {which} is NaN or infinite in {bad.sum()} events, first in event {np.argmax(bad)}; "

@@ -57,7 +57,7 @@ class Histograms:
         ----------
         columns : mapping of str to array_like, shape (M,)
             Such as `hadtutor.observables.compute` returns. HomerError if one is NaN or infinite; moments of ln x may be
-            NaN in one event of a thousand.
+            NaN in one event of a hundred.
         n_bins : int
             At most so many bins for each.
         names : str or sequence of str

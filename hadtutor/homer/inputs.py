@@ -1,7 +1,8 @@
 """Simulation and data side by side, for each kind of data: what step one compares, and what the posterior looks at.
 
 Every kind has `classify(log_w, rng)`, step one for the simulation with these weights; `moments()`, the arguments of
-`measure` that say what is compared; and `parts()`, all arrays that decide the result, for checkpoints.
+`measure` that say what is compared; `with_simulation(sim, threads)`, the same data beside another simulation; and
+`parts()`, all arrays that decide the result, for checkpoints.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -109,6 +110,10 @@ class Features:
     def moments(self) -> tuple[Callable, Any, Any]:
         return Moments(self.sim), self.sim, self.data
 
+    def with_simulation(self, sim: Sample, threads: int) -> "Features":
+        columns = compute(sim.hadrons, sim.energy, threads=threads, names=self.names)
+        return Features(columns, dict(zip(self.names, self.data.T, strict=True)), self.options)
+
     def parts(self) -> Iterator[np.ndarray]:
         yield from (self.sim, self.data)
 
@@ -126,6 +131,11 @@ class Clouds(Features):
     def moments(self) -> tuple[Callable, Any, Any]:
         sim, data = self.hadrons
         return CloudMoments(self.sim, sim), (self.sim, sim), (self.data, data)
+
+    def with_simulation(self, sim: Sample, threads: int) -> "Clouds":
+        columns = compute(sim.hadrons, sim.energy, threads=threads, names=self.names)
+        data = dict(zip(self.names, self.data.T, strict=True))
+        return Clouds(columns, data, self.options, sim.hadrons, self.hadrons[1])
 
     def parts(self) -> Iterator[np.ndarray]:
         yield from super().parts()
@@ -145,6 +155,9 @@ class Distributions:
 
     def moments(self) -> tuple[Callable, Any, Any]:
         return HistogramMoments(self.data), self.sim, self.data
+
+    def with_simulation(self, sim: Sample, threads: int) -> "Distributions":
+        return Distributions(compute(sim.hadrons, sim.energy, threads=threads, names=self.names), self.data)
 
     def parts(self) -> Iterator[np.ndarray]:
         yield from (*self.sim.values(), *self.data.edges.values(), self.data.shares, self.data.covariance)

@@ -9,19 +9,23 @@ import numpy as np
 import torch
 
 from .._support.bars import Progress
+from .._support.cautions import warn
 from .._support.checks import as_seed, takes_rng, whole
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..metrics.weighted import n_eff
+from ..params import LundParams
 from .break_weights import BreakWeights
 from .chains import Chains
 from .checkpoint import Checkpoint
 from .checks import HomerError, check_simulation
+from .factors import checked_factors
 from .histograms import Histograms
 from .inputs import side_by_side
 from .network import regress
 from .nodes import break_features, checked_conditions
 from .posterior import event_sigma, infer, measure
+from .rebase import GOOD, MOST, NEAR, Base, Generator, generator_of, moved, to_lund_point, within_reach
 from .result import HomerResult
 from .steps import Iteration, prepare, step_two
 
@@ -32,7 +36,8 @@ ROUNDS = 5  # of step two in each iteration, until the weights of rejected chain
 def fit(
     sim: Sample, data: Sample | Hadrons | Mapping[str, Any] | Histograms, *, iterations: int = 6, method: str = "mlp",
     bayesian: bool = False, ensemble: int = 1, learner: str = "splines", acceptance: bool = True,
-    conditions: str | Iterable[str] = (), observables: str | Iterable[str] | None = None, epochs: int | None = None,
+    conditions: str | Iterable[str] = (), factors: str | Iterable[str] = ("order", "sigma_pt"),
+    rebase: bool | Generator = False, observables: str | Iterable[str] | None = None, epochs: int | None = None,
     posterior: bool = True, stop_early: bool = True, rng: np.random.Generator | int = 1,
     device: torch.device | str | None = None, threads: int = 1, checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
@@ -59,6 +64,16 @@ def fit(
         Whether rejected chains are accounted for.
     conditions : sequence of {"end", "string_pt"}
         What break weights may depend on besides z and mT², see `prepare`.
+    factors : sequence of {"order", "sigma_pt", "enhanced_fraction", "u_fraction"}
+        What else data may have otherwise than the simulation, each as one number with an error: the order of the last
+        pair, the width of transverse momenta and the share of broad ones, the share of new u quarks. What is left out
+        must be as in the data, else it bends f.
+    rebase : bool or callable
+        Whether to simulate anew where the data are, before anything is learned, so that few weights differ much from
+        one: at the Lund parameters that come nearest to the data, by `hadtutor.hadronize_strings`, or by a function of
+        parameters and a generator of random numbers that returns a `Sample`. The log weights of the result belong to
+        its attribute ``sim`` then; `HomerResult.log_weights` gives those of any other. Without it errors are right as
+        long as n_eff/N is near one.
     observables : str or sequence of str, optional
         Which ones step one and the posterior look at, see `hadtutor.observables`; by default the thirteen there.
     posterior : bool
@@ -90,21 +105,32 @@ def fit(
     if learner not in ("splines", "network"):
         raise ValueError(f'learner must be "splines" or "network", got {learner!r}')
     iterations, conditions, seed = whole(iterations, "iterations"), checked_conditions(conditions), as_seed(rng)
-    histories, _ = check_simulation(sim)
+    (_, params), factors = check_simulation(sim), checked_factors(factors)
     options = {"method": method, "bayesian": bayesian, "ensemble": ensemble, "epochs": epochs}
     inputs = side_by_side(sim, data, observables, threads, options | {"device": device, "progress": progress})
-    features = break_features(histories, conditions)
-    chains = prepare(sim, conditions, features)
     book = Checkpoint(checkpoint, sim, inputs, options | {
         "iterations": iterations, "learner": learner, "acceptance": acceptance, "stop_early": stop_early,
-        "conditions": conditions, "observables": inputs.names, "rng": seed,
+        "conditions": conditions, "factors": factors, "rebase": bool(rebase), "observables": inputs.names, "rng": seed,
     })  # fmt: skip
-    k, n = chains.basis.matrix.shape[1], len(sim)
-    start = BreakWeights(chains.basis, np.zeros(k))
-    state = HomerResult(start, np.zeros(n), np.full(n, np.nan), [], "", np.empty((0, k)))
-    state = book.restore(chains.basis) or state
-    if learner == "splines":
-        del features
+    make_sim = generator_of(rebase, sim, threads)
+
+    def base_at(params: LundParams, number: int) -> Base:
+        made = make_sim(params, np.random.default_rng(_seed_of(seed, number, 2))) if number else sim
+        beside = inputs.with_simulation(made, threads) if number else inputs
+        return Base(made, prepare(made, conditions, factors=factors), beside)
+
+    state = book.restore()
+    if state is None:
+        base, bases = to_lund_point(base_at, params) if rebase else (base_at(params, 0), [(params, np.nan)])
+        n, theta = len(base.sim), np.zeros(base.chains.basis.size)
+        breaks = BreakWeights(base.chains.basis, theta)
+        state = HomerResult(breaks, np.zeros(n), np.full(n, np.nan), [], "", np.empty((0, len(theta))), bases=bases)
+    else:
+        base = base_at(state.bases[-1][0], len(state.bases) - 1)
+        breaks = BreakWeights(base.chains.basis, state.breaks.theta, sigma_table=state.breaks.sigma_table)
+        state = replace(state, breaks=breaks)
+    sim, chains, inputs = base
+    n, features = len(sim), break_features(check_simulation(sim)[0], conditions) if learner == "network" else None
     with Progress(iterations, "iteration", progress, len(state.iterations)) as bar:
         for number in range(len(state.iterations), iterations):
             if state.stop_reason:
@@ -114,13 +140,13 @@ def fit(
                 raise HomerError(
                     f"data outside the support of the simulation: they can be told apart (AUC {found.auc:.3f}), and "
                     f"the weighted simulation would be worth {100 * effective:.2g} % of its events; take parameters "
-                    "nearer to the data, or go there in steps"
+                    "nearer to the data, or let fit do that (rebase=True)"
                 )
             if number > 0 and stop_early and found.agrees:
                 state.stop_reason = "simulation and data cannot be told apart any more"
             else:
                 wanted = state.log_w + found.log_ratio
-                if learner == "network":
+                if features is not None:
                     state.breaks, state.sigma = regress(
                         chains, features, wanted, found.sigma, acceptance, rng=_seed_of(seed, number, 1),
                         device=device, progress=progress,
@@ -130,7 +156,7 @@ def fit(
                     if len(found.draws) > 1:
                         draws = [step_two(chains, state.log_w + r, state.breaks, acceptance) for r in found.draws]
                         state.draws = np.stack([breaks.theta for breaks in draws])
-                state.log_w, ratio = chains.event_log_weights(state.breaks.table, acceptance)
+                state.log_w, ratio = chains.event_log_weights(state.breaks.theta, acceptance)
                 agreement = found.auc, found.auc_error, found.chi2_per_ndf
                 state.iterations.append(Iteration(*agreement, state.n_eff, ratio, state.breaks.theta))
                 if number == iterations - 1:
@@ -138,9 +164,31 @@ def fit(
             book.store(state)
             bar.update()
     if posterior:
-        state = _with_posterior(state, chains, inputs.moments(), acceptance)
-    last = inputs.classify(state.log_w, _seed_of(seed, iterations))
-    return replace(state, auc=last.auc, auc_error=last.auc_error, chi2_per_ndf=last.chi2_per_ndf)
+        state, base = _with_errors(state, base, base_at if rebase else None, acceptance)
+    last = base.inputs.classify(state.log_w, _seed_of(seed, iterations))
+    state = replace(state, auc=last.auc, auc_error=last.auc_error, chi2_per_ndf=last.chi2_per_ndf)
+    return replace(state, sim=base.sim) if rebase else state
+
+
+def _with_errors(state, base, base_at, acceptance):
+    """Go to the mean of the posterior; if few events are left there, and `base_at` is given, simulate nearer by."""
+    state = _with_posterior(state, base.chains, base.inputs.moments(), acceptance)
+    while base_at and len(state.bases) < MOST and state.n_eff < GOOD * len(base.sim):
+        point, share = within_reach(base.chains, state.measurement)
+        bases = [*state.bases[:-1], (state.bases[-1][0], share)]
+        if share > NEAR:  # it is neither a nor b nor σ that sets them apart
+            break
+        base = base_at(point, len(bases))
+        breaks = moved(state.breaks, base.chains)
+        log_w = base.chains.event_log_weights(breaks.theta, acceptance)[0]
+        state = replace(state, breaks=breaks, log_w=log_w, bases=[*bases, (point, np.nan)])
+        state = _with_posterior(state, base.chains, base.inputs.moments(), acceptance)
+    if state.p_value < 1e-3:
+        warn(
+            f"no fragmentation function describes these data: χ² {state.chi2:.0f} for {state.ndf:.0f} degrees of "
+            "freedom; they differ from strings in something that has no weight here, and the errors do not hold"
+        )
+    return state, base
 
 
 def _with_posterior(result: HomerResult, chains: Chains, moments: tuple, acceptance: bool) -> HomerResult:
@@ -150,13 +198,14 @@ def _with_posterior(result: HomerResult, chains: Chains, moments: tuple, accepta
         measurement = measure(chains, breaks, log_w, *moments)
         found = infer(measurement, chains.basis)
         breaks, log_w, step = _as_far_as_events_reach(chains, breaks, found, acceptance)
-        moved = measurement.h @ step  # in standard deviations of the data
-        if moved @ moved < 0.1:
+        shift = measurement.h @ step  # in standard deviations of the data
+        if shift @ shift < 0.1:
             break
     sigma = event_sigma(chains, breaks, log_w)
     return replace(
         result, breaks=breaks, log_w=log_w, sigma=sigma, measurement=measurement,
-        amplitude=found.amplitude, stretch=found.stretch, lund_scale=found.lund_scale,
+        amplitude=found.amplitude, stretch=found.stretch, log_evidence=found.log_evidence, chi2=found.chi2,
+        ndf=found.ndf,
     )  # fmt: skip
 
 
@@ -166,7 +215,7 @@ def _as_far_as_events_reach(chains, breaks, found, acceptance):
     for _ in range(8):
         with np.errstate(over="ignore", invalid="ignore"):
             new = BreakWeights(chains.basis, breaks.theta + step, found.covariance)
-            log_w = chains.event_log_weights(new.table, acceptance)[0]
+            log_w = chains.event_log_weights(new.theta, acceptance)[0]
         if np.isfinite(log_w).all() and n_eff(log_w) > 0.01 * len(log_w):
             return new, log_w, step
         step = 0.5 * step

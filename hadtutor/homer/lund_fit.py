@@ -6,6 +6,7 @@ its error bars: these hold the prior too, which a parametrisation does not need.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 import numpy as np
 
@@ -15,7 +16,12 @@ from .._support.checks import Rng, as_generator, takes_rng, whole
 from .._support.optional import need
 from ..estimates import Estimate
 from ..params import LundMixture, LundParams
+from ..weights.allowed import first_component
+from .basis import BreakBasis
+from .break_weights import BreakWeights
 from .checks import several
+from .factors import FACTORS, reference_values
+from .posterior import Measurement
 from .result import HomerResult
 
 
@@ -37,7 +43,7 @@ class ParametricFit(Estimate):
 
 @takes_rng
 def fit_lund(
-    result: HomerResult, names: str | Iterable[str] = ("a", "b"), *, bootstraps: int = 0, rng: Rng | None = None,
+    result: HomerResult, names: str | Iterable[str] | None = None, *, bootstraps: int = 0, rng: Rng | None = None,
     progress: bool = True,
 ) -> ParametricFit:  # fmt: skip
     """Fit the parameters of one Lund fragmentation function; the χ² says if such a function describes the data.
@@ -46,22 +52,37 @@ def fit_lund(
     ----------
     result : HomerResult
         With a posterior, else ValueError.
-    names : {"a", "b"}, or a sequence of them
-        What is free; the rest is that of the simulation.
+    names : {"a", "b"}, or a factor of the result such as ``"sigma_pt"``, or a sequence of them
+        What is free, by default all but the order of the last pair, which goes by b; the rest is as in the simulation.
     bootstraps : int
         Number of fits to measurements with the noise drawn anew.
     rng : numpy.random.Generator or int, optional
         Needed for bootstraps.
     progress : bool
     """
-    names = several(names, "names")
-    if not names or set(names) - {"a", "b"}:
-        raise ValueError(f"names must be of a and b, got {names}")
     base = result.breaks.basis.params
     limits = {"a": (0.0, 20.0), "b": (1e-3, 100.0)}
+    limits |= {name: FACTORS[name][2:] for name in result.breaks.basis.factors if name != "order"}
+    names = tuple(limits) if names is None else several(names, "names")
+    if not names or set(names) - set(limits):
+        raise ValueError(f"names must be of {', '.join(limits)}, got {names}")
     make = lambda values: base._replace(**dict(zip(names, values, strict=True)))
     start = [getattr(base, name) for name in names]
-    return _fit(result, names, [start], [limits[n] for n in names], make, bootstraps, rng, progress)
+    allowed = [limits[name] for name in names]
+    return _fit(_measured(result), result.n_eff, names, [start], allowed, make, bootstraps, rng, progress)
+
+
+def lund_point(measurement: Measurement, basis: BreakBasis) -> LundParams:
+    """The Lund parameters that come nearest to a `measurement`, all that `basis` knows free."""
+    nothing = np.zeros(basis.size)
+    result = HomerResult(BreakWeights(basis, nothing), np.zeros(1), np.zeros(1), [], "", np.empty((0, basis.size)))
+    return cast(LundParams, fit_lund(replace(result, measurement=measurement)).params)
+
+
+def _measured(result):
+    if result.measurement is None:
+        raise ValueError("the result has no posterior, so no measurement to fit; run fit(..., posterior=True)")
+    return result.measurement, result.breaks.basis
 
 
 @takes_rng
@@ -86,7 +107,8 @@ def fit_mixture(
 
     starts = [(0.5 * a, 0.5 * a, 0.5), (0.2 * a, 0.6 * a, 0.7), (0.8 * a, 1.0 * a, 0.3)]
     limits = [(0.0, 10.0), (0.0, 10.0), (1e-3, 1.0 - 1e-3)]
-    fit = _fit(result, ("a_2", "gap", "fraction"), starts, limits, make, bootstraps, rng, progress)
+    measured, names = _measured(result), ("a_2", "gap", "fraction")
+    fit = _fit(measured, result.n_eff, names, starts, limits, make, bootstraps, rng, progress)
     # From (a_2, a_1 - a_2) to (a_1, a_2): the fit needs to know which is larger, the reader does not.
     turn = np.array([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     return replace(
@@ -96,23 +118,23 @@ def fit_mixture(
 
 
 def _fit(
-    result: HomerResult, names: tuple[str, ...], starts: Sequence[Sequence[float]],
+    measured: tuple[Measurement, BreakBasis], n_eff: float, names: tuple[str, ...], starts: Sequence[Sequence[float]],
     limits: Sequence[tuple[float, float]], make: Callable, bootstraps: int, rng: Rng | None, progress: bool,
 ) -> ParametricFit:  # fmt: skip
     minuit_class = need("iminuit", "hep", "a fit of Lund parameters").Minuit
-    if result.measurement is None:
-        raise ValueError("the result has no posterior, so no measurement to fit; run fit(..., posterior=True)")
     if whole(bootstraps, "bootstraps", 0):
         rng = as_generator(rng)
-    y, h = result.measurement
-    basis = result.breaks.basis
+    (y, h), basis = measured
     z, mt2 = basis.z_and_mt2()
     reference = lund.log_density(z, mt2, basis.params)
-    to_y = h @ basis.project(np.eye(len(z)))
+    of_f, of_change = basis.split(h.T)
+    to_y, known = of_f.T @ basis.project(np.eye(len(z))), reference_values(basis.factors, basis.params)
 
     def expected(values):
+        params = make(values)
+        change = reference_values(basis.factors, first_component(params)) - known
         # Where no break ever is, f and its reference differ by any factor.
-        return to_y @ np.clip(lund.log_density(z, mt2, make(values)) - reference, -20.0, 20.0)
+        return change @ of_change + to_y @ np.clip(lund.log_density(z, mt2, params) - reference, -20.0, 20.0)
 
     def minimise(wanted, start, strategy):
         chi2 = lambda values: np.sum((wanted - expected(values)) ** 2)
@@ -127,9 +149,11 @@ def _fit(
     covariance = np.full((len(names),) * 2, np.nan) if best.covariance is None else np.array(best.covariance)
     again = np.empty((bootstraps, len(names)))
     for k in track(range(bootstraps), "fit", progress):
-        again[k] = minimise(expected(values) + rng.standard_normal(len(y)), values, 0).values
+        noisy = expected(values) + rng.standard_normal(len(y))
+        # From the best point alone a search would end where it began, in a valley that is nearly flat.
+        again[k] = min((minimise(noisy, start, 1) for start in (values, *starts)), key=lambda m: m.fval).values
     return ParametricFit(
-        names, values, covariance, chi2=float(best.fval), ndf=len(y) - len(names), n_eff=result.n_eff,
+        names, values, covariance, chi2=float(best.fval), ndf=len(y) - len(names), n_eff=n_eff,
         message="" if best.valid else "the minimum is not sure: the data say little about these parameters",
         params=make(values), bootstraps=again,
     )  # fmt: skip

@@ -108,6 +108,6 @@ def regress(
         on_epoch=update_acceptance if acceptance else None, progress=progress,
     )  # fmt: skip
     mean, variance = tables()
-    theta = basis.project(basis.normalise(mean + 0.5 * variance))
+    theta = np.append(basis.project(basis.normalise(mean + 0.5 * variance)), np.zeros(len(basis.factors)))
     sigma_chains = np.sqrt(chains.log_weights(variance)[chains.accepted])
     return BreakWeights(basis, theta, sigma_table=np.sqrt(variance)), sigma_chains

@@ -8,20 +8,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import gammaincc
 
 from .._support.checks import Rng, as_generator, takes_rng, whole
+from ..estimates import Estimate
 from ..events.sample import Sample
 from ..files import DataFileError, read_arrays, write_arrays
 from ..metrics.weighted import n_eff
 from ..params import LundParams
+from ..particles import QUARKS
+from ..weights.allowed import Case, refuse_change
+from ..weights.breaks import last_draws_known, log_w_of_chains
 from .basis import Axis, BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError, check_simulation
+from .factors import reference_values
 from .posterior import Measurement
-from .steps import Iteration, step_three
+from .steps import Iteration
 
-NUMBERS = ("stop_reason", "amplitude", "stretch", "lund_scale")
+NUMBERS = ("stop_reason", "amplitude", "stretch", "log_evidence", "chi2", "ndf")
 AGREEMENT = ("auc", "auc_error", "chi2_per_ndf")
 
 
@@ -40,14 +46,20 @@ class HomerResult:
         Log weights of the simulated events, and their standard deviations.
     iterations : list of Iteration
     stop_reason : str
-    draws : ndarray, shape (J, K)
+    draws : ndarray, shape (J, K + F)
         Coefficients that each network of the last step one would have led to, in an ensemble or drawn from a Bayesian
         one: the uncertainty of the classifier alone. J is 0 with a single network, and if a network has taken their
         scatter into its own.
     measurement : Measurement or None
         What the data say about the coefficients, for `fit_lund` and the like.
-    amplitude, stretch, lund_scale : float, tuple of float, tuple of float
-        Of the prior, see `BreakBasis.prior`; NaN without posterior.
+    amplitude, stretch, log_evidence : float, tuple of float, float
+        Of the prior, see `infer`; NaN without posterior.
+    chi2, ndf : float
+        Of the measurement and what the result makes of it, see `infer`: whether any f of this kind can be right.
+    sim : Sample or None
+        The simulation that `log_w` belongs to, if the fit has made a new one; a result from a file has none.
+    bases : list of (LundParams, float)
+        Parameters of the simulations of a fit with `rebase`, and n_eff/N of each, weighted to the next.
     auc, auc_error : float
         Area under the ROC curve of one more step one, between data and simulation with its final weights.
     chi2_per_ndf : float
@@ -63,7 +75,11 @@ class HomerResult:
     measurement: Measurement | None = field(default=None, repr=False)
     amplitude: float = np.nan
     stretch: tuple = (np.nan, np.nan)
-    lund_scale: tuple = (np.nan, np.nan)
+    log_evidence: float = np.nan
+    chi2: float = np.nan
+    ndf: float = np.nan
+    sim: Sample | None = field(default=None, repr=False)
+    bases: list[tuple[LundParams, float]] = field(default_factory=list, repr=False)
     auc: float = np.nan
     auc_error: float = np.nan
     chi2_per_ndf: float = np.nan
@@ -73,14 +89,29 @@ class HomerResult:
         """Effective number of simulated events."""
         return n_eff(self.log_w)
 
+    @property
+    def p_value(self) -> float:
+        """Probability of a larger χ² if some f and factors are those of the data; NaN without posterior."""
+        return float(gammaincc(0.5 * self.ndf, 0.5 * self.chi2)) if np.isfinite(self.chi2) else np.nan
+
+    @property
+    def factors(self) -> Estimate:
+        """Values of what has a weight besides z, such as ``sigma_pt``; errors are NaN without posterior."""
+        basis, n = self.breaks.basis, len(self.breaks.basis.factors)
+        values = reference_values(basis.factors, basis.params) + basis.split(self.breaks.theta)[1]
+        covariance = self.breaks.covariance
+        of_factors = np.full((n, n), np.nan) if covariance is None else covariance[basis.matrix.shape[1] :][:, -n:]
+        return Estimate(basis.factors, values, of_factors if n else np.empty((0, 0)), n_eff=self.n_eff)
+
     def __str__(self) -> str:
         n, first = len(self.iterations), self.iterations[0]
+        fit = "" if np.isnan(self.chi2) else f", χ² {self.chi2:.0f} for {self.ndf:.0f} (p = {self.p_value:.2g})"
         if np.isnan(self.auc):
             change = f"χ²/ndf {first.chi2_per_ndf:.3g} at first and {self.chi2_per_ndf:.3g} at last"
         else:
             change = f"AUC {first.auc:.4f} at first and {self.auc:.4f} ± {self.auc_error:.4f} at last"
         share = self.n_eff / len(self.log_w)
-        return f"{n} iteration{'s' * (n != 1)} ({self.stop_reason}), {change}; n_eff/N = {share:.3f}"
+        return f"{n} iteration{'s' * (n != 1)} ({self.stop_reason}), {change}{fit}; n_eff/N = {share:.3f}"
 
     def _repr_html_(self) -> str:
         rows = [(str(k), i.auc, i.auc_error, i.chi2_per_ndf, i.n_eff) for k, i in enumerate(self.iterations)]
@@ -121,16 +152,28 @@ class HomerResult:
         """
         if self.breaks.covariance is None:
             raise ValueError("the result has no posterior to draw from; run fit(..., posterior=True)")
-        mean, covariance, n = self.breaks.theta, self.breaks.covariance, whole(n, "n")
+        mean, covariance, n = self.breaks.theta, self.breaks.covariance, whole(n, "n")  # factors do not change f
         theta = as_generator(rng).multivariate_normal(mean, covariance, n, method="svd")
         return np.stack([BreakWeights(self.breaks.basis, t).f(z, mt2, **conditions)[0] for t in theta])
 
     def log_weights(self, sim: Sample) -> np.ndarray:
-        """Step three for another simulation `sim`: log weights, (N,); HomerError if its parameters are others."""
-        histories, _ = check_simulation(sim)
-        if sim.params != self.breaks.basis.params:
-            raise HomerError(f"the weights are for {self.breaks.basis.params}, the simulation has {sim.params}")
-        return step_three(Chains(histories, self.breaks.basis), self.breaks)[0]
+        """Step three for another simulation `sim`, which may have other Lund parameters: log weights, (N,).
+
+        HomerError if what decides when a string ends is not the same.
+        """
+        histories, params = check_simulation(sim)
+        basis, quark = self.breaks.basis, QUARKS[sim.quark or "u"]
+        try:
+            refuse_change(params, basis.params)
+        except ValueError as error:
+            raise HomerError(f"the weights are for {basis.params}, the simulation has {params}: {error}") from None
+        chains, change = Chains(histories, basis, quark=quark), basis.split(self.breaks.theta)[1]
+        log_w = chains.log_weights(self.breaks.table) + chains.factors.log_weights(change)
+        case = Case(histories, params, basis.params, quark)
+        if params != basis.params:  # first to the simulation that was learned with
+            log_w += log_w_of_chains(case)
+        complete = chains.factors.complete(change) and last_draws_known(case)
+        return log_w[chains.accepted] - chains.log_acceptance_ratio(log_w, complete)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the result to `path`, one compressed file (NumPy's npz with a header), replaced once it is complete."""
@@ -161,7 +204,8 @@ def write(path: str | os.PathLike, result: HomerResult, more: Mapping[str, Any] 
     for i, axis in enumerate(basis.axes):
         arrays |= {f"axis{i}.nodes": axis.nodes, f"axis{i}.functions": axis.functions}
     header = {
-        "homer": 1, "params": basis.params._asdict(), "conditions": list(basis.conditions),
+        "homer": 2, "params": basis.params._asdict(), "conditions": list(basis.conditions),
+        "factors": list(basis.factors), "bases": [[params._asdict(), share] for params, share in result.bases],
         "axes": [[axis.name, axis.length] for axis in basis.axes],
         "agreement": [getattr(result, name) for name in AGREEMENT],
         **{name: getattr(result, name) for name in NUMBERS}, **(more or {}),
@@ -177,14 +221,17 @@ def read(path: str | os.PathLike) -> tuple[HomerResult, dict[str, Any]]:
             Axis(name, arrays[f"axis{i}.nodes"], arrays[f"axis{i}.functions"], length)
             for i, (name, length) in enumerate(header["axes"])
         ]
-        basis = BreakBasis(axes, arrays["reference"], LundParams(**header["params"]), header["conditions"])
+        params, of_basis = LundParams(**header["params"]), (header["conditions"], header["factors"])
+        basis = BreakBasis(axes, arrays["reference"], params, *of_basis)
         columns = [arrays[f"iterations.{name}"] for name in Iteration._fields]
         return HomerResult(
             BreakWeights(basis, arrays["theta"], arrays.get("covariance"), arrays.get("sigma_table")),
             arrays["log_w"], arrays["sigma"],
             [Iteration._make([*map(float, row), theta]) for *row, theta in zip(*columns, strict=True)],
             header["stop_reason"], arrays["draws"], Measurement(arrays["y"], arrays["h"]) if "y" in arrays else None,
-            header["amplitude"], tuple(header["stretch"]), tuple(header["lund_scale"]), *header["agreement"],
+            stretch=tuple(header["stretch"]), **dict(zip(AGREEMENT, header["agreement"], strict=True)),
+            **{name: header[name] for name in NUMBERS if name not in ("stop_reason", "stretch")},
+            bases=[(LundParams(**params), share) for params, share in header["bases"]],
         ), header  # fmt: skip
     except (KeyError, TypeError, ValueError) as error:
         raise DataFileError(f"{path} is not a result of homer.fit: {error}") from error

@@ -9,10 +9,12 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from .._support.checks import log_weights, whole
 from ..events.sample import Sample
+from ..particles import QUARKS
 from .basis import BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError, check_simulation
+from .factors import FACTORS
 from .nodes import break_features
 
 
@@ -28,8 +30,8 @@ class Iteration(NamedTuple):
         For data that are histograms: of them and the simulation as it came; else NaN.
     n_eff, log_acceptance_ratio : float
         Effective number of simulated events, and ln(α/α_ref), after this iteration.
-    theta : ndarray, shape (K,)
-        Coefficients of ln w after this iteration.
+    theta : ndarray, shape (K + F,)
+        Coefficients after this iteration, see `BreakWeights`.
     """
 
     auc: float
@@ -40,7 +42,10 @@ class Iteration(NamedTuple):
     theta: np.ndarray
 
 
-def prepare(sim: Sample, conditions: str | Iterable[str] = (), features: np.ndarray | None = None) -> Chains:
+def prepare(
+    sim: Sample, conditions: str | Iterable[str] = (), features: np.ndarray | None = None,
+    factors: str | Iterable[str] = (),
+) -> Chains:  # fmt: skip
     """The chains of a simulation, ready for steps two and three.
 
     Parameters
@@ -53,10 +58,14 @@ def prepare(sim: Sample, conditions: str | Iterable[str] = (), features: np.ndar
         momentum that waited there.
     features : ndarray, shape (2 + conditions, breaks), optional
         Those of `break_features`, if they are at hand.
+    factors : sequence of {"order", "sigma_pt", "enhanced_fraction", "u_fraction"}
+        What has a weight besides z: the order of the last pair (its b), and what decides about transverse momenta and
+        flavours of new quarks.
     """
     histories, params = check_simulation(sim)
     features = break_features(histories, conditions) if features is None else features
-    return Chains(histories, BreakBasis.of(features, params, conditions), features)
+    basis = BreakBasis.of(features, params, conditions, factors)
+    return Chains(histories, basis, features, QUARKS[sim.quark or "u"])
 
 
 def step_two(
@@ -88,12 +97,16 @@ def step_two(
     True
     """
     log_w_class = log_weights(log_w_class, len(chains.accepted_chains), "log_w_class")
-    theta = np.zeros(chains.basis.matrix.shape[1]) if breaks is None else breaks.theta
-    basis, precision = chains.basis, np.linalg.inv(chains.basis.prior())
+    basis = chains.basis
+    theta, change = basis.split(np.zeros(basis.size) if breaks is None else breaks.theta)
+    precision = np.linalg.inv(basis.prior())[: len(theta), : len(theta)]
+    factors = chains.factors.log_weights(change)
     for _ in range(whole(rounds, "rounds")):
-        now = chains.log_weights(basis.normalise(basis.matrix @ theta))
+        now = chains.log_weights(basis.table_of(theta)) + factors
         theta = most_likely(chains, log_w_class, now, theta, precision, acceptance)
-    return BreakWeights(basis, theta)
+    if basis.factors:
+        change = most_likely_change(chains, log_w_class, now, change, acceptance)
+    return BreakWeights(basis, np.append(theta, change))
 
 
 def most_likely(
@@ -112,17 +125,32 @@ def most_likely(
     start, precision, acceptance
         Of `maximise`, and whether breaks of rejected chains belong to the histogram.
     """
+    reference = chains.basis.reference if acceptance else chains.histogram(chains.accepted.astype(float))
+    weight = _expected(chains, log_w_events, log_w_chains, acceptance)
+    return maximise(chains.basis, chains.histogram(weight), reference, start, precision)
+
+
+def _expected(chains, log_w_events, log_w_chains, acceptance):
+    """How often each chain is expected in N events, accepted ones as events should be weighted."""
     accepted = chains.accepted
     weight = np.zeros(len(accepted))
     wanted = np.exp(log_w_events - log_w_events.max())
-    weight[accepted] = wanted / wanted.sum()
-    reference = chains.basis.reference
+    weight[accepted] = len(wanted) * wanted / wanted.sum()
     if acceptance:
         now = np.exp(log_w_chains - log_w_chains.max())
-        weight[~accepted] = now[~accepted] / now[accepted].sum()
-    else:
-        reference = chains.histogram(accepted.astype(float))
-    return maximise(chains.basis, len(wanted) * chains.histogram(weight), reference, start, precision)
+        weight[~accepted] = len(wanted) * now[~accepted] / now[accepted].sum()
+    return weight
+
+
+def most_likely_change(
+    chains: Chains, log_w_events: np.ndarray, log_w_chains: np.ndarray, change: np.ndarray, acceptance: bool = True
+) -> np.ndarray:
+    """The changes of factors, (F,), that are most likely, by one step of Fisher's; arguments as of `most_likely`."""
+    weight = _expected(chains, log_w_events, log_w_chains, acceptance)
+    rows = chains.factors.rows(change)
+    precision = np.diag([FACTORS[name].prior ** -2.0 for name in chains.basis.factors])
+    information = (weight[:, None] * rows).T @ rows + precision
+    return chains.factors.within(change + np.linalg.solve(information, weight @ rows - precision @ change))
 
 
 def maximise(
@@ -178,4 +206,4 @@ def step_three(chains: Chains, breaks: BreakWeights, acceptance: bool = True) ->
     :math:`w = \prod_{s \in S} w(s) \cdot \alpha_\mathrm{ref}/\alpha` for `chains` S whose breaks s have weights
     `breaks`; without `acceptance` the last factor is not there.
     """
-    return chains.event_log_weights(breaks.table, acceptance)
+    return chains.event_log_weights(breaks.theta, acceptance)

@@ -73,15 +73,23 @@ def log_w_of_breaks(case: Case, trials: Trials | None = None) -> np.ndarray:
         return logsumexp(of_each, axis=0, b=np.array(target.fractions)[:, None])
     z, mt2 = histories.z.astype(float), histories.mt2.astype(float)
     pt2 = histories.px.astype(float) ** 2 + histories.py.astype(float) ** 2
-    log_w = log_f_recorded(z, mt2, target) - log_f_recorded(z, mt2, base)
-    if trials is None:
-        log_w -= log_normalisation_ratio(mt2, base, target)
-    else:
+    log_w = np.zeros(len(z))
+    if (base.a, base.b) != (target.a, target.b):
+        log_w = log_f_recorded(z, mt2, target) - log_f_recorded(z, mt2, base)
+        if trials is None:
+            log_w -= log_normalisation_ratio(mt2, base, target)
+    if trials is not None:
         log_w += log_w_of_trials(histories, base, target, trials) - log_top(mt2, target) + log_top(mt2, base)
-    log_w += pt_log_density(pt2, target) - pt_log_density(pt2, base)
+    if transverse(base) != transverse(target):
+        log_w += pt_log_density(pt2, target) - pt_log_density(pt2, base)
     if base.u_fraction != target.u_fraction:
         log_w += log_flavour_weight(flavour_before(histories, _flavour_at_ends(case)), histories.pid, base, target)
     return log_w
+
+
+def transverse(params: LundParams) -> tuple[float, float, float]:
+    """What the density of transverse momenta depends on."""
+    return params.sigma_pt, params.enhanced_fraction, params.enhanced_width
 
 
 def _flavour_at_ends(case):
@@ -120,8 +128,9 @@ def log_w_of_chains(case: Case, trials: Trials | None = None) -> np.ndarray:
     # Without any break NumPy counts in whole numbers.
     log_w = np.bincount(histories.chain_of_break, of_breaks, minlength=histories.n_chains).astype(float)
     pt2 = histories.final_px.astype(float) ** 2 + histories.final_py.astype(float) ** 2
-    drawn = np.isfinite(pt2)
-    log_w[drawn] += pt_log_density(pt2[drawn], target) - pt_log_density(pt2[drawn], base)
+    if transverse(base) != transverse(target):
+        drawn = np.isfinite(pt2)
+        log_w[drawn] += pt_log_density(pt2[drawn], target) - pt_log_density(pt2[drawn], base)
     if base.u_fraction != target.u_fraction:
         known = histories.final_pid != 0
         flavour = _flavour_of_last(case)[known]

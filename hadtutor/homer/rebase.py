@@ -1,0 +1,101 @@
+"""A new simulation where the data are: weights of few effective events have no honest errors."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import lund
+from ..events.sample import Sample
+from ..metrics.weighted import n_eff
+from ..params import LundParams
+from ..strings import hadronize_strings
+from ..weights.breaks import log_w_of_chains
+from .break_weights import BreakWeights
+from .chains import Chains
+from .checks import HomerError, check_simulation, check_size
+from .factors import reference_values
+from .inputs import Clouds, Distributions, Features
+from .lund_fit import lund_point
+from .posterior import Measurement, measure
+
+MOST = 8  # simulations, one after the other
+WORTH_A_STEP = 0.3  # of the events are left where the next simulation is made
+NEAR = 0.97  # of the events are left at the best Lund point: no need to go there
+GOOD = 0.8  # of the events are left with all weights: errors are those of the data
+
+Generator = Callable[[LundParams, np.random.Generator], Sample]
+
+
+class Base(NamedTuple):
+    """A simulation, ready to be compared with the data."""
+
+    sim: Sample
+    chains: Chains
+    inputs: Features | Clouds | Distributions
+
+
+def generator_of(rebase: bool | Generator, sim: Sample, threads: int) -> Generator:
+    """What makes a simulation like `sim` for other parameters; `rebase` if that is one, whose answer is checked."""
+
+    def make(params: LundParams, rng: np.random.Generator) -> Sample:
+        if not callable(rebase):
+            return hadronize_strings(
+                len(sim), params, sim.energy, quark=sim.quark or "u", rng=rng, threads=threads, progress=False
+            )
+        new = rebase(params, rng)
+        check_simulation(new)
+        check_size("the new simulation", new)
+        if (new.params, new.energy, new.quark) != (params, sim.energy, sim.quark):
+            raise HomerError(
+                f"rebase was asked for {params} at {sim.energy:g} GeV with a {sim.quark} quark, and made {new!r}"
+            )
+        return new
+
+    return make
+
+
+def within_reach(chains: Chains, measurement: Measurement) -> tuple[LundParams, float]:
+    """The best Lund point of a `measurement`, or as far towards it as events of `chains` reach, and n_eff/N there.
+
+    Raises HomerError if there is no way.
+    """
+    base, best = chains.basis.params, lund_point(measurement, chains.basis)
+    old, new = np.array(base), np.array(best)
+    for step in 0.7 ** np.arange(20):
+        point = LundParams(*(old + step * (new - old)).tolist())
+        log_w = log_w_of_chains(chains.factors.case._replace(target=point))[chains.accepted]
+        if np.isfinite(log_w).all() and (share := n_eff(log_w) / len(log_w)) > WORTH_A_STEP:
+            return point, float(share if step == 1.0 else 0.0)
+    raise HomerError(f"no simulation leads from {base} towards {best}, which the data ask for; do they fit strings?")
+
+
+def to_lund_point(
+    base_at: Callable[[LundParams, int], Base], params: LundParams
+) -> tuple[Base, list[tuple[LundParams, float]]]:
+    """Simulate anew until the best Lund point of the data is at hand; with parameters and n_eff/N of every base.
+
+    `base_at` makes the simulation with `params` and a number, 0 for the one that is there already.
+    """
+    bases: list = []
+    while True:
+        base = base_at(params, len(bases))
+        nothing = BreakWeights(base.chains.basis, np.zeros(base.chains.basis.size))
+        measurement = measure(base.chains, nothing, np.zeros(len(base.sim)), *base.inputs.moments())
+        point, share = within_reach(base.chains, measurement)
+        bases.append((params, share))
+        if share > NEAR or len(bases) == MOST:
+            return base, bases
+        params = point
+
+
+def moved(breaks: BreakWeights, chains: Chains) -> BreakWeights:
+    """Weights for the simulation of `chains` that give the same f and factors as `breaks`, without errors."""
+    basis = chains.basis
+    z, mt2 = basis.z_and_mt2()
+    more = np.meshgrid(*(axis.nodes for axis in basis.axes), indexing="ij")[2:]
+    conditions = {name: values.ravel() for name, values in zip(basis.conditions, more, strict=True)}
+    table = np.log(breaks.density(z, mt2, **conditions)) - lund.log_density(z, mt2, basis.params)
+    known = [reference_values(basis.factors, params) for params in (breaks.basis.params, basis.params)]
+    change = breaks.basis.split(breaks.theta)[1] + known[0] - known[1]
+    return BreakWeights(basis, np.append(basis.project(np.clip(table, -20.0, 20.0)), change))
