@@ -19,9 +19,9 @@ from .histograms import Histograms
 
 CHUNK = 20_000  # events at a time
 # How far f may depart from Lund's and their mixtures, and over which lengths in logit z and in ln mT². Before the data
-# it does not with the probability SIMPLE; the departures of all other priors are as likely as each other. By simulation:
-# over truths with a from 0.3 to 1.2, b from 0.6 to 1.4, σ within 7 %, a third mixtures, 20 to 200 GeV, 10⁵ events, the
-# band holds f as often as it should.
+# it does not with the probability SIMPLE, and all departures are as likely as each other. Found by simulation: over
+# truths with a from 0.3 to 1.2, b from 0.6 to 1.4, σ within 7 %, a third of them mixtures, at 20 to 200 GeV and with
+# 10⁵ events, the band holds f as often as it should.
 NO_DEPARTURE = 0.001
 DEPARTURES = 0.01, 0.03, 0.1, 0.3, 1.0
 STRETCHES = 0.5, 1.0, 2.0

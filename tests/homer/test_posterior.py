@@ -8,7 +8,7 @@ from scipy import stats
 
 from hadtutor import LundMixture, homer, lund
 from hadtutor.estimates import Estimate
-from hadtutor.homer import BreakWeights, Measurement, Moments, event_sigma, infer, measure
+from hadtutor.homer import BreakWeights, Measurement, Moments, event_sigma, infer, measure, posterior
 from hadtutor.weights import event_weights
 
 
@@ -27,22 +27,31 @@ def test_the_measurement_is_linear_with_unit_noise():
     assert len(sim) == len(x)
 
 
-def test_the_posterior_is_that_of_linear_algebra(rng):
-    basis = prepared().basis
-    h = rng.standard_normal((30, basis.matrix.shape[1]))
+def test_the_posterior_is_that_of_linear_algebra(rng, monkeypatch):
+    """By precisions in place of gains, and densities in place of factorised ones, over two priors."""
+    monkeypatch.setattr(posterior, "DEPARTURES", (0.3,))
+    monkeypatch.setattr(posterior, "STRETCHES", (1.5,))
+    basis = homer.prepare(generated(), factors=("order", "sigma_pt")).basis
+    h = rng.standard_normal((30, basis.size))
     y = rng.standard_normal(30)
     found = infer(Measurement(y, h), basis)
-    precision = h.T @ h + np.linalg.inv(basis.prior(found.amplitude, found.stretch, found.lund_scale))
-    covariance = np.linalg.inv(precision)
-    assert np.allclose(found.covariance, covariance, atol=1e-6)
-    assert np.allclose(found.theta, covariance @ h.T @ y, atol=1e-5)
+    priors = [basis.prior(posterior.NO_DEPARTURE), basis.prior(0.3, (1.5, 1.5))]
+    before = np.array([posterior.SIMPLE, 1.0 - posterior.SIMPLE])
+    share = before * [stats.multivariate_normal(cov=h @ p @ h.T + np.eye(30)).pdf(y) for p in priors]
+    assert found.log_evidence == pytest.approx(np.log(share.sum()), abs=1e-6)
+    covariances = [np.linalg.inv(h.T @ h + np.linalg.inv(p)) for p in priors]
+    means = np.array([c @ h.T @ y for c in covariances])
+    theta = share @ means / share.sum()
+    spread = sum(s * (c + np.outer(m - theta, m - theta)) for s, c, m in zip(share, covariances, means, strict=True))
+    assert np.allclose(found.theta, theta, atol=1e-5)
+    assert np.allclose(found.covariance, spread / share.sum(), atol=1e-5)
 
 
 def test_parameters_are_recovered():
     fit = homer.fit_lund(fitted(), bootstraps=20, rng=1, progress=False)
-    truth = np.array([TARGET.a, TARGET.b])
+    truth = np.array([TARGET.a, TARGET.b, TARGET.sigma_pt])
     difference = fit.values - truth
-    assert stats.chi2.sf(difference @ np.linalg.solve(fit.covariance, difference), 2) > ALPHA
+    assert stats.chi2.sf(difference @ np.linalg.solve(fit.covariance, difference), 3) > ALPHA
     assert fit.p_value > ALPHA
     ratio = fit.bootstraps.std(axis=0) / fit.errors
     assert np.all(np.abs(ratio - 1) < 4 / np.sqrt(2 * 20)), "bootstraps scatter by something else than the errors"

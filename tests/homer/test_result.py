@@ -4,10 +4,11 @@ import dataclasses
 
 import numpy as np
 import pytest
-from homer_samples import MT2, TARGET, Z, columns, fitted, generated, small
+from homer_samples import BASE, MT2, TARGET, Z, columns, fitted, generated, small
 
 from hadtutor import hadronize_strings, homer, metrics
 from hadtutor.files import DataFileError
+from hadtutor.metrics import n_eff
 
 
 def test_an_interrupted_fit_goes_on_where_it_stopped(tmp_path, monkeypatch):
@@ -41,7 +42,15 @@ def test_results_are_saved_and_loaded(tmp_path):
     assert homer.fit_lund(again).values == pytest.approx(homer.fit_lund(result).values)
     assert np.array_equal(again.of_iteration(0).table, result.of_iteration(0).table)
     with pytest.raises(homer.HomerError, match="weights are for"):
-        result.log_weights(generated(TARGET, 2))
+        result.log_weights(generated(BASE._replace(stop_mass=0.8), 2))
+
+
+def test_weights_of_a_simulation_with_other_parameters():
+    """Where the simulation has the parameters of the data already, nearly nothing is left to weight."""
+    result = fitted()
+    log_w = result.log_weights(generated(TARGET, 7))
+    assert n_eff(log_w) > 0.97 * len(log_w)
+    assert np.exp(log_w).mean() == pytest.approx(1.0, abs=0.01)
 
 
 def test_damaged_and_foreign_files_are_named(tmp_path):
