@@ -47,7 +47,7 @@ def name_roles(app, pagename, templatename, context, doctree):
 
 
 def setup(app):
-    app.connect("builder-inited", add_letters)
+    app.connect("builder-inited", add_letters, priority=900)  # after the files are read
     app.connect("autodoc-skip-member", skip_aliases)
     app.connect("autodoc-process-docstring", join_names, priority=900)  # after napoleon
     app.connect("autodoc-process-signature", hide_signature)
