@@ -126,11 +126,11 @@ class BreakBasis:
         return self.matrix.shape[1] + len(self.factors)
 
     def split(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Coefficients of ln w, (K,), and changes of the factors, (F,), out of all, (K + F,)."""
+        """Coefficients of ln w, (K,), and changes of the factors, (F,), out of all of them, `theta` (K + F,)."""
         return theta[: self.matrix.shape[1]], theta[self.matrix.shape[1] :]
 
     def table_of(self, theta: np.ndarray) -> np.ndarray:
-        """Normalised ln w at the nodes, (nodes,), for all coefficients, (K + F,)."""
+        """Normalised ln w at the nodes, (nodes,), for all coefficients `theta`, (K + F,)."""
         return self.normalise(self.matrix @ self.split(theta)[0])
 
     def place(self, features: np.ndarray) -> np.ndarray:

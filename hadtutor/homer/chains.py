@@ -84,7 +84,7 @@ class Chains:
         return chains[self.accepted] - ratio, ratio
 
     def rows(self, derivative: np.ndarray, events: slice) -> np.ndarray:
-        """Columns at the nodes, (nodes, K), as of `BreakBasis.derivative`, summed over accepted chains: (n, K)."""
+        """Columns at the nodes, `derivative` (nodes, K), summed over the accepted chains of `events`: (n, K)."""
         chains = self.accepted_chains[events]
         rows = np.zeros((len(chains), derivative.shape[1]))
         _rows_of_chains(self.place, self.basis.shape, self.offsets, chains, derivative, rows)

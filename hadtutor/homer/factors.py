@@ -88,7 +88,7 @@ class Factors:
         return log_w
 
     def rows(self, change: np.ndarray) -> np.ndarray:
-        """Derivatives of the log weights with respect to the changes, (C, F)."""
+        """Derivatives of the log weights with respect to the changes, (C, F), where these are `change`, (F,)."""
         rows = np.empty((self.case.histories.n_chains, len(self.names)))
         for k, name in enumerate(self.names):
             up, down = np.array(change, float), np.array(change, float)
@@ -98,5 +98,5 @@ class Factors:
         return rows
 
     def complete(self, change: np.ndarray) -> bool:
-        """Whether rejected chains hold all draws whose weights change."""
+        """Whether rejected chains hold all draws that have another weight after `change`, (F,)."""
         return last_draws_known(self._target(change)[0])
