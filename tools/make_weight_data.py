@@ -6,7 +6,7 @@ row says what the weights lead to, and what Pythia makes when it is run at the t
 
 The sum of squares of such weights is ruled by the largest, so n_eff/N falls as a sample grows. Z events with the high
 roof are therefore run in parts, each with a seed of its own; their rows also have an error of n_eff/N, from 20 pieces
-drawn again, and its median in parts of 50 000 and of 5000 events.
+drawn again, its median in parts of 50 000 and of 5000 events, and what it is without the event of largest weight.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ POINTS = (  # what the base changes; targets with the published n_eff/N, 10^6 ev
     ({"sigma": 0.350}, (({"sigma": 0.283}, 1.4e-2), ({"sigma": 0.360}, 0.91))),
     ({"b": 0.58}, (({"a": 0.30, "b": 0.80}, 5.7e-3), ({"a": 0.76, "b": 0.98}, 2.1e-2))),
 )  # fmt: skip
-PART, N_Z = 50_000, 350_000
+PART, N_Z = 50_000, 1_000_000
 RUNS = (  # events, zHead, how many for each of the three bases
     ("pions", 10, (300_000, 100_000, 100_000)), ("pions", 5, (100_000,) * 3), ("pions", 2, (100_000,) * 3),
     ("pions", 1, (100_000,) * 3), ("Z", 10, (N_Z,) * 3), ("Z", 1, (20_000,) * 3),
@@ -88,7 +88,8 @@ def share_of(w, size):
 
 def rows():
     yield ("events,zhead,n_events,base_a,base_b,base_sigma,a,b,sigma,published,mean_w,mean_w_error,share,share_low,"
-           "share_high,share_error,share_50000,share_5000,n,n_error,n_generated,n_generated_error,version")  # fmt: skip
+           "share_high,share_error,share_50000,share_5000,share_without,n,n_error,n_generated,n_generated_error,"
+           "version")  # fmt: skip
     truth = {}
     for kind, head, numbers in RUNS:
         for k, ((changes, targets), n_events) in enumerate(zip(POINTS, numbers, strict=True)):
@@ -111,7 +112,10 @@ def rows():
                 mean = w @ n / w.sum()
                 error = np.sqrt(np.sum((w * (n - mean)) ** 2)) / w.sum()
                 parts = [share(part) for part in np.array_split(w, 10)]
-                size = (share_error(w), share_of(w, PART), share_of(w, PART // 10)) if in_parts else (np.nan,) * 3
+                size = (np.nan,) * 4
+                if in_parts:
+                    rest = share(np.delete(w, w.argmax()))
+                    size = share_error(w), share_of(w, PART), share_of(w, PART // 10), rest
                 found = (w.mean(), w.std() / len(w) ** 0.5, share(w), min(parts), max(parts), *size, mean, error,
                          *truth[key])  # fmt: skip
                 settings = (*base.values(), *target.values(), published)
