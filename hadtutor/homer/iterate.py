@@ -121,7 +121,7 @@ def fit(
 
     state = book.restore()
     if state is None:
-        base, bases = to_lund_point(base_at, params) if rebase else (base_at(params, 0), [(params, np.nan)])
+        base, bases = to_lund_point(base_at, params, progress) if rebase else (base_at(params, 0), [(params, np.nan)])
         n, theta = len(base.sim), np.zeros(base.chains.basis.size)
         breaks = BreakWeights(base.chains.basis, theta)
         state = HomerResult(breaks, np.zeros(n), np.full(n, np.nan), [], "", np.empty((0, len(theta))), bases=bases)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import lund
+from .._support.bars import track
 from ..events.sample import Sample
 from ..metrics.weighted import n_eff
 from ..params import LundParams
@@ -37,6 +38,8 @@ class Base(NamedTuple):
 
 def generator_of(rebase: bool | Generator, sim: Sample, threads: int) -> Generator:
     """What makes a simulation like `sim` for other parameters; `rebase` if that is one, whose answer is checked."""
+    if not (isinstance(rebase, bool) or callable(rebase)):
+        raise TypeError(f"rebase must be True, False or a function of parameters and rng, got {rebase!r}")
 
     def make(params: LundParams, rng: np.random.Generator) -> Sample:
         if not callable(rebase):
@@ -71,22 +74,23 @@ def within_reach(chains: Chains, measurement: Measurement) -> tuple[LundParams, 
 
 
 def to_lund_point(
-    base_at: Callable[[LundParams, int], Base], params: LundParams
+    base_at: Callable[[LundParams, int], Base], params: LundParams, progress: bool
 ) -> tuple[Base, list[tuple[LundParams, float]]]:
     """Simulate anew until the best Lund point of the data is at hand; with parameters and n_eff/N of every base.
 
     `base_at` makes the simulation with `params` and a number, 0 for the one that is there already.
     """
     bases: list = []
-    while True:
-        base = base_at(params, len(bases))
+    for number in track(range(MOST), "simulation", progress):
+        base = base_at(params, number)
         nothing = BreakWeights(base.chains.basis, np.zeros(base.chains.basis.size))
         measurement = measure(base.chains, nothing, np.zeros(len(base.sim)), *base.inputs.moments())
         point, share = within_reach(base.chains, measurement)
         bases.append((params, share))
-        if share > NEAR or len(bases) == MOST:
-            return base, bases
+        if share > NEAR:
+            break
         params = point
+    return base, bases
 
 
 def moved(breaks: BreakWeights, chains: Chains) -> BreakWeights:

@@ -106,12 +106,13 @@ class HomerResult:
     def __str__(self) -> str:
         n, first = len(self.iterations), self.iterations[0]
         fit = "" if np.isnan(self.chi2) else f", χ² {self.chi2:.0f} for {self.ndf:.0f} (p = {self.p_value:.2g})"
+        moved = f" after {len(self.bases)} simulations" if len(self.bases) > 1 else ""
         if np.isnan(self.auc):
             change = f"χ²/ndf {first.chi2_per_ndf:.3g} at first and {self.chi2_per_ndf:.3g} at last"
         else:
             change = f"AUC {first.auc:.4f} at first and {self.auc:.4f} ± {self.auc_error:.4f} at last"
         share = self.n_eff / len(self.log_w)
-        return f"{n} iteration{'s' * (n != 1)} ({self.stop_reason}), {change}{fit}; n_eff/N = {share:.3f}"
+        return f"{n} iteration{'s' * (n != 1)}{moved} ({self.stop_reason}), {change}{fit}; n_eff/N = {share:.3f}"
 
     def _repr_html_(self) -> str:
         rows = [(str(k), i.auc, i.auc_error, i.chi2_per_ndf, i.n_eff) for k, i in enumerate(self.iterations)]

@@ -75,6 +75,8 @@ def test_a_generator_of_your_own_is_used_and_checked():
         far_fit(rebase=lambda params, rng: ht.hadronize_strings(100, params, rng=rng))
     with pytest.raises(TypeError, match="must be a Sample"):
         far_fit(rebase=lambda params, rng: None)
+    with pytest.raises(TypeError, match="rebase must be True, False or a function"):
+        far_fit(rebase="yes")
 
 
 def test_near_data_need_no_new_simulation():
