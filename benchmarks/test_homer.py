@@ -99,3 +99,8 @@ def test_posterior(benchmark):
 def test_the_whole(benchmark):
     benchmark.group = "homer"
     benchmark.pedantic(lambda: homer.fit(*generated(), progress=False), rounds=1, iterations=1)
+
+
+def test_the_whole_with_a_new_simulation(benchmark):
+    benchmark.group = "homer"
+    benchmark.pedantic(lambda: homer.fit(*generated(), rebase=True, progress=False), rounds=1, iterations=1)
