@@ -14,7 +14,7 @@ from .nodes import checked_conditions, spread
 
 FINE_NODES = 1000  # in logit z, for the normalisation
 # Before any data: standard deviations of a and b [GeV⁻²], and of the variances of a and of b over a mixture of Lund's.
-LUND_SCALE = 0.5, 0.4, 0.05, 0.01
+LUND_SCALE = 0.5, 0.4, 0.04, 0.005
 
 
 class Axis(NamedTuple):
