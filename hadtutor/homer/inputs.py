@@ -1,8 +1,8 @@
 """Simulation and data side by side, for each kind of data: what step one compares, and what the posterior looks at.
 
 Every kind has `classify(log_w, rng)`, step one for the simulation with these weights; `moments()`, the arguments of
-`measure` that say what is compared; `with_simulation(sim, threads)`, the same data beside another simulation; and
-`parts()`, all arrays that decide the result, for checkpoints.
+`measure` that say what is compared; `with_simulation(sim, threads)`, the same data beside another simulation;
+`check_support()`, which refuses data far from it; and `parts()`, all arrays that decide the result, for checkpoints.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -90,19 +90,23 @@ class Features:
         check_columns(data, "data")
         x, y = [], []
         for name in sim:
-            low, high = np.nanmin(sim[name]), np.nanmax(sim[name])
-            margin = 1e-6 * (high - low)
-            outside = (data[name] < low - margin) | (data[name] > high + margin)
-            if outside.mean() > OUTSIDE:
-                raise HomerError(
-                    f"data outside the support of the simulation: {name} is outside its range of {low:.4g} to "
-                    f"{high:.4g} in {100 * outside.mean():.1f} % of the data; no weight makes events that were never "
-                    "simulated, take parameters or an energy nearer to the data"
-                )
             middle = np.nanmean(sim[name])
             x.append(np.where(np.isnan(sim[name]), middle, sim[name]))
             y.append(np.where(np.isnan(data[name]), middle, data[name]))
         self.sim, self.data = np.stack(x, axis=1), np.stack(y, axis=1)
+
+    def check_support(self) -> None:
+        """Refuse data that lie where no event was simulated."""
+        for name, sim, data in zip(self.names, self.sim.T, self.data.T, strict=True):
+            low, high = sim.min(), sim.max()
+            margin = 1e-6 * (high - low)
+            outside = np.mean((data < low - margin) | (data > high + margin))
+            if outside > OUTSIDE:
+                raise HomerError(
+                    f"data outside the support of the simulation: {name} is outside its range of {low:.4g} to "
+                    f"{high:.4g} in {100 * outside:.1f} % of the data; no weight makes events that were never "
+                    "simulated, take parameters or an energy nearer to the data"
+                )
 
     def classify(self, log_w: np.ndarray, rng: int) -> ClassWeights:
         return step_one(self.sim, self.data, log_w, rng=rng, **self.options)
@@ -147,6 +151,9 @@ class Distributions:
 
     def __init__(self, sim: Columns, data: Histograms) -> None:
         self.names, self.sim, self.data = tuple(sim), sim, data
+
+    def check_support(self) -> None:
+        """Step one does that."""
 
     def classify(self, log_w: np.ndarray, rng: int) -> ClassWeights:
         log_ratio, chi2, ndf = step_one_histograms(self.sim, self.data, log_w)  # nothing is drawn

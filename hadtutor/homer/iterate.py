@@ -130,6 +130,7 @@ def fit(
         breaks = BreakWeights(base.chains.basis, state.breaks.theta, sigma_table=state.breaks.sigma_table)
         state = replace(state, breaks=breaks)
     sim, chains, inputs = base
+    inputs.check_support()
     n, features = len(sim), break_features(check_simulation(sim)[0], conditions) if learner == "network" else None
     with Progress(iterations, "iteration", progress, len(state.iterations)) as bar:
         for number in range(len(state.iterations), iterations):

@@ -32,6 +32,14 @@ def test_a_far_truth_is_reached():
     assert np.sqrt(np.mean(pulls**2)) < 3.0
 
 
+def test_data_outside_the_first_simulation_are_reached():
+    data = generated(ht.LundParams(a=1.5, b=0.5), 2, 4000).hadrons
+    sim = generated()[:4000]
+    with pytest.raises(homer.HomerError, match="outside the support"):
+        homer.fit(sim, data, iterations=1, progress=False)
+    assert homer.fit(sim, data, iterations=1, rebase=True, progress=False).n_eff > 0.7 * 4000
+
+
 def test_weights_of_the_first_simulation_can_be_had():
     result = far_fit(iterations=1)
     log_w, exact = result.log_weights(generated()), event_weights(generated(), FAR).log_w
