@@ -19,17 +19,19 @@ from .rows import as_params, check_kind, clusters_of, flavours_of, rows_of
 
 @njit(nogil=True)
 def choose_pair(rng, mass, lo, hi, pairs, sums):
-    """A pair of hadrons with odds weight × p*, from the rows lo to hi of the table; -1 if none fits."""
+    """Row of a pair of hadrons, with odds weight × p*, from lo to hi; -1 if none fits."""
     total, mass2, n = 0.0, mass * mass, 0
     for j in range(lo, hi):
         if pairs.sum2[j] >= mass2:
             break
-        total += pairs.weight[j] * math.sqrt((mass2 - pairs.sum2[j]) * (mass2 - pairs.difference2[j]))
+        root = math.sqrt((mass2 - pairs.sum2[j]) * (mass2 - pairs.difference2[j]))
+        total += pairs.weight[j] * root  # the root is 2 mass × p*
         sums[n] = total
         n += 1
     if n == 0:
         return -1
-    return lo + min(np.searchsorted(sums[:n], rng.random() * total, side="right"), n - 1)
+    chosen = np.searchsorted(sums[:n], rng.random() * total, side="right")
+    return lo + min(chosen, n - 1)
 
 
 @njit(nogil=True)
