@@ -25,7 +25,7 @@ from .inputs import side_by_side
 from .network import regress
 from .nodes import break_features, checked_conditions
 from .posterior import event_sigma, infer, measure
-from .rebase import GOOD, MOST, NEAR, Base, Generator, generator_of, moved, to_lund_point, within_reach
+from .rebase import GOOD, MOST, Base, Generator, generator_of, moved, to_lund_point, within_reach
 from .result import HomerResult
 from .steps import Iteration, prepare, step_two
 
@@ -175,9 +175,9 @@ def _with_errors(state, base, base_at, acceptance):
     """Go to the mean of the posterior; if few events are left there, and `base_at` is given, simulate nearer by."""
     state = _with_posterior(state, base.chains, base.inputs.moments(), acceptance)
     while base_at and len(state.bases) < MOST and state.n_eff < GOOD * len(base.sim):
-        point, share = within_reach(base.chains, state.measurement)
+        point, share, near = within_reach(base.chains, state.measurement)
         bases = [*state.bases[:-1], (state.bases[-1][0], share)]
-        if share > NEAR:  # it is neither a nor b nor σ that sets them apart
+        if near:  # it is neither a nor b nor σ that sets them apart
             break
         base = base_at(point, len(bases))
         breaks = moved(state.breaks, base.chains)

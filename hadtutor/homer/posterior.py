@@ -25,7 +25,7 @@ CHUNK = 20_000  # events at a time
 NO_DEPARTURE = 0.001
 DEPARTURES = 0.01, 0.03, 0.1, 0.3, 1.0
 STRETCHES = 0.5, 1.0, 2.0
-SIMPLE = 0.8
+SIMPLE = 0.9
 
 
 class Measurement(NamedTuple):

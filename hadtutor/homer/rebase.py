@@ -58,10 +58,10 @@ def generator_of(rebase: bool | Generator, sim: Sample, threads: int) -> Generat
     return make
 
 
-def within_reach(chains: Chains, measurement: Measurement) -> tuple[LundParams, float]:
-    """The best Lund point of a `measurement`, or as far towards it as events of `chains` reach, and n_eff/N there.
+def within_reach(chains: Chains, measurement: Measurement) -> tuple[LundParams, float, bool]:
+    """The best Lund point of a `measurement`, or as far towards it as events of `chains` reach.
 
-    Raises HomerError if there is no way.
+    With n_eff/N there, and whether it is so near that it needs no simulation of its own. HomerError if there is no way.
     """
     base, best = chains.basis.params, lund_point(measurement, chains.basis)
     old, new = np.array(base), np.array(best)
@@ -69,7 +69,7 @@ def within_reach(chains: Chains, measurement: Measurement) -> tuple[LundParams, 
         point = LundParams(*(old + step * (new - old)).tolist())
         log_w = log_w_of_chains(chains.factors.case._replace(target=point))[chains.accepted]
         if np.isfinite(log_w).all() and (share := n_eff(log_w) / len(log_w)) > WORTH_A_STEP:
-            return point, float(share if step == 1.0 else 0.0)
+            return point, float(share), bool(step == 1.0 and share > NEAR)
     raise HomerError(f"no simulation leads from {base} towards {best}, which the data ask for; do they fit strings?")
 
 
@@ -85,9 +85,9 @@ def to_lund_point(
         base = base_at(params, number)
         nothing = BreakWeights(base.chains.basis, np.zeros(base.chains.basis.size))
         measurement = measure(base.chains, nothing, np.zeros(len(base.sim)), *base.inputs.moments())
-        point, share = within_reach(base.chains, measurement)
+        point, share, near = within_reach(base.chains, measurement)
         bases.append((params, share))
-        if share > NEAR:
+        if near:
             break
         params = point
     return base, bases
