@@ -37,7 +37,7 @@ class Buffers(NamedTuple):
 
 # Inlined by the compiler and not by numba, which is a fifth slower: it then counts references inside of the loop.
 @njit(nogil=True, forceinline=True)
-def fragment_chain(rng, geometry, string, event, law, table, params, w_min, ends, flavours, out, i, j, c):
+def fragment_chain(rng, geometry, string, event, tries, law, table, params, w_min, ends, flavours, out, i, j, c):
     """Fragment the string of an event into chain `c`, hadrons from row i on and breaks from j; (status, next i and j).
 
     `geometry` knows the string (see `hadtutor.strings.straight`), `law` how z is drawn (`hadtutor.strings.laws`).
@@ -45,7 +45,7 @@ def fragment_chain(rng, geometry, string, event, law, table, params, w_min, ends
     # Taking the arrays out of the tuple once spares the compiler a reference count at every use.
     hadron_p, hadron_pid, break_x, break_pid, break_from_positive = out[:5]
     final_x, final_pid, final_from_positive, final_reversed = out[8:]
-    geometry.start(string, event, ends, flavours)
+    geometry.start(string, event, tries, ends, flavours)
     final_x[0, c] = final_x[1, c] = final_x[2, c] = math.nan
     final_pid[0, c] = final_pid[1, c] = 0
     final_reversed[c] = False
@@ -78,7 +78,7 @@ def fragment_chain(rng, geometry, string, event, law, table, params, w_min, ends
         break_from_positive[j] = side == 0
         j += 1
 
-        if not geometry.take(side, z, qx, qy, px, py, mt2, ends, hadron_p, i):
+        if not geometry.take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, i):
             final_from_positive[c] = side == 0
             return NO_ROOM, i, j
         hadron_pid[i] = pid
@@ -133,7 +133,7 @@ def fragment_events(
                 break
             w_min = stop_mass + quark_masses
             status, i_next, j = fragment_chain(
-                rng, geometry, string, event, law, table, params, w_min, ends, flavours, out, i, j, c
+                rng, geometry, string, event, tries, law, table, params, w_min, ends, flavours, out, i, j, c
             )
             if status != FULL:
                 out.chain_end[c] = j

@@ -18,12 +18,12 @@ def _replay_chains(geometry, string, x, from_positive, pid, offsets, final_x, fi
     flavours = np.zeros(2, np.int64)
     i = 0
     for c in range(len(reverse)):
-        geometry.start(string, c, ends, flavours)
+        geometry.start(string, c, 0, ends, flavours)
         for j in range(offsets[c], offsets[c + 1]):
             side = 0 if from_positive[j] else 1
             px, py = ends[2, side] + x[1, j], ends[3, side] + x[2, j]
             mt2 = pion_mass2(pid[j]) + px * px + py * py
-            geometry.take(side, x[0, j], x[1, j], x[2, j], px, py, mt2, ends, hadron_p, i)
+            geometry.take(string, side, x[0, j], x[1, j], x[2, j], px, py, mt2, ends, hadron_p, i)
             hadron_pid[i] = pid[j]
             i += 1
         side = 0 if final_from_positive[c] else 1

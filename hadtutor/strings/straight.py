@@ -19,9 +19,9 @@ EMPTY_ENDS = (4, 2)
 class Geometry(NamedTuple):
     """The questions of the loop, each a numba kernel. `string` is what the geometry itself needs to know."""
 
-    start: Callable  # (string, event, ends, flavours): the ends of the string of an event, before it breaks
+    start: Callable  # (string, event, tries, ends, flavours): the ends of the string of an event, before it breaks
     left: Callable  # (string, ends) -> energy and mass² of what is left [GeV, GeV²]
-    take: Callable  # (side, z, qx, qy, px, py, mt2, ends, hadron_p, i) -> whether there was room; moves the end
+    take: Callable  # (string, side, z, qx, qy, px, py, mt2, ends, hadron_p, i) -> whether there was room; moves the end
     last_two: Callable  # (string, ends, side, qx, qy, mt2_1, mt2_2, reverse, hadron_p, i) -> λ, below 0 without room
 
 
@@ -41,7 +41,7 @@ def _store(hadron_p, i, px, py, own, opposite, side):
 
 
 @njit(nogil=True, forceinline=True)
-def _start(string, event, ends, flavours):
+def _start(string, event, tries, ends, flavours):
     for side in range(2):
         ends[0, side] = ends[1, side] = string.energy
         ends[2, side] = ends[3, side] = 0.0
@@ -56,7 +56,7 @@ def _left(string, ends):
 
 
 @njit(nogil=True, forceinline=True)
-def _take(side, z, qx, qy, px, py, mt2, ends, hadron_p, i):
+def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, i):
     own = z * ends[0, side]
     room = mt2 < own * ends[1, side]
     opposite = mt2 / own
