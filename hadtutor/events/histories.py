@@ -48,6 +48,8 @@ class Histories(Ragged):
         The λ [GeV²] that decides how often the last two come out in reversed order; NaN in rejected chains.
     final_pid, final_pid_other, final_from_positive, final_reversed : ndarray of int32, of bool, shape (C,)
         The last two hadrons, 0 where there are none; side of the first, and whether their order was reversed.
+    strings : ndarray of int32, shape (C,), optional
+        Number of the string of its event that a chain belongs to, never decreasing within an event; by default 0.
     """
 
     chain_offsets: np.ndarray
@@ -66,17 +68,22 @@ class Histories(Ragged):
     final_from_positive: np.ndarray
     final_lambda: np.ndarray
     final_reversed: np.ndarray
+    strings: np.ndarray = None  # type: ignore[assignment]
     _unit = "breaks"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         n_chains = len(self.chain_offsets) - 1
+        if self.strings is None:  # histories of before there were events with several
+            self.__dict__["strings"] = np.zeros(n_chains, np.int32)
         for name in self._chain_fields():
             values = self.__dict__[name] = plain(getattr(self, name), name)
             if len(values) != n_chains:
                 raise ValueError(f"{name} has {len(values)} entries for {n_chains} chains")
         if np.any(np.diff(self.event_of_chain) < 0):
             raise ValueError("event_of_chain must not decrease: the chains of an event lie together")
+        if np.any((np.diff(self.strings) < 0) & (np.diff(self.event_of_chain) == 0)):
+            raise ValueError("strings must not decrease within an event: the chains of a string lie together")
 
     def _chain_fields(self):
         return [f.name for f in fields(self) if not f.metadata.get("per_row") and f.name != "chain_offsets"]

@@ -114,7 +114,7 @@ class Ragged(Saved):
         names = {f.name for f in fields(cls)}
         if set(arrays) - names:
             raise ValueError(f"it has columns of something else: {', '.join(sorted(set(arrays) - names))}")
-        return cls(**arrays, **{name: header[name] for name in names - set(arrays)})
+        return cls(**arrays, **{name: header[name] for name in names - set(arrays) if name in header})
 
     @classmethod
     def _joined(cls, parts):

@@ -17,6 +17,10 @@ from .clusters import Clusters
 from .hadrons import Hadrons
 from .histories import Histories
 from .ragged import Saved, as_index
+from .showers import Showers
+
+
+PARTS = "hadrons", "histories", "partons"  # what has events of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +39,8 @@ class Sample(Saved):
         Mass of the string, or centre-of-mass energy of the showers [GeV].
     quark : str or None
         Flavour at the +z end of a string, ``"u"`` (default), ``"d"``; the other has its antiquark. None for clusters.
+    partons : Showers or None
+        The partons that the strings were spanned between, if these are no straight ones along z.
     law : str or None
         Name of the fragmentation function from which z was drawn in place of that of `params`; None where it was not.
 
@@ -48,6 +54,7 @@ class Sample(Saved):
     energy: float
     quark: str | None = None
     law: str | None = None
+    partons: Showers | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.hadrons, Hadrons):
@@ -60,17 +67,21 @@ class Sample(Saved):
             raise TypeError(f"{model} go with {wanted.__name__} or None, got {type(self.histories).__name__}")
         if self.histories is not None and len(self.histories) != len(self):
             raise ValueError(f"the hadrons are of {len(self)} events, the histories of {len(self.histories)}")
-        quark = self.quark if of_clusters or self.quark else "u"
-        if quark not in ({None} if of_clusters else QUARKS):
-            known = "none" if of_clusters else " or ".join(sorted(QUARKS))
-            raise ValueError(f"quark must be {known} for {model}, got {quark!r}")
+        if self.partons is not None and len(self.partons) != len(self):
+            raise ValueError(f"the hadrons are of {len(self)} events, the partons of {len(self.partons)}")
+        fixed = of_clusters or self.partons is not None
+        quark = self.quark if fixed or self.quark else "u"
+        if quark not in ({None} if fixed else QUARKS):
+            known = "none" if fixed else " or ".join(sorted(QUARKS))
+            what = "strings of partons" if self.partons is not None else model
+            raise ValueError(f"quark must be {known} for {what}, got {quark!r}")
         self.__dict__.update(energy=energy_gev(self.energy), quark=quark)
 
     def __len__(self) -> int:
         return len(self.hadrons)
 
     def __repr__(self) -> str:
-        p, what = self.params, f"a {self.quark} string"
+        p, what = self.params, f"a {self.quark} string" if self.partons is None else "strings of partons"
         if isinstance(p, ClusterParams):
             what, shape = "clusters", f"cl_max={p.cl_max:g}, cl_pow={p.cl_pow:g}, p_split={p.p_split:g}"
         elif isinstance(p, LundMixture):
@@ -82,31 +93,36 @@ class Sample(Saved):
 
     def __getitem__(self, key: int | slice | Sequence | np.ndarray) -> "Sample":
         index = as_index(key, len(self))
-        histories = None if self.histories is None else self.histories[index]
-        return self._changed(hadrons=self.hadrons[index], histories=histories)
+        parts = {name: part[index] for name in PARTS if (part := getattr(self, name)) is not None}
+        return self._changed(**parts)
 
     def _settings(self):
         return {"params": self.params, "energy": self.energy, "quark": self.quark, "law": self.law}
 
     def _packed(self):
-        parts = {name: part for name in ("hadrons", "histories") if (part := getattr(self, name)) is not None}
+        parts = {name: part for name in PARTS if (part := getattr(self, name)) is not None}
         arrays = {f"{of}.{name}": array for of, part in parts.items() for name, array in part._packed()[0].items()}
         return arrays, self._settings() | {"params": self.params._asdict()}
 
     @classmethod
     def _unpacked(cls, arrays, header):
         part = lambda of: {k.removeprefix(of): v for k, v in arrays.items() if k.startswith(of)}
-        kind, values = Clusters if header["quark"] is None else Histories, part("histories.")
-        histories, params = kind(**values) if values else None, params_from(header["params"])
-        return cls(Hadrons(**part("hadrons.")), histories, params, header["energy"], header["quark"], header.get("law"))
+        params, energy, of_law = params_from(header["params"]), header["energy"], (header["quark"], header.get("law"))
+        kind: Any = Clusters if isinstance(params, ClusterParams) else Histories
+        histories = kind(**values) if (values := part("histories.")) else None
+        partons = Showers(**values, energy=energy) if (values := part("partons.")) else None
+        return cls(Hadrons(**part("hadrons.")), histories, params, energy, *of_law, partons)
 
     @classmethod
     def _joined(cls, parts):
-        histories = [part.histories for part in parts]
-        if any(h is None for h in histories) and any(h is not None for h in histories):
-            raise ValueError("some samples have histories and some do not; drop them with replace(histories=None)")
-        joined = None if histories[0] is None else type(histories[0]).concatenate(histories)
-        return parts[0]._changed(hadrons=Hadrons.concatenate(p.hadrons for p in parts), histories=joined)
+        joined = {}
+        for name in PARTS:
+            of_parts = [part for p in parts if (part := getattr(p, name)) is not None]
+            if 0 < len(of_parts) < len(parts):
+                raise ValueError(f"some samples have {name} and some do not; drop them with replace({name}=None)")
+            if of_parts:
+                joined[name] = type(of_parts[0]).concatenate(of_parts)
+        return parts[0]._changed(**joined)
 
     def to_hepmc(self, path: str | os.PathLike, *, log_w: Any = None, progress: bool = True) -> None:
         """`Hadrons.to_hepmc` (`path`, `log_w`, `progress`) with the energy of the sample."""

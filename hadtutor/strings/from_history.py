@@ -9,7 +9,7 @@ from .._support.checks import energy_gev
 from ..events.hadrons import Hadrons
 from ..events.histories import Histories
 from ..lund.flavour import pion_mass2
-from .straight import EMPTY_ENDS, STRAIGHT, Strings
+from .straight import ROWS_OF_ENDS, STRAIGHT, Strings
 
 
 @njit(nogil=True)
@@ -72,7 +72,7 @@ def replay(histories: Histories, energy: float) -> Hadrons:
     final_pid = np.stack([accepted.final_pid, accepted.final_pid_other])
     failed = _replay_chains(
         STRAIGHT, Strings(energy, 0), breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets, final_x,
-        final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty(EMPTY_ENDS), hadron_p, pid,
+        final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)), hadron_p, pid,
     )  # fmt: skip
     if failed >= 0:
         raise ValueError(f"event {failed} does not fit a string of {energy:g} GeV; give the energy it was made at")

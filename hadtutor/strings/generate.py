@@ -3,6 +3,7 @@
 import copy
 import math
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from ..params import LundMixture, LundParams
 from ..particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION, QUARKS
 from .chain import FULL, GAVE_UP, MAX_TRIES, Buffers, fragment_events
 from .laws import LUND, TABULATED, lund_table
-from .straight import EMPTY_ENDS, STRAIGHT, Strings
+from .straight import ROWS_OF_ENDS, STRAIGHT, Geometry, Strings
 
 CHUNK = 4096  # events per chunk: each has a generator of its own, so the number of threads changes nothing
 MAX_EVENTS = 100_000_000  # in one sample; more would fill the memory long before they are made
@@ -77,28 +78,38 @@ def hadronize_strings(
     whole(threads, "threads")
     sizes = [CHUNK] * (n_events // CHUNK) + ([n_events % CHUNK] if n_events % CHUNK else [])
     rngs = spawn(as_generator(rng), len(sizes))
+    first, of_z, name = law_of(params, law)
+    string, rows = Strings(energy, QUARKS[quark]), int(CHUNK * (8.0 + 4.0 * math.log1p(energy)))
+
+    def job(k, scratch, stop):
+        done = hadronize_chunk(rngs[k], sizes[k], STRAIGHT, string, of_z, first, rows, scratch, stop, threads == 1)
+        if isinstance(done, int):
+            raise no_hadrons(k * CHUNK + done, energy, first)
+        return done
+
+    return Sample(*hadronize_chunks(job, sizes, threads, progress), params, energy, quark, name)
+
+
+def law_of(params: LundParams | LundMixture, law: Any) -> tuple[LundParams, tuple, str | None]:
+    """What is not z goes by these parameters; how z is drawn, for the kernel; and the name of that law."""
     first = params.components[0] if isinstance(params, LundMixture) else params
-    of_z: tuple
-    name = None if law is None else getattr(law, "__name__", type(law).__name__)
     if law is None:
-        of_z = LUND, lund_table(params, MASS_NEUTRAL_PION**2)
-    else:
-        # No hadron's mT² is larger: its two quarks would have to weigh exp(-40).
-        width = first.sigma_pt * (max(1.0, first.enhanced_width) if first.enhanced_fraction > 0.0 else 1.0)
-        of_z = TABULATED, tabulate(law, MASS_NEUTRAL_PION**2, MASS_CHARGED_PION**2 + 2.0 * width**2 * 40.0)
-    string = Strings(energy, QUARKS[quark])
+        return first, (LUND, lund_table(params, MASS_NEUTRAL_PION**2)), None
+    # No hadron's mT² is larger: its two quarks would have to weigh exp(-40).
+    width = first.sigma_pt * (max(1.0, first.enhanced_width) if first.enhanced_fraction > 0.0 else 1.0)
+    table = tabulate(law, MASS_NEUTRAL_PION**2, MASS_CHARGED_PION**2 + 2.0 * width**2 * 40.0)
+    return first, (TABULATED, table), getattr(law, "__name__", type(law).__name__)
+
+
+def hadronize_chunks(job: Callable, sizes: list[int], threads: int, progress: bool) -> tuple[Hadrons, Histories]:
+    """Let `job(k, scratch, stop)` work out the columns of each chunk of `sizes` events, and join them."""
     scratch = threading.local()  # one set of buffers per thread, used again: fresh memory costs page faults
     stop = threading.Event()
-
-    def job(k):
-        return _hadronize_chunk(rngs[k], sizes[k], string, of_z, first, k * CHUNK, scratch, stop, threads == 1)
-
     # With one thread each chunk is joined before the next is begun.
-    with in_threads(job, len(sizes), threads, stop) as pieces:
+    with in_threads(lambda k: job(k, scratch, stop), len(sizes), threads, stop) as pieces:
         columns = _join_chunks(pieces, sizes, progress)
     hadrons = Hadrons(columns.pop("offsets"), *(columns.pop(name) for name in ("px", "py", "pz", "e", "pid")))
-    histories = Histories(**{name.removeprefix("break_"): column for name, column in columns.items()})
-    return Sample(hadrons, histories, params, energy, quark, name)
+    return hadrons, Histories(**{name.removeprefix("break_"): column for name, column in columns.items()})
 
 
 def check_string(
@@ -136,31 +147,37 @@ def _make_buffers(rows):
     return Buffers(**{name: np.empty(shapes[name], kind) for name, kind in kinds.items()})
 
 
-def _hadronize_chunk(rng, n_events, string, of_z, params, first_event, scratch, stop, lazy):
-    """One chunk as columns, numbers local to it: if `lazy`, views of the buffers in `scratch` until the next chunk."""
-    hadron_end = np.empty(n_events, np.int64)
-    ends, flavours = np.empty(EMPTY_ENDS), np.empty(2, np.int64)
-    if not hasattr(scratch, "buffers"):
-        scratch.buffers = _make_buffers(int(CHUNK * (8.0 + 4.0 * math.log1p(string.energy))))
+def hadronize_chunk(
+    rng: np.random.Generator, n_strings: int, geometry: Geometry, string: Any, of_z: tuple, params: LundParams,
+    rows: int, scratch: Any, stop: threading.Event, lazy: bool,
+) -> dict[str, np.ndarray] | int:  # fmt: skip
+    """Strings as columns, each an event by itself, numbers local to the chunk; or the number of one that is none.
+
+    If `lazy`, they are views of the buffers in `scratch` until the next chunk; `rows` is how large these are at first.
+    """
+    hadron_end = np.empty(n_strings, np.int64)
+    ends, flavours = np.empty((ROWS_OF_ENDS, 2)), np.empty(2, np.int64)
+    if not hasattr(scratch, "buffers") or len(scratch.buffers.break_pid) < rows:
+        scratch.buffers = _make_buffers(rows)
     status = FULL
     while status == FULL:
         # A copy of the generator: a chunk that runs out of room starts again with the same numbers.
         again, done, status = copy.deepcopy(rng), np.zeros(4, np.int64), ACCEPTED
-        while status == ACCEPTED and done[0] < n_events and not stop.is_set():
+        while status == ACCEPTED and done[0] < n_strings and not stop.is_set():
             status = fragment_events(
-                again, n_events, STRAIGHT, string, *of_z, params, ends, flavours, scratch.buffers, hadron_end, done,
+                again, n_strings, geometry, string, *of_z, params, ends, flavours, scratch.buffers, hadron_end, done,
                 MOST_ROWS,
             )  # fmt: skip
         if status == FULL:
             scratch.buffers = _make_buffers(2 * len(scratch.buffers.break_pid))
     if status == GAVE_UP:
-        raise no_hadrons(first_event + int(done[0]), string.energy, params)
+        return int(done[0])
     out, (_, h, j, c) = scratch.buffers, done
     # In the order of the fields of `Buffers`.
     names = "px py pz e pid z mt2 break_px break_py break_pid from_positive chain_offsets event_of_chain status"
     names += " final_px final_py final_lambda final_pid final_pid_other final_from_positive final_reversed"
-    ends = [h] * 2 + [j] * 3 + [c] * 7
-    filled = [row[:end] for buffer, end in zip(out, ends) for row in np.atleast_2d(buffer)]
+    sizes = [h] * 2 + [j] * 3 + [c] * 7
+    filled = [row[:size] for buffer, size in zip(out, sizes) for row in np.atleast_2d(buffer)]
     columns = dict(zip(names.split(), filled, strict=True)) | {"offsets": hadron_end}
     return columns if lazy else {name: column.copy() for name, column in columns.items()}
 

@@ -19,7 +19,6 @@ from numba import njit
 from .straight import Geometry
 
 X_DIR, X_INV, PX, PY, DIR, INV, GAMMA, LEFT_A, LEFT_B = range(9)  # rows of `ends`
-KINKED_ENDS = (9, 2)
 JOIN = 0.3  # GeV: neighbours nearer than this become one parton
 EMPTY = 0.01  # GeV²: a region with less has nothing to give
 NEARLY = 0.01  # GeV²: see the reset rule in `_take`
@@ -43,6 +42,17 @@ class Kinked(NamedTuple):
     x_axis: np.ndarray  # (L, L, 4)
     y_axis: np.ndarray
     known: np.ndarray  # (L, L) 0: not looked at, 1: has its axes, 2: empty
+
+
+def kinked(partons: np.ndarray, offsets: np.ndarray, flavours: np.ndarray, reset: bool = True) -> Kinked:
+    """Strings between `partons`, (P, 4), with their offsets and flavours; see `Kinked`."""
+    most = int(np.diff(offsets).max(initial=2))
+    vectors, squares = (np.zeros((most, 4)) for _ in range(3)), (np.zeros((most, most, 4)) for _ in range(2))
+    p, plus, minus = vectors
+    return Kinked(
+        np.ascontiguousarray(partons), offsets, flavours, reset, np.full(3, -1), p, np.zeros(most), plus, minus,
+        np.zeros((most, most)), *squares, np.zeros((most, most), np.int64),
+    )  # fmt: skip
 
 
 @njit(nogil=True, forceinline=True)

@@ -1,7 +1,7 @@
 """The straight string, a quark and an antiquark at rest: what the loop of `hadtutor.strings.chain` asks a geometry.
 
 Light-cone momenta are p± = E ± pz. Entry 0 is the end that moves along +z; a hadron's own direction is that of its end.
-The rows of `ends`, shape (4, 2), are [GeV]: W minus the own-direction momentum that the end's hadrons took, W minus the
+The rows of `ends` are [GeV]: W minus the own-direction momentum that the end's hadrons took, W minus the
 opposite-direction momentum that they took, and px and py of the quark that waits at the end.
 """
 
@@ -13,7 +13,7 @@ from numba import njit
 
 from ..lund.last_pair import share_between_two
 
-EMPTY_ENDS = (4, 2)
+ROWS_OF_ENDS = 9  # of which a straight string uses four
 
 
 class Geometry(NamedTuple):
