@@ -46,3 +46,17 @@ def small(data=None, **options):
     settings = {"iterations": 2, "epochs": 2, "stop_early": False, "progress": False}
     data = generated(TARGET, 2)[:2000] if data is None else data
     return homer.fit(generated()[:2000], data, **(settings | options))
+
+
+def interrupt(monkeypatch, module, name):
+    """Let the second call of a function of `module` be interrupted; returns the list that its calls are counted in."""
+    calls, real = [], getattr(module, name)
+
+    def interrupted(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(module, name, interrupted)
+    return calls

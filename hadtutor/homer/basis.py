@@ -9,7 +9,7 @@ from scipy.interpolate import BSpline
 
 from .. import lund
 from ..params import LundParams
-from .factors import FACTORS, checked_factors
+from .factors import FACTORS, checked_factors, reference_values
 from .nodes import checked_conditions, spread
 
 FINE_NODES = 1000  # in logit z, for the normalisation
@@ -129,6 +129,10 @@ class BreakBasis:
         """Coefficients of ln w, (K,), and changes of the factors, (F,), out of all of them, `theta` (K + F,)."""
         return theta[: self.matrix.shape[1]], theta[self.matrix.shape[1] :]
 
+    def factor_values(self, theta: np.ndarray) -> np.ndarray:
+        """Values of the factors, (F,), for all coefficients `theta`, (K + F,)."""
+        return reference_values(self.factors, self.params) + self.split(theta)[1]
+
     def table_of(self, theta: np.ndarray) -> np.ndarray:
         """Normalised ln w at the nodes, (nodes,), for all coefficients `theta`, (K + F,)."""
         return self.normalise(self.matrix @ self.split(theta)[0])
@@ -191,15 +195,16 @@ class BreakBasis:
             distance = (axis.nodes[:, None] - axis.nodes) / (axis.length * factor)
             back = np.linalg.pinv(axis.functions)
             covariance = np.kron(covariance, back @ np.exp(-0.5 * distance**2) @ back.T)
-        lund_part = self._lund * np.asarray(lund_scale)
+        scale = np.asarray(lund_scale)
+        lund_part = self._lund * scale
         k, n = len(covariance), len(covariance) + len(self.factors)
         prior = np.zeros((n, n))
         prior[:k, :k] = amplitude**2 * (covariance + 1e-4 * np.eye(k)) + lund_part @ lund_part.T
         for i, name in enumerate(self.factors, k):
             prior[i, i] = FACTORS[name].prior ** 2
             if name == "order":
-                prior[i, i] += np.asarray(lund_scale)[1] ** 2
-                prior[i, :k] = prior[:k, i] = lund_part[:, 1] * np.asarray(lund_scale)[1]
+                prior[i, i] += scale[1] ** 2
+                prior[i, :k] = prior[:k, i] = lund_part[:, 1] * scale[1]
         return prior
 
 

@@ -26,7 +26,7 @@ class Factor(NamedTuple):
 
 
 FACTORS = {
-    "order": Factor(0.02, 1e-3, 1e-3, 1e3),  # b of 1/(1 + exp(bλ)) [GeV⁻²]; changes with that of f, up to this
+    "order": Factor(0.01, 1e-3, 1e-3, 1e3),  # b of 1/(1 + exp(bλ)) [GeV⁻²]; changes with that of f, up to this
     "sigma_pt": Factor(0.07, 1e-4, 1e-2, 10.0),  # GeV
     "enhanced_fraction": Factor(0.02, 1e-4, 0.0, 1.0),
     "u_fraction": Factor(0.10, 1e-3, 1e-3, 1.0 - 1e-3),

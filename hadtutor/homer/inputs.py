@@ -84,7 +84,7 @@ class Features:
     """Events by their observables, one row each; what is not defined is put at the mean of the simulation."""
 
     def __init__(self, sim: Columns, data: Columns, options: Mapping[str, Any]) -> None:
-        self.names, self.options = tuple(sim), options
+        self.names, self.options, self.columns = tuple(sim), options, data
         check_size("data", next(iter(data.values())))
         check_columns(sim, "simulation")
         check_columns(data, "data")
@@ -116,7 +116,7 @@ class Features:
 
     def with_simulation(self, sim: Sample, threads: int) -> "Features":
         columns = compute(sim.hadrons, sim.energy, threads=threads, names=self.names)
-        return Features(columns, dict(zip(self.names, self.data.T, strict=True)), self.options)
+        return Features(columns, self.columns, self.options)
 
     def parts(self) -> Iterator[np.ndarray]:
         yield from (self.sim, self.data)
@@ -138,8 +138,7 @@ class Clouds(Features):
 
     def with_simulation(self, sim: Sample, threads: int) -> "Clouds":
         columns = compute(sim.hadrons, sim.energy, threads=threads, names=self.names)
-        data = dict(zip(self.names, self.data.T, strict=True))
-        return Clouds(columns, data, self.options, sim.hadrons, self.hadrons[1])
+        return Clouds(columns, self.columns, self.options, sim.hadrons, self.hadrons[1])
 
     def parts(self) -> Iterator[np.ndarray]:
         yield from super().parts()

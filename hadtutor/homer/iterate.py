@@ -116,8 +116,8 @@ def fit(
 
     def base_at(params: LundParams, number: int) -> Base:
         made = make_sim(params, np.random.default_rng(_seed_of(seed, number, 2))) if number else sim
-        beside = inputs.with_simulation(made, threads) if number else inputs
-        return Base(made, prepare(made, conditions, factors=factors), beside)
+        compared = inputs.with_simulation(made, threads) if number else inputs
+        return Base(made, prepare(made, conditions, factors=factors), compared)
 
     state = book.restore()
     if state is None:
@@ -129,15 +129,15 @@ def fit(
         base = base_at(state.bases[-1][0], len(state.bases) - 1)
         breaks = BreakWeights(base.chains.basis, state.breaks.theta, sigma_table=state.breaks.sigma_table)
         state = replace(state, breaks=breaks)
-    sim, chains, inputs = base
-    inputs.check_support()
-    n, features = len(sim), break_features(check_simulation(sim)[0], conditions) if learner == "network" else None
+    chains, beside = base.chains, base.inputs
+    beside.check_support()
+    features = break_features(check_simulation(base.sim)[0], conditions) if learner == "network" else None
     with Progress(iterations, "iteration", progress, len(state.iterations)) as bar:
         for number in range(len(state.iterations), iterations):
             if state.stop_reason:
                 break
-            found = inputs.classify(state.log_w, _seed_of(seed, number))
-            if number == 0 and (effective := n_eff(found.log_ratio) / n) < 0.005:
+            found = beside.classify(state.log_w, _seed_of(seed, number))
+            if number == 0 and (effective := n_eff(found.log_ratio) / len(base.sim)) < 0.005:
                 raise HomerError(
                     f"data outside the support of the simulation: they can be told apart (AUC {found.auc:.3f}), and "
                     f"the weighted simulation would be worth {100 * effective:.2g} % of its events; take parameters "
@@ -149,7 +149,7 @@ def fit(
                 wanted = state.log_w + found.log_ratio
                 if features is not None:
                     state.breaks, state.sigma = regress(
-                        chains, features, wanted, found.sigma, acceptance, rng=_seed_of(seed, number, 1),
+                        chains, features, state.log_w + found.draws, acceptance, rng=_seed_of(seed, number, 1),
                         device=device, progress=progress,
                     )  # fmt: skip
                 else:
@@ -188,6 +188,11 @@ def _with_errors(state, base, base_at, acceptance):
         warn(
             f"no fragmentation function describes these data: χ² {state.chi2:.0f} for {state.ndf:.0f} degrees of "
             "freedom; they differ from strings in something that has no weight here, and the errors do not hold"
+        )
+    if not base_at and state.n_eff < GOOD * len(base.sim):
+        warn(
+            f"the weighted simulation is worth {100 * state.n_eff / len(base.sim):.0f} % of its events: errors do not "
+            "hold that far from it; let fit simulate anew where the data are (rebase=True)"
         )
     return state, base
 

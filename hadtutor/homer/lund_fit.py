@@ -18,7 +18,6 @@ from ..estimates import Estimate
 from ..params import LundMixture, LundParams
 from ..weights.allowed import first_component
 from .basis import BreakBasis
-from .break_weights import BreakWeights
 from .checks import several
 from .factors import FACTORS, reference_values
 from .posterior import Measurement
@@ -60,23 +59,26 @@ def fit_lund(
         Needed for bootstraps.
     progress : bool
     """
-    base = result.breaks.basis.params
+    return _fit_one(_measured(result), result.n_eff, names, bootstraps, rng, progress)
+
+
+def lund_point(measurement: Measurement, basis: BreakBasis) -> LundParams:
+    """The Lund parameters that come nearest to a `measurement`, all that `basis` knows free."""
+    return cast(LundParams, _fit_one((measurement, basis), np.nan, None, 0, None, False).params)
+
+
+def _fit_one(measured, n_eff, names, bootstraps, rng, progress):
+    basis = measured[1]
+    base = basis.params
     limits = {"a": (0.0, 20.0), "b": (1e-3, 100.0)}
-    limits |= {name: FACTORS[name][2:] for name in result.breaks.basis.factors if name != "order"}
+    limits |= {name: FACTORS[name][2:] for name in basis.factors if name != "order"}
     names = tuple(limits) if names is None else several(names, "names")
     if not names or set(names) - set(limits):
         raise ValueError(f"names must be of {', '.join(limits)}, got {names}")
     make = lambda values: base._replace(**dict(zip(names, values, strict=True)))
     start = [getattr(base, name) for name in names]
     allowed = [limits[name] for name in names]
-    return _fit(_measured(result), result.n_eff, names, [start], allowed, make, bootstraps, rng, progress)
-
-
-def lund_point(measurement: Measurement, basis: BreakBasis) -> LundParams:
-    """The Lund parameters that come nearest to a `measurement`, all that `basis` knows free."""
-    nothing = np.zeros(basis.size)
-    result = HomerResult(BreakWeights(basis, nothing), np.zeros(1), np.zeros(1), [], "", np.empty((0, basis.size)))
-    return cast(LundParams, fit_lund(replace(result, measurement=measurement)).params)
+    return _fit(measured, n_eff, names, [start], allowed, make, bootstraps, rng, progress)
 
 
 def _measured(result):

@@ -28,7 +28,8 @@ class BreakNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Mean and log variance of each break, shape (breaks, 2), from its features `x`."""
         x = self.scale(x)
-        return torch.cat([self.mean(x), self.log_variance(x)], dim=1)
+        # Breaks of rejected chains lie where no accepted chain has any, so there the likelihood sets no limit.
+        return torch.cat([self.mean(x), self.log_variance(x).clamp(max=0.0)], dim=1)
 
     def of_chains(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
         """Mean and variance of each chain of a `cloud` of breaks, shape (n_sets,): sums over its breaks."""
@@ -39,9 +40,8 @@ class BreakNetwork(nn.Module):
 
 @takes_rng
 def regress(
-    chains: Chains, features: np.ndarray, log_w_class: ArrayLike, sigma_class: ArrayLike = 0.0,
-    acceptance: bool = True, *, epochs: int = 5, rng: np.random.Generator | int,
-    device: torch.device | str | None = None, progress: bool = True,
+    chains: Chains, features: np.ndarray, log_w_class: ArrayLike, acceptance: bool = True, *, epochs: int = 5,
+    rng: np.random.Generator | int, device: torch.device | str | None = None, progress: bool = True,
 ) -> tuple[BreakWeights, np.ndarray]:  # fmt: skip
     r"""Break weights by Gaussian regression of the log weights of chains, whose breaks have a mean and a variance each.
 
@@ -58,8 +58,8 @@ def regress(
     chains : Chains
     features : ndarray, shape (D, breaks)
         See `hadtutor.homer.break_features`.
-    log_w_class, sigma_class : array_like, shape (N,)
-        Log weights that step one wants, and their uncertainty: in each epoch they are drawn anew.
+    log_w_class : array_like, shape (N,) or (J, N)
+        Log weights that step one wants; if they come from J networks, each batch sees those of one, drawn at random.
     acceptance : bool
         Whether chains carry the factor α/α_ref that the events do not have.
     epochs, rng, device, progress
@@ -73,14 +73,15 @@ def regress(
         :math:`\sigma_S` of each accepted chain.
     """
     seed, device = as_seed(rng), torch.device("cpu" if device is None else device)
-    log_w_class = log_weights(log_w_class, len(chains.accepted_chains), "log_w_class")
+    n = len(chains.accepted_chains)
+    wanted = np.stack([log_weights(draw, n, "log_w_class") for draw in np.atleast_2d(log_w_class)], axis=1)
     basis, lengths = chains.basis, np.diff(chains.offsets)
     offsets = np.append(0, np.cumsum(lengths[chains.accepted]))
     x = torch.as_tensor(features[:, np.repeat(chains.accepted, lengths)].T).contiguous().to(device)
     # A weight of zero has no logarithm; nothing is gained by hitting e^-10 exactly.
-    target = np.clip(log_w_class - np.log(np.mean(np.exp(log_w_class))), -10.0, 10.0)
+    target = np.clip(wanted - np.log(np.mean(np.exp(wanted), axis=0)), -10.0, 10.0)
     to_tensor = lambda values: torch.as_tensor(np.array(values, np.float32)).to(device)
-    data = Clouds(x, offsets, *(to_tensor(np.broadcast_to(c, len(target))) for c in (target, sigma_class)))
+    data = Clouds(x, offsets, to_tensor(target))
     nodes = np.meshgrid(*(axis.nodes for axis in basis.axes), indexing="ij")
     nodes = to_tensor(np.stack(nodes).reshape(len(nodes), -1).T)
     with torch_seed(seed):
@@ -93,9 +94,9 @@ def regress(
         return mean, np.exp(log_variance)
 
     def negative_log_likelihood(model, batch):
-        cloud, wanted, sigma = batch
+        cloud, draws = batch
         mean, variance = model.of_chains(cloud)
-        wanted = wanted + ratio + sigma * torch.randn_like(wanted)
+        wanted = draws[:, int(torch.randint(draws.shape[1], ()))] + ratio
         return 0.5 * (variance.log() + (wanted - mean) ** 2 / variance).mean()
 
     def update_acceptance(_):

@@ -52,6 +52,10 @@ def measure(
     .. math:: \langle F \rangle_\mathrm{data} - \langle F \rangle_\mathrm{sim, w} = J\,(\theta_\mathrm{true} - \theta)
               + \mathrm{noise}, \qquad J = \mathrm{Cov}_w(F, \partial \ln w / \partial\theta) .
 
+    The mean and J are of the same simulated events: fluctuations of both make :math:`H^T y` lean by
+    :math:`-\sum w^2 |\tilde F|^2\, \partial \ln w / \partial\theta`, where :math:`\tilde F` are features less their
+    mean in units in which y has unit variance. That is taken off.
+
     Parameters
     ----------
     chains : Chains
@@ -93,7 +97,12 @@ def measure(
         variance_data = (square / n - np.outer(total / n, total / n)) / n
     root = np.ascontiguousarray(whiten(variance + variance_data).T)
     h = root @ jacobian
-    return Measurement(root @ (mean_data - mean_sim) + h @ breaks.theta, h)
+    y = root @ (mean_data - mean_sim) + h @ breaks.theta
+    lean: Any = 0.0
+    for events in _chunks(len(w)):
+        size = np.sum(((moments(sim, events) - mean_sim) @ root.T) ** 2, axis=1)
+        lean = lean + (w[events] ** 2 * size) @ (rows(events) - (mean_r + shift_r))
+    return Measurement(y + np.linalg.lstsq(h.T, lean)[0], h)
 
 
 def _rows_at(chains, breaks, root=None):

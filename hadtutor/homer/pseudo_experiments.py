@@ -9,9 +9,11 @@ from .._support.bars import track
 from .._support.checks import Rng, as_generator, takes_rng, whole
 from .._support.parallel import spawn
 from ..events.sample import Sample
-from ..metrics.pulls import Coverage, coverage
+from ..metrics.pulls import Coverage, coverage, event_pulls
+from ..particles import QUARKS
 from ..strings import hadronize_strings
 from .break_weights import BreakWeights
+from .chains import Chains
 from .checks import HomerError, check_simulation
 from .iterate import fit
 from .result import HomerResult
@@ -111,15 +113,16 @@ def calibrate(
     pulls, events, of_factors = [], [], []
     for own in track(spawn(rng, whole(experiments, "experiments")), "pseudo-experiment", progress):
         theta = own.multivariate_normal(result.breaks.theta, covariance, method="svd")
-        truth = HomerResult(BreakWeights(basis, theta), np.zeros(1), np.zeros(1), [], "", np.empty((0, basis.size)))
-        values = dict(zip(basis.factors, truth.factors.values.tolist(), strict=True))
+        truth, of_truth = BreakWeights(basis, theta), basis.factor_values(theta)
+        values = dict(zip(basis.factors, of_truth.tolist(), strict=True))
         values |= {"b": values.pop("order")} if "order" in values else {}  # where law gives z, b decides the order
         data = hadronize_strings(n_data, params._replace(**values), rng=own, law=truth, **make)
         again = hadronize_strings(len(sim), params, rng=own, **make)
         found = fit(again, data.hadrons, rng=own, **settings)
         f, sigma = found.f(Z, mt2[:, None])
-        pulls.append((f - truth.f(Z, mt2[:, None])[0]) / sigma)
-        pull = (found.log_w - truth.log_weights(again)) / found.sigma
+        pulls.append(event_pulls(f, truth.f(Z, mt2[:, None])[0], sigma))
+        exact = Chains(check_simulation(again)[0], basis, quark=QUARKS[again.quark or "u"]).event_log_weights(theta)[0]
+        pull = event_pulls(found.log_w, exact, found.sigma)
         events.append((pull.mean(), np.sqrt(np.mean(pull**2))))
-        of_factors.append((found.factors.values - truth.factors.values) / found.factors.errors)
+        of_factors.append((found.factors.values - of_truth) / found.factors.errors)
     return Calibration(np.array(pulls), np.array(events), np.array(of_factors), basis.factors, Z, mt2)

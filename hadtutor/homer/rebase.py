@@ -99,7 +99,7 @@ def moved(breaks: BreakWeights, chains: Chains) -> BreakWeights:
     z, mt2 = basis.z_and_mt2()
     more = np.meshgrid(*(axis.nodes for axis in basis.axes), indexing="ij")[2:]
     conditions = {name: values.ravel() for name, values in zip(basis.conditions, more, strict=True)}
-    table = np.log(breaks.density(z, mt2, **conditions)) - lund.log_density(z, mt2, basis.params)
-    known = [reference_values(basis.factors, params) for params in (breaks.basis.params, basis.params)]
-    change = breaks.basis.split(breaks.theta)[1] + known[0] - known[1]
+    old, new = (lund.log_density(z, mt2, params) for params in (breaks.basis.params, basis.params))
+    table = breaks(z, mt2, **conditions)[0] + old - new
+    change = breaks.basis.factor_values(breaks.theta) - reference_values(basis.factors, basis.params)
     return BreakWeights(basis, np.append(basis.project(np.clip(table, -20.0, 20.0)), change))

@@ -23,7 +23,6 @@ from .basis import Axis, BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError, check_simulation
-from .factors import reference_values
 from .posterior import Measurement
 from .steps import Iteration
 
@@ -98,10 +97,9 @@ class HomerResult:
     def factors(self) -> Estimate:
         """Values of what has a weight besides z, such as ``sigma_pt``; errors are NaN without posterior."""
         basis, n = self.breaks.basis, len(self.breaks.basis.factors)
-        values = reference_values(basis.factors, basis.params) + basis.split(self.breaks.theta)[1]
-        covariance = self.breaks.covariance
-        of_factors = np.full((n, n), np.nan) if covariance is None else covariance[basis.matrix.shape[1] :][:, -n:]
-        return Estimate(basis.factors, values, of_factors if n else np.empty((0, 0)), n_eff=self.n_eff)
+        k, covariance = basis.size - n, self.breaks.covariance
+        of_factors = np.full((n, n), np.nan) if covariance is None else covariance[k:, k:]
+        return Estimate(basis.factors, basis.factor_values(self.breaks.theta), of_factors, n_eff=self.n_eff)
 
     def __str__(self) -> str:
         n, first = len(self.iterations), self.iterations[0]

@@ -1,9 +1,10 @@
 r"""Experiments of paper size: ``python -m hadtutor reproduce NAME`` runs one and keeps its numbers and figures.
 
-- ``homer``: one passage of HOMER, then the iteration, for data that no single Lund function describes and for data at
-  a = 0.30 :cite:p:`bierlich2025describing`.
-- ``ihomer``: the same with errors and all that follows: parametric fits, a mixture in b, and the coverage of the errors
-  in 20 pseudo-experiments :cite:p:`butter2025iterative`.
+- ``homer``: one passage of HOMER, then the iteration, the posterior and new simulations, for data at a = 0.30
+  :cite:p:`bierlich2025describing`.
+- ``ihomer``: the same for data that no single Lund function describes, with parametric fits; the networks as published
+  for the same events; a mixture in b; and the coverage of the errors in 20 pseudo-experiments
+  :cite:p:`butter2025iterative`.
 
 Data and simulation have 10⁶ events each. Whether they agree is judged with new events, both simulated and data, by
 classifiers that were not part of the fit. A run that was interrupted goes on where it stopped.

@@ -2,12 +2,16 @@
 
 import pathlib
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
 
 from .. import homer, lund, metrics, observables, weights
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample
+from ..homer.checks import check_simulation
 from ..metrics.shares import Bins, open_edges
 from ..params import LundMixture, LundParams
 from ..strings import hadronize_strings
@@ -21,38 +25,104 @@ TARGETS: dict[str, LundParams | LundMixture] = {
 }
 TITLES = {  # by the ending of a table's name
     "": "mixture of a = 0.68 and 0.30", "_a030": "a = 0.30", "_mixture_b": "mixture of b = 0.98 and 0.80 GeV⁻²",
+    "_published": "mixture of a = 0.68 and 0.30, with the networks as published",
 }  # fmt: skip
 Z = np.linspace(0.05, 0.90, 86)
+PULLS = np.linspace(-3.0, 3.0, 61)  # edges of the histograms of pulls; what lies beyond is put at the ends
+BOOTSTRAPS = 40
+
+
+class Fitted(NamedTuple):
+    """What a method has found.
+
+    Attributes
+    ----------
+    stages : dict of str to HomerResult or BreakWeights
+        From the first to the last.
+    seconds : dict of str to float
+        Until each stage was reached.
+    sim : Sample
+        The simulation that the last stage has errors for.
+    log_w, sigma : ndarray, shape (N,)
+        Log weights of its events and their errors.
+    sigma_of_f : callable
+        Relative standard deviations of the last f at Z, averaged over some mT² of each quarter, (4, 86).
+    fits : dict
+        Fits of Lund parameters to the last f.
+    aucs, auc_errors : list of float
+        Before each iteration.
+    """
+
+    stages: dict[str, Any]
+    seconds: dict[str, float]
+    sim: Sample
+    log_w: np.ndarray
+    sigma: np.ndarray
+    sigma_of_f: Callable[[list[np.ndarray]], np.ndarray]
+    fits: dict[str, Any]
+    aucs: list[float]
+    auc_errors: list[float]
+
+
+def ours(
+    sim: Sample, data: Hadrons, *, threads: int, rng: int, progress: bool, checkpoint: pathlib.Path, fits: bool
+) -> Fitted:
+    """`homer.fit`: iterations with the simulation that is there, the posterior, and again with new simulations."""
+    options: dict[str, Any] = {"rng": rng, "threads": threads, "progress": progress}
+    start = time.monotonic()
+    result = homer.fit(sim, data, checkpoint=checkpoint, **options)
+    middle = time.monotonic()
+    again = homer.fit(sim, data, rebase=True, **options)
+    seconds = [middle - start] * 3 + [time.monotonic() - middle]
+    stages = {
+        "HOMER, 1 iteration": result.of_iteration(0), "iHOMER, last iteration": result.of_iteration(-1),
+        "with posterior": result, "with new simulations": again,
+    }  # fmt: skip
+
+    def sigma_of_f(mt2):
+        samples = again.f_samples(Z, np.concatenate(mt2)[:, None], 200, rng=rng)
+        samples = samples.reshape(200, 4, -1, len(Z)).mean(axis=2)
+        return samples.std(axis=0) / samples.mean(axis=0)
+
+    found = {}
+    if fits:
+        found = {"naive": values(homer.fit_lund(result))} | {
+            "mixture": values(homer.fit_mixture(result, bootstraps=BOOTSTRAPS, rng=rng, progress=progress))
+        }
+        found["naive"]["a_alone"] = values(homer.fit_lund(result, ("a",)))
+    aucs, errors = ([getattr(i, name) for i in result.iterations] for name in ("auc", "auc_error"))
+    return Fitted(
+        stages, dict(zip(stages, seconds, strict=True)), again.sim, again.log_w, again.sigma, sigma_of_f, found, aucs,
+        errors,
+    )  # fmt: skip
 
 
 def learn(
-    target_name: str, n_events: int, *, threads: int, rng: int, progress: bool, checkpoint: pathlib.Path
-) -> dict[str, Any]:
-    """Fit, then judge each stage with new events: rows of a table, curves, and parametric fits."""
-    target = TARGETS[target_name]
-    own = np.random.default_rng([rng, list(TARGETS).index(target_name)])
+    target_name: str, n_events: int, *, threads: int, rng: int, progress: bool, checkpoint: pathlib.Path,
+    method: Callable[..., Fitted] = ours,
+) -> dict[str, Any]:  # fmt: skip
+    """Fit by a `method`, then judge each stage with new events: rows of a table, curves, and fits of parameters."""
+    target, index = TARGETS[target_name], list(TARGETS).index(target_name)
 
-    def generate():
-        """A simulated sample and the hadrons of data."""
-        options: dict[str, Any] = {"rng": own, "threads": threads, "progress": progress}
+    def generate(number):
+        """A simulated sample and the hadrons of data: those of the fit, number 0, or held out."""
+        own = np.random.default_rng([rng, index, number])
+        options = {"rng": own, "threads": threads, "progress": progress}
         sim, data = (hadronize_strings(n_events, p, ENERGY, **options) for p in (BASE, target))
         return sim, data.hadrons
 
     def judged(sim, data):
         """Observables of both; log weights of each stage, and the exact ones: what no method can do better than."""
-        chains = homer.Chains(sim.histories, result.breaks.basis)
-        log_w = {what: homer.step_three(chains, breaks)[0] for what, breaks in stages.items()}
+        log_w = {what: log_weights(stage, sim) for what, stage in fitted.stages.items()}
+        if "naive" in fitted.fits:
+            naive = BASE._replace(**{name: fitted.fits["naive"][name] for name in fitted.fits["naive"]["names"]})
+            log_w["one Lund function"] = weights.event_weights(sim, naive).log_w
         log_w["exact weights"] = weights.event_weights(sim, target).log_w
         return *(observables.compute(h, ENERGY, threads=threads) for h in (sim.hadrons, data)), log_w
 
-    start = time.monotonic()
-    sim, data = generate()
-    result = homer.fit(sim, data, rng=rng, threads=threads, checkpoint=checkpoint, progress=progress)
-    seconds = time.monotonic() - start
-    stages = {
-        "HOMER, 1 iteration": result.of_iteration(0), "iHOMER, last iteration": result.of_iteration(-1),
-        "with posterior": result.breaks,
-    }  # fmt: skip
+    sim, data = generate(0)
+    fits = target_name == "mixture"
+    fitted = method(sim, data, threads=threads, rng=rng, progress=progress, checkpoint=checkpoint, fits=fits)
     edges = np.quantile(sim.histories.mt2, [0.0, 0.25, 0.5, 0.75, 1.0])
     mt2 = [np.quantile(sim.histories.mt2, (k + np.arange(0.5, 16) / 16) / 4).astype(float) for k in range(4)]
     # Below this z a bin has one break in a thousand.
@@ -64,50 +134,93 @@ def learn(
         rows[what] = {
             "what": what, "aucs": [], "auc_errors": [], "chi2_held_out": [],
             "n_eff": metrics.n_eff(log_w) / len(log_w), "chi2": {name: chi2(x[name], y[name], log_w) for name in x},
-            "spread_of_log_w": float(np.std(log_w - exact)),
+            "spread_of_log_w": float(np.std(log_w - exact)), "seconds_of_fit": round(fitted.seconds.get(what, 0.0), 1),
         }  # fmt: skip
-    rows["with posterior"]["pull"] = homer.coverage(result.log_w, result.sigma, exact)._asdict()
+    last = list(fitted.stages)[-1]
+    rows[last] |= pulls(fitted, target)
+    shown = ratios(x, y, of_stages)
     del sim, data, of_stages, exact
-    # Two held-out sets of new simulated events and new data each.
-    for _ in range(2):
-        x, y, of_stages = judged(*generate())
+    for number in (1, 2):  # two held-out sets of new simulated events and new data each
+        x, y, of_stages = judged(*generate(number))
         for what, log_w in of_stages.items():
             rows[what]["chi2_held_out"].append({name: chi2(x[name], y[name], log_w) for name in x})
             if what != "exact weights":
-                fresh = metrics.classifier_test(x, y, log_w, rng=own)
+                fresh = metrics.classifier_test(x, y, log_w, rng=np.random.default_rng([rng, index, number, 1]))
                 rows[what]["aucs"].append(fresh.auc)
                 rows[what]["auc_errors"].append(fresh.error)
     true_f = [np.exp(lund.log_density(Z, m[:, None], target)).mean(axis=0) for m in mt2]
     curves: dict[str, Any] = {"z": Z.tolist(), "lowest_z": lowest, "mt2_edges": edges.tolist(), "ratio": {}}
-    for what, breaks in stages.items():
-        ratios = [breaks.f(Z, m[:, None])[0].mean(axis=0) / f for m, f in zip(mt2, true_f, strict=True)]
-        rows[what]["f_bias"] = [float(np.max(np.abs(r - 1.0)[low <= Z])) for r, low in zip(ratios, lowest, strict=True)]
-        rows[what]["f_bias_everywhere"] = [float(np.max(np.abs(r - 1.0))) for r in ratios]
-        curves["ratio"][what] = [np.round(r, 5).tolist() for r in ratios]
-    samples = result.f_samples(Z, np.concatenate(mt2)[:, None], 200, rng=rng)
-    samples = samples.reshape(200, 4, -1, len(Z)).mean(axis=2)
-    curves["sigma"] = np.round(samples.std(axis=0) / samples.mean(axis=0), 6).tolist()
+    for what, stage in fitted.stages.items():
+        of_f = [stage.f(Z, m[:, None])[0].mean(axis=0) / f for m, f in zip(mt2, true_f, strict=True)]
+        rows[what]["f_bias"] = [float(np.max(np.abs(r - 1.0)[low <= Z])) for r, low in zip(of_f, lowest, strict=True)]
+        rows[what]["f_bias_everywhere"] = [float(np.max(np.abs(r - 1.0))) for r in of_f]
+        curves["ratio"][what] = [np.round(r, 5).tolist() for r in of_f]
+    curves["sigma"] = np.round(fitted.sigma_of_f(mt2), 6).tolist()
+    curves |= {"auc_of_iterations": fitted.aucs, "auc_error_of_iterations": fitted.auc_errors, "observables": shown}
     for row in rows.values():
         if row["aucs"]:
             row["auc"] = float(np.mean(row["aucs"]))
             row["auc_error"] = float(np.mean(row["auc_errors"]) / np.sqrt(2.0))
         row["worst_chi2_per_ndf"] = max(value / ndf for value, ndf, _ in row["chi2"].values())
         row["least_p_value"] = min(p for _, _, p in row["chi2"].values())
-        row["seconds_of_fit"] = round(seconds, 1)
-    curves["auc_of_iterations"] = [i.auc for i in result.iterations]
-    found: dict[str, Any] = {"exact": rows.pop("exact weights"), "rows": list(rows.values()), "curves": curves}
-    if target_name == "mixture":
-        found |= {"naive": _values(homer.fit_lund(result)), "mixture": _values(homer.fit_mixture(result))}
-        found["naive"]["a_alone"] = _values(homer.fit_lund(result, ("a",)))
-        found["mixture"]["truth"] = [0.68, 0.30, 0.5]
+    return {"exact": rows.pop("exact weights"), "rows": list(rows.values()), "curves": curves, **fitted.fits}
+
+
+def log_weights(stage: Any, sim: Sample) -> np.ndarray:
+    """Log weights of the events of a simulation for weights of breaks, or the result of a fit."""
+    if isinstance(stage, homer.HomerResult):
+        return stage.log_weights(sim)
+    return homer.step_three(homer.Chains(check_simulation(sim)[0], stage.basis), stage)[0]
+
+
+def values(fit: homer.ParametricFit) -> dict[str, Any]:
+    """A parametric fit as numbers that can be stored; with the ensemble of its bootstraps, if there are any."""
+    found = {
+        "names": list(fit.names), "values": fit.values.tolist(), "errors": fit.errors.tolist(), "chi2": fit.chi2,
+        "ndf": fit.ndf, "p_value": fit.p_value, **dict(zip(fit.names, map(float, fit.values), strict=True)),
+        "truth": [0.68, 0.30, 0.5],
+    }  # fmt: skip
+    return found | ({"bootstraps": np.round(fit.bootstraps, 4).tolist()} if len(fit.bootstraps) else {})
+
+
+def pulls(fitted: Fitted, target: LundParams | LundMixture) -> dict[str, Any]:
+    """Pulls of the last log weights, of events and of breaks: coverage, mean and width, and their histograms."""
+    sim, last = fitted.sim, list(fitted.stages.values())[-1]
+    breaks = last.breaks if isinstance(last, homer.HomerResult) else last
+    z, mt2 = (v.astype(float) for v in (sim.histories.z, sim.histories.mt2))
+    mean, sigma = breaks(z, mt2)
+    true = lund.log_density(z, mt2, target) - lund.log_density(z, mt2, breaks.basis.params)
+    found = {}
+    for name, of in {
+        "pull": (fitted.log_w, fitted.sigma, weights.event_weights(sim, target).log_w),
+        "break_pull": (mean, sigma, true),
+    }.items():
+        found[name] = homer.coverage(*of)._asdict()
+        each = np.clip(metrics.event_pulls(of[0], of[2], of[1]), PULLS[0], np.nextafter(PULLS[-1], 0))
+        found[name + "_shares"] = np.round(np.histogram(each, PULLS)[0] / len(each), 6).tolist()
     return found
 
 
-def _values(fit):
-    return {
-        "names": list(fit.names), "values": fit.values.tolist(), "errors": fit.errors.tolist(), "chi2": fit.chi2,
-        "ndf": fit.ndf, "p_value": fit.p_value, **dict(zip(fit.names, map(float, fit.values), strict=True)),
-    }  # fmt: skip
+def ratios(x: dict[str, np.ndarray], y: dict[str, np.ndarray], of_stages: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Simulation over data for each observable: in bins of equally many data, for each stage, with errors."""
+    found: dict[str, Any] = {}
+    of_stages = {"simulation": np.zeros(len(next(iter(x.values()))))} | of_stages
+    for name in x:
+        bins = Bins({name: open_edges(y[name], 20)})
+        here, there = (bins.places({name: v[name]}) for v in (x, y))
+        counts = bins.shares(there)
+        filled = np.minimum(counts, bins.shares(here)) >= 25
+        ends = np.quantile(y[name][np.isfinite(y[name])], [0.001, 0.999])
+        of_data = counts[filled] / len(y[name])
+        found[name] = {
+            "edges": np.clip(bins.edges[name], *ends).tolist(), "filled": filled.tolist(),
+            "error": np.round(np.sqrt(2.0 / counts[filled]), 5).tolist(),
+            "ratio": {
+                what: np.round(bins.shares(here, np.exp(w) / np.exp(w).sum())[filled] / of_data, 5).tolist()
+                for what, w in of_stages.items()
+            },
+        }  # fmt: skip
+    return found
 
 
 def chi2(x: np.ndarray, y: np.ndarray, log_w: np.ndarray) -> list[float]:

@@ -1,11 +1,11 @@
-"""HOMER: one passage, then the iteration, for data that no single Lund function describes and for a = 0.30."""
+"""HOMER as first published: one passage, then the iteration, for data at a = 0.30."""
 
 from collections.abc import Callable
 from typing import Any
 
 from .closure import learn
 
-TABLES = ("mixture", "a030")
+TABLES = ("a030",)
 
 
 def parts(n_events: int, experiments: int, options: dict[str, Any], checkpoint: Any) -> dict[str, Callable]:
@@ -19,10 +19,10 @@ def numbers(done: dict[str, Any]) -> dict[str, Any]:
 
 
 def tables(done: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Rows, exact weights and curves of each target; those of the first without its name."""
+    """Rows, exact weights and curves of each part; those of the mixture without its name."""
     found = {}
     for name in names:
-        ending = "" if name == names[0] else f"_{name}"
+        ending = "" if name == "mixture" else f"_{name}"
         for key, of_part in (("table", "rows"), ("exact", "exact"), ("curves", "curves")):
             found[key + ending] = done[name][of_part]
     return found

@@ -1,4 +1,4 @@
-"""iHOMER: HOMER with errors and all that follows, parametric fits, a mixture in b, and the coverage of the errors."""
+"""iHOMER: HOMER with errors, parametric fits, a mixture in b, the networks as published, and the coverage of errors."""
 
 import sys
 from collections.abc import Callable
@@ -11,20 +11,25 @@ from .. import homer, lund, weights
 from ..strings import hadronize_strings
 from .closure import BASE, ENERGY, TARGETS, learn
 from .homer import tables
+from .published import published
 
 TABLES = ("mixture", "mixture_b")
 
 
 def parts(n_events: int, experiments: int, options: dict[str, Any], checkpoint: Any) -> dict[str, Callable]:
     """What is to be done, piece by piece."""
-    found = {name: lambda name=name: learn(name, n_events, **options, checkpoint=checkpoint) for name in TABLES}
+    found: dict[str, Callable] = {}
+    for name in TABLES:
+        found[name] = lambda name=name: learn(name, n_events, **options, checkpoint=checkpoint)
+    found["published"] = lambda: learn("mixture", n_events, **options, checkpoint=checkpoint, method=published)
     return found | {"coverage": lambda: coverage(max(2000, n_events // 10), experiments, **options)}
 
 
 def numbers(done: dict[str, Any]) -> dict[str, Any]:
     """What is stored of the pieces."""
     fits = {name: done["mixture"][name] for name in ("naive", "mixture")}
-    return {"coverage": done["coverage"]} | tables(done, TABLES) | fits
+    fits["mixture_published"] = done["published"]["mixture"]
+    return {"coverage": done["coverage"]} | tables(done, (*TABLES, "published")) | fits
 
 
 def coverage(n_events: int, experiments: int, *, threads: int, rng: int, progress: bool) -> dict[str, Any]:

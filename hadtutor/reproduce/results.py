@@ -66,16 +66,18 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
             curves = numbers[key]
             for k, ax in enumerate(row):
                 low, high = curves["mt2_edges"][k : k + 2]
-                for (what, ratios), style in zip(curves["ratio"].items(), (":", "--", "-"), strict=True):
-                    ax.plot(curves["z"], ratios[k], style, label=what)
-                best, sigma = np.array(curves["ratio"]["with posterior"][k]), np.array(curves["sigma"][k])
-                ax.fill_between(curves["z"], best * (1 - sigma), best * (1 + sigma), color="C2", alpha=0.3, lw=0)
+                styles = (":", "--", "-.", "-") if len(curves["ratio"]) > 2 else (":", "-")
+                for (what, ratios), style in zip(curves["ratio"].items(), styles, strict=True):
+                    (line,) = ax.plot(curves["z"], ratios[k], style, label=what)
+                best, sigma = np.array(ratios[k]), np.array(curves["sigma"][k])
+                band = {"color": line.get_color(), "alpha": 0.3, "lw": 0}
+                ax.fill_between(curves["z"], best * (1 - sigma), best * (1 + sigma), **band)
                 ax.axhline(1.0, color="0.5", lw=0.8)
                 ax.set(ylim=(0.88, 1.07), title=rf"$m_T^2$ = {low:.2f} to {high:.2f} GeV²")
             row[0].set_ylabel(f"learned / true f(z)\n{TITLES[key.removeprefix('curves')]}")
+            row[0].legend(loc="lower left", fontsize="small")
         for ax in axes[-1]:
             ax.set_xlabel("z")
-        axes[0, 0].legend(loc="lower left", fontsize="small")
         with replacing(path) as part:
             figure.savefig(part, dpi=80)
         plt.close(figure)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from homer_samples import BASE, Z, generated, true_f
+from homer_samples import BASE, Z, generated, interrupt, true_f
 
 import hadtutor as ht
 from hadtutor import homer
@@ -48,16 +48,7 @@ def test_weights_of_the_first_simulation_can_be_had():
 
 def test_an_interrupted_fit_ends_as_it_would_have(tmp_path, monkeypatch):
     whole = far_fit()
-    learn = homer.iterate.step_two
-    calls = []
-
-    def interrupted(*arguments, **options):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return learn(*arguments, **options)
-
-    monkeypatch.setattr(homer.iterate, "step_two", interrupted)
+    interrupt(monkeypatch, homer.iterate, "step_two")
     with pytest.raises(KeyboardInterrupt):
         far_fit(checkpoint=tmp_path / "part.npz", stop_early=False)
     monkeypatch.undo()
@@ -85,6 +76,16 @@ def test_a_generator_of_your_own_is_used_and_checked():
         far_fit(rebase=lambda params, rng: None)
     with pytest.raises(TypeError, match="rebase must be True, False or a function"):
         far_fit(rebase="yes")
+
+
+def test_what_was_learned_is_the_start_where_few_events_are_left(monkeypatch):
+    """Here nothing was simulated anew before learning, so that has to be done after it."""
+    monkeypatch.setattr(homer.iterate, "to_lund_point", lambda at, params, progress: (at(params, 0), [(params, 0.0)]))
+    result = far_fit(iterations=1)
+    assert len(result.bases) > 1
+    assert result.n_eff > 0.8 * len(result.sim)
+    f, sigma = result.f(Z, 0.1)
+    assert np.max(np.abs(f - true_f(FAR, Z, 0.1)) / sigma) < 4.5
 
 
 def test_near_data_need_no_new_simulation():

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from homer_samples import BASE, MT2, TARGET, Z, columns, fitted, generated, small
+from homer_samples import BASE, MT2, TARGET, Z, columns, fitted, generated, interrupt, small
 
 from hadtutor import hadronize_strings, homer, metrics
 from hadtutor.files import DataFileError
@@ -13,16 +13,7 @@ from hadtutor.metrics import n_eff
 
 def test_an_interrupted_fit_goes_on_where_it_stopped(tmp_path, monkeypatch):
     whole = small(checkpoint=tmp_path / "whole.npz")
-    calls = []
-    real = homer.inputs.step_one
-
-    def interrupted(*args, **kwargs):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return real(*args, **kwargs)
-
-    monkeypatch.setattr(homer.inputs, "step_one", interrupted)
+    calls = interrupt(monkeypatch, homer.inputs, "step_one")
     with pytest.raises(KeyboardInterrupt):
         small(checkpoint=tmp_path / "part.npz")
     again = small(checkpoint=tmp_path / "part.npz")
