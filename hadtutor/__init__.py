@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 _HOME = {
     **dict.fromkeys(("Clusters", "Constituents", "Hadrons", "Histories", "Sample", "Showers"), "events"),
     **dict.fromkeys(("ClusterParams", "LundMixture", "LundParams"), "params"),
-    **dict.fromkeys(("HadronizationError", "hadronize_strings"), "strings"),
+    **dict.fromkeys(("HadronizationError", "hadronize_partons", "hadronize_strings"), "strings"),
     "DataFileError": "files", "hadronize_clusters": "cluster", "progress": "_support.bars",
 }  # fmt: skip
 _MODULES = (

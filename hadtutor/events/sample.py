@@ -19,7 +19,6 @@ from .histories import Histories
 from .ragged import Saved, as_index
 from .showers import Showers
 
-
 PARTS = "hadrons", "histories", "partons"  # what has events of its own
 
 

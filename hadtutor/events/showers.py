@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from .._support.checks import energy_gev
+from .._support.checks import column, energy_gev, whole
 from ..files import reading
+from ..particles import QUARKS
 from .formats import from_lhe
 from .ragged import FLAG, WHOLE, Events
 
@@ -92,6 +93,34 @@ class Showers(Events):
         rows, starts = np.empty(len(self.pid), np.int64), np.empty(len(self.pid) + 1, np.int64)
         n_strings = _follow_colours(self._following(), self.acol > 0, self.offsets, rows, starts)
         return rows, np.append(starts[:n_strings], len(rows))
+
+    @classmethod
+    def one_gluon(
+        cls, n_events: int, x: tuple[float, float, float] = (0.85, 0.30, 0.85), energy: float = 90.0, quark: str = "u"
+    ) -> "Showers":
+        """The same quark, gluon and antiquark in each of `n_events` events, in the xz plane, the quark along +z.
+
+        Their energies are `x` times half of `energy`, √s [GeV]; `quark` is ``"u"`` or ``"d"``. ValueError if they
+        cannot balance: the x must lie between 0 and 1 and add up to 2.
+
+        Examples
+        --------
+        >>> Showers.one_gluon(10)
+        Showers(10 events, 30 partons, 90 GeV)
+        """
+        n_events, energy = whole(n_events, "n_events"), energy_gev(energy)
+        if quark not in QUARKS:
+            raise ValueError(f"quark must be one of {sorted(QUARKS)}, got {quark!r}")
+        values = column(x, "x")
+        if values.shape != (3,) or not (np.all((values > 0) & (values < 1)) and abs(values.sum() - 2.0) < 1e-9):
+            raise ValueError(f"x must be three numbers between 0 and 1 that add up to 2, got {x}")
+        e = 0.5 * energy * values
+        cosine = (e[2] ** 2 - e[0] ** 2 - e[1] ** 2) / (2.0 * e[0] * e[1])
+        across = e[1] * np.sqrt(max(0.0, 1.0 - cosine**2))
+        px, pz = np.array([0.0, across, -across]), np.array([e[0], e[1] * cosine, -e[0] - e[1] * cosine])
+        code = QUARKS[quark]
+        columns = px, 0.0 * px, pz, e, [code, GLUON, -code], [101, 102, 0], [0, 101, 102]
+        return cls(3 * np.arange(n_events + 1), *(np.tile(c, n_events) for c in columns), energy=energy)
 
     @classmethod
     def from_lhe(cls, path: str | os.PathLike, energy: float | None = None, *, weights: bool = False) -> Any:

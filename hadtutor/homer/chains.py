@@ -38,12 +38,16 @@ class Chains:
     basis : BreakBasis
     features : ndarray, shape (D, breaks), optional
         Those of `break_features`, if they are at hand.
-    quark : int, optional
-        At the +z end, 2 for u and 1 for d; wanted where flavours have a weight.
+    quark : int or ndarray, optional
+        At the ends, see `hadtutor.strings.flavours_at_ends`; wanted where flavours have a weight.
     """
 
     def __init__(
-        self, histories: Histories, basis: BreakBasis, features: np.ndarray | None = None, quark: int | None = None
+        self,
+        histories: Histories,
+        basis: BreakBasis,
+        features: np.ndarray | None = None,
+        quark: int | np.ndarray | None = None,
     ) -> None:
         self.basis = basis
         self.factors = Factors(histories, basis.params, basis.factors, quark)

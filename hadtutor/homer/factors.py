@@ -61,7 +61,9 @@ class Factors:
         As in `hadtutor.weights.allowed.Case`.
     """
 
-    def __init__(self, histories: Histories, params: LundParams, names: tuple[str, ...], quark: int | None) -> None:
+    def __init__(
+        self, histories: Histories, params: LundParams, names: tuple[str, ...], quark: int | np.ndarray | None
+    ) -> None:
         self.names, self.reference = names, reference_values(names, params)
         self.case = Case(histories, params, params, quark)
         self.ordered = np.flatnonzero(np.isfinite(histories.final_lambda))

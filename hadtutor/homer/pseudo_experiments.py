@@ -10,8 +10,8 @@ from .._support.checks import Rng, as_generator, takes_rng, whole
 from .._support.parallel import spawn
 from ..events.sample import Sample
 from ..metrics.pulls import Coverage, coverage, event_pulls
-from ..particles import QUARKS
 from ..strings import hadronize_strings
+from ..strings.from_history import flavours_at_ends
 from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError, check_simulation
@@ -121,7 +121,7 @@ def calibrate(
         found = fit(again, data.hadrons, rng=own, **settings)
         f, sigma = found.f(Z, mt2[:, None])
         pulls.append(event_pulls(f, truth.f(Z, mt2[:, None])[0], sigma))
-        exact = Chains(check_simulation(again)[0], basis, quark=QUARKS[again.quark or "u"]).event_log_weights(theta)[0]
+        exact = Chains(check_simulation(again)[0], basis, quark=flavours_at_ends(again)).event_log_weights(theta)[0]
         pull = event_pulls(found.log_w, exact, found.sigma)
         events.append((pull.mean(), np.sqrt(np.mean(pull**2))))
         of_factors.append((found.factors.values - of_truth) / found.factors.errors)

@@ -16,7 +16,7 @@ from ..events.sample import Sample
 from ..files import DataFileError, read_arrays, write_arrays
 from ..metrics.weighted import n_eff
 from ..params import LundParams
-from ..particles import QUARKS
+from ..strings.from_history import flavours_at_ends
 from ..weights.allowed import Case, refuse_change
 from ..weights.breaks import last_draws_known, log_w_of_chains
 from .basis import Axis, BreakBasis
@@ -161,7 +161,7 @@ class HomerResult:
         HomerError if what decides when a string ends is not the same.
         """
         histories, params = check_simulation(sim)
-        basis, quark = self.breaks.basis, QUARKS[sim.quark or "u"]
+        basis, quark = self.breaks.basis, flavours_at_ends(sim)
         try:
             refuse_change(params, basis.params)
         except ValueError as error:

@@ -9,7 +9,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from .._support.checks import log_weights, whole
 from ..events.sample import Sample
-from ..particles import QUARKS
+from ..strings.from_history import flavours_at_ends
 from .basis import BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
@@ -65,7 +65,7 @@ def prepare(
     histories, params = check_simulation(sim)
     features = break_features(histories, conditions) if features is None else features
     basis = BreakBasis.of(features, params, conditions, factors)
-    return Chains(histories, basis, features, QUARKS[sim.quark or "u"])
+    return Chains(histories, basis, features, flavours_at_ends(sim))
 
 
 def step_two(

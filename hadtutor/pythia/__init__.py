@@ -2,11 +2,12 @@
 
 - `hadronize_strings`: the pion strings of `hadtutor.hadronize_strings`, with their break histories, recorded with
   Pythia's `UserHooks`; the events are the same with and without them.
+- `hadronize_partons`: the same for strings with gluons, without histories.
 - `shower`, `hadronize`, `decay`: e⁺e⁻ → Z/γ* → q q̄ events in three steps, so that a model of ours can replace one.
 """
 
 from .settings import start
 from .steps import decay, hadronize, shower
-from .strings import hadronize_strings, pion_string
+from .strings import hadronize_partons, hadronize_strings, pion_string
 
-__all__ = ["decay", "hadronize", "hadronize_strings", "pion_string", "shower", "start"]
+__all__ = ["decay", "hadronize", "hadronize_partons", "hadronize_strings", "pion_string", "shower", "start"]

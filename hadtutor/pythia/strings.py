@@ -9,8 +9,10 @@ import numpy as np
 from .._support.bars import track
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
+from ..events.showers import Showers
 from ..params import LundParams
 from ..particles import QUARKS
+from ..strings.colours import colour_strings
 from ..strings.from_history import string_order
 from ..strings.generate import check_string
 from .recorder import histories_of, make_recorder, with_last_pair
@@ -38,6 +40,46 @@ class FinalParticles:
     def hadrons(self):
         table = np.frombuffer(self.numbers).reshape(-1, 5)
         return Hadrons(np.array(self.offsets), *np.ascontiguousarray(table[:, :4].T), table[:, 4].astype(np.int32))
+
+
+def hadronize_partons(
+    showers: Showers, params: LundParams | None = None, *, seed: int = 1, progress: bool = True
+) -> Sample:
+    """Hadronize strings between partons with real Pythia 8, into pions; see `hadtutor.hadronize_partons`.
+
+    Hadrons are in Pythia's order, and there are no histories.
+
+    Parameters
+    ----------
+    showers : Showers
+        N events of u and d quarks and gluons.
+    params : LundParams, optional
+        Default: the Monash tune.
+    seed : int
+        Pythia's own seed, 1 to 900 000 000.
+    progress : bool
+
+    Raises
+    ------
+    ImportError, TypeError, ValueError, RuntimeError
+        If `pythia8mc` is not installed, an argument is of the wrong kind or out of range, for us or for Pythia, an
+        event has another flavour, or Pythia gives up on one.
+    """
+    colour_strings(showers)  # what they refuse
+    params = LundParams() if params is None else params
+    pythia = pion_string(params, seed=seed)
+    event, final = pythia.event, FinalParticles()
+    mass = np.sqrt(np.maximum(0.0, showers.e**2 - showers.px**2 - showers.py**2 - showers.pz**2))
+    columns = showers.pid, showers.col, showers.acol, showers.px, showers.py, showers.pz, showers.e, mass
+    partons = list(zip(*(c.tolist() for c in columns), strict=True))
+    for number in track(range(len(showers)), "event", progress):
+        event.reset()
+        for pid, *others in partons[showers.offsets[number] : showers.offsets[number + 1]]:
+            event.append(pid, 23, *others)
+        if not pythia.next():
+            raise RuntimeError(f"event {number}: Pythia gave up on its strings")
+        final.take(event)
+    return Sample(final.hadrons(), None, params, showers.energy, partons=showers)
 
 
 def hadronize_strings(

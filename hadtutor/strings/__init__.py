@@ -8,12 +8,21 @@ a pion: the setting in which fragmentation is learnt.
 """
 
 from .._support.optional import submodules
-from .from_history import Waiting, break_mt2, flavour_before, replay, string_order, waiting_at_ends
+from .from_history import (
+    Waiting,
+    break_mt2,
+    flavour_before,
+    flavours_at_ends,
+    replay,
+    string_order,
+    waiting_at_ends,
+)  # fmt: skip
 from .generate import HadronizationError, hadronize_strings
 from .partons import hadronize_partons
 
 __all__ = [
-    "HadronizationError", "Waiting", "break_mt2", "flavour_before", "hadronize_partons", "hadronize_strings", "replay",
+    "HadronizationError", "Waiting", "break_mt2", "flavour_before", "flavours_at_ends", "hadronize_partons",
+    "hadronize_strings", "replay",
     "string_order", "tensor", "waiting_at_ends",
 ]  # fmt: skip
 

@@ -1,6 +1,6 @@
 """What follows from a history without a random number: hadrons, what waits at the string ends, the order of hadrons."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numba import njit
@@ -8,17 +8,22 @@ from numba import njit
 from .._support.checks import energy_gev
 from ..events.hadrons import Hadrons
 from ..events.histories import Histories
+from ..events.sample import Sample
+from ..events.showers import Showers
 from ..lund.flavour import pion_mass2
+from ..particles import QUARKS
+from .colours import colour_strings, strings_to_replay
+from .gluons import KINKED
 from .straight import ROWS_OF_ENDS, STRAIGHT, Strings
 
 
 @njit(nogil=True)
-def _replay_chains(geometry, string, x, from_positive, pid, offsets, final_x, final_pid, final_from_positive, reverse,
-                   ends, hadron_p, hadron_pid):  # fmt: skip
+def _replay_chains(geometry, string, tries, x, from_positive, pid, offsets, final_x, final_pid, final_from_positive,
+                   reverse, ends, hadron_p, hadron_pid):  # fmt: skip
     flavours = np.zeros(2, np.int64)
     i = 0
     for c in range(len(reverse)):
-        geometry.start(string, c, 0, ends, flavours)
+        geometry.start(string, c, tries[c], ends, flavours)
         for j in range(offsets[c], offsets[c + 1]):
             side = 0 if from_positive[j] else 1
             px, py = ends[2, side] + x[1, j], ends[3, side] + x[2, j]
@@ -37,7 +42,7 @@ def _replay_chains(geometry, string, x, from_positive, pid, offsets, final_x, fi
     return -1
 
 
-def replay(histories: Histories, energy: float) -> Hadrons:
+def replay(histories: Histories, energy: float, partons: Showers | None = None) -> Hadrons:
     """Work out the hadrons of each event from its accepted chain: after the breaks, nothing is random.
 
     They are as exact as the single-precision breaks allow, with four-momentum conserved to rounding.
@@ -45,14 +50,17 @@ def replay(histories: Histories, energy: float) -> Hadrons:
     Parameters
     ----------
     histories : Histories
-        N events with one accepted chain each.
+        N events with one accepted chain for each string.
     energy : float
         Mass of the string they were made at [GeV].
+    partons : Showers, optional
+        Those of the sample, if its strings were spanned between partons.
 
     Raises
     ------
     ValueError
-        If an event has not exactly one accepted chain, or a chain does not fit `energy`.
+        If a string has not exactly one accepted chain, or a chain does not fit its string; if a string was too light
+        to break.
 
     Examples
     --------
@@ -62,21 +70,39 @@ def replay(histories: Histories, energy: float) -> Hadrons:
     True
     """
     accepted = histories.only_accepted()
-    if not np.array_equal(accepted.event_of_chain, np.arange(len(histories.event_offsets) - 1)):
-        raise ValueError("each event needs exactly one accepted chain to be replayed")
+    energy, chains = energy_gev(energy), np.flatnonzero(histories.accepted)
+    if partons is None:
+        string: Any = Strings(energy, 0)
+        geometry, events, numbers = STRAIGHT, np.arange(len(histories)), np.zeros(len(histories), int)
+    else:
+        geometry, (string, events, numbers) = KINKED, strings_to_replay(partons)
+    if not (np.array_equal(accepted.event_of_chain, events) and np.array_equal(accepted.strings, numbers)):
+        raise ValueError("each string needs exactly one accepted chain to be replayed")
     offsets = accepted.chain_offsets + 2 * np.arange(len(accepted.chain_offsets))
-    energy = energy_gev(energy)
     hadron_p, pid = np.empty((4, offsets[-1])), np.empty(offsets[-1], np.int32)
     breaks = np.stack([accepted.z, accepted.px, accepted.py]).astype(float)
     final_x = np.stack([accepted.final_px, accepted.final_py]).astype(float)
     final_pid = np.stack([accepted.final_pid, accepted.final_pid_other])
+    # How often its string had failed before: a kinked one changes then.
+    tries = np.diff(chains, prepend=-1) - 1
     failed = _replay_chains(
-        STRAIGHT, Strings(energy, 0), breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets, final_x,
+        geometry, string, tries, breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets, final_x,
         final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)), hadron_p, pid,
     )  # fmt: skip
     if failed >= 0:
-        raise ValueError(f"event {failed} does not fit a string of {energy:g} GeV; give the energy it was made at")
-    return Hadrons(*[offsets, *hadron_p, pid])
+        event, of = accepted.event_of_chain[failed], "" if partons is None else " or partons"
+        raise ValueError(f"event {event} does not fit a string of {energy:g} GeV; give the energy{of} it was made at")
+    last = np.searchsorted(accepted.event_of_chain, np.arange(len(histories) + 1))
+    return Hadrons(*[offsets[last], *hadron_p, pid])
+
+
+def flavours_at_ends(sample: Sample) -> int | np.ndarray:
+    """Flavour at the ends of the strings of a sample, 2 for u and 1 for d: one for all, or of each chain, (C, 2)."""
+    if sample.partons is None:
+        return QUARKS[sample.quark or "u"]
+    strings, histories = colour_strings(sample.partons, "to u d"), cast(Histories, sample.histories)
+    first = np.searchsorted(strings.event, np.arange(len(sample)))
+    return strings.flavours[first[histories.event_of_chain] + histories.strings]
 
 
 class Waiting(NamedTuple):
@@ -92,7 +118,7 @@ def _fill_waiting(offsets, x, from_positive, charged, at_ends, waiting, flavours
     px, py, flavour = np.empty(2), np.empty(2), np.empty(2, np.int64)
     for c in range(len(offsets) - 1):
         px[:] = py[:] = 0.0
-        flavour[:] = at_ends
+        flavour[:] = at_ends[c]
         for j in range(offsets[c], offsets[c + 1]):
             side = 0 if from_positive[j] else 1
             waiting[0, j], waiting[1, j], flavours[j] = px[side], py[side], flavour[side]
@@ -102,19 +128,20 @@ def _fill_waiting(offsets, x, from_positive, charged, at_ends, waiting, flavours
 
 
 def waiting_at_ends(chain_offsets: np.ndarray, px: np.ndarray, py: np.ndarray, from_positive: np.ndarray,
-                    pid: np.ndarray, quark: int = 2) -> Waiting:  # fmt: skip
+                    pid: np.ndarray, quark: int | np.ndarray = 2) -> Waiting:  # fmt: skip
     """What waits at the string end before each break.
 
     Parameters
     ----------
     chain_offsets, px, py, from_positive, pid : ndarray
         As in `Histories`.
-    quark : {2, 1}
-        Flavour of both ends of the string at first, u or d; see `Sample.quark`.
+    quark : {2, 1}, or ndarray of shape (C, 2)
+        Flavour of both ends of the string at first, u or d, for all chains or each; see `flavours_at_ends`.
     """
+    at_ends = np.broadcast_to(np.asarray(quark, np.int64), (len(chain_offsets) - 1, 2))
     x = np.stack([px, py]).astype(float)
     waiting, flavours = np.empty_like(x), np.empty(len(px), np.int32)
-    _fill_waiting(chain_offsets, x, from_positive, pid != 111, quark, waiting, flavours)
+    _fill_waiting(chain_offsets, x, from_positive, pid != 111, at_ends, waiting, flavours)
     return Waiting(waiting[0], waiting[1], flavours)
 
 
@@ -130,10 +157,10 @@ def break_mt2(
     return mass2 + (waiting.px + px) ** 2 + (waiting.py + py) ** 2
 
 
-def flavour_before(histories: Histories, flavour_at_ends: int) -> np.ndarray:
+def flavour_before(histories: Histories, flavour_at_ends: int | np.ndarray) -> np.ndarray:
     """Flavour that waits at the string end before each break of `histories`, 2 for u and 1 for d.
 
-    `flavour_at_ends` is that of the string at first, see `Sample.quark`.
+    `flavour_at_ends` is that of the string at first, for all or of shape (C, 2), see `flavours_at_ends`.
     """
     h = histories
     return waiting_at_ends(h.chain_offsets, h.px, h.py, h.from_positive, h.pid, flavour_at_ends).flavour

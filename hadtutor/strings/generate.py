@@ -4,7 +4,7 @@ import copy
 import math
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -159,12 +159,12 @@ def hadronize_chunk(
     ends, flavours = np.empty((ROWS_OF_ENDS, 2)), np.empty(2, np.int64)
     if not hasattr(scratch, "buffers") or len(scratch.buffers.break_pid) < rows:
         scratch.buffers = _make_buffers(rows)
-    status = FULL
+    status, kernel = FULL, cast(Any, fragment_events)
     while status == FULL:
         # A copy of the generator: a chunk that runs out of room starts again with the same numbers.
         again, done, status = copy.deepcopy(rng), np.zeros(4, np.int64), ACCEPTED
         while status == ACCEPTED and done[0] < n_strings and not stop.is_set():
-            status = fragment_events(
+            status = kernel(
                 again, n_strings, geometry, string, *of_z, params, ends, flavours, scratch.buffers, hadron_end, done,
                 MOST_ROWS,
             )  # fmt: skip

@@ -47,11 +47,11 @@ class Kinked(NamedTuple):
 def kinked(partons: np.ndarray, offsets: np.ndarray, flavours: np.ndarray, reset: bool = True) -> Kinked:
     """Strings between `partons`, (P, 4), with their offsets and flavours; see `Kinked`."""
     most = int(np.diff(offsets).max(initial=2))
-    vectors, squares = (np.zeros((most, 4)) for _ in range(3)), (np.zeros((most, most, 4)) for _ in range(2))
-    p, plus, minus = vectors
+    vectors, areas, axes = (most, 4), (most, most), (most, most, 4)
     return Kinked(
-        np.ascontiguousarray(partons), offsets, flavours, reset, np.full(3, -1), p, np.zeros(most), plus, minus,
-        np.zeros((most, most)), *squares, np.zeros((most, most), np.int64),
+        np.ascontiguousarray(partons), offsets, flavours, reset, now=np.full(3, -1), p=np.zeros(vectors),
+        share=np.zeros(most), plus=np.zeros(vectors), minus=np.zeros(vectors), w2=np.zeros(areas),
+        x_axis=np.zeros(axes), y_axis=np.zeros(axes), known=np.zeros(areas, np.int64),
     )  # fmt: skip
 
 
@@ -74,7 +74,7 @@ def _row(a, k):
 
 @njit(nogil=True)
 def light_cone(p1, p2):
-    """Lightlike p+ and p- with the sum of p1 and p2, near p1 and p2, and their mass² w²; the region is empty if small."""
+    """Lightlike p+ and p- near p1 and p2 and with their sum, and its mass² w²; the region is empty if that is small."""
     m1, m2, s = dot(p1, p1), dot(p2, p2), dot(p1, p2)
     if m1 + 2.0 * s + m2 <= 0.0 or s * s <= m1 * m2:
         m1, m2 = max(0.0, m1), max(0.0, m2)
@@ -350,7 +350,7 @@ def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
 
 @njit(nogil=True)
 def _joint(vectors, d, x_dir, last, x_last):
-    """What is left in one direction: from `d`, where a share x_dir is left, to `last`, where x_last is taken already."""
+    """What is left in one direction: from `d`, where a share x_dir is left, to `last`, where x_last is gone already."""
     total = (0.0, 0.0, 0.0, 0.0)
     if d == last:
         return plus(total, x_dir - x_last, _row(vectors, d))

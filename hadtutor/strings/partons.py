@@ -1,7 +1,7 @@
 """Hadronize the partons of showers: strings with gluons, several in an event."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -9,16 +9,15 @@ from .._support.checks import as_generator, takes_rng, whole
 from .._support.parallel import spawn
 from ..events.ragged import rows_of
 from ..events.sample import Sample
-from ..events.showers import GLUON, Showers
+from ..events.showers import Showers
 from ..params import LundMixture, LundParams
-from .chain import CONSTITUENT_MASS, MAX_TRIES
+from .chain import MAX_TRIES
+from .colours import colour_strings
 from .generate import HadronizationError, hadronize_chunk, hadronize_chunks, law_of
 from .gluons import KINKED, kinked
 from .ministrings import ministring
 
 CHUNK = 512  # events
-LIGHT = np.array([0, 1, 2, 1, 2, 1])  # by PDG code: d-like quarks become d, u-like ones u
-LEAST_EXCESS = 1.0  # GeV above the masses of its ends: lighter strings do not break, as in Pythia
 
 
 @takes_rng
@@ -100,10 +99,10 @@ def hadronize_partons(
                 f"in {MAX_TRIES} tries with {first}; leave the event out, or lower stop_mass or sigma_pt"
             )
         event = np.repeat(strings.event[heavy], np.diff(columns.pop("offsets"), prepend=0)) - starts[k]
-        of_pairs = [
-            ministring(strings.partons[strings.offsets[s] : strings.offsets[s + 1]], strings.flavours[s], first, rngs[k])
-            for s in light
-        ]
+        of_pairs = []
+        for number in light:
+            partons = strings.partons[strings.offsets[number] : strings.offsets[number + 1]]
+            of_pairs.append(ministring(partons, strings.flavours[number], first, rngs[k]))
         if of_pairs:
             p, pid = (np.concatenate(parts) for parts in zip(*of_pairs, strict=True))
             event = np.concatenate([event, np.repeat(strings.event[light], 2) - starts[k]])
@@ -118,42 +117,3 @@ def hadronize_partons(
 
     made = hadronize_chunks(job, sizes, threads, progress)
     return Sample(*made, params, showers.energy, None, name, showers)
-
-
-class ColourStrings(NamedTuple):
-    """S strings of showers, event by event, from the quark over gluons to the antiquark."""
-
-    partons: np.ndarray  # (P, 4) GeV
-    offsets: np.ndarray  # (S + 1,)
-    flavours: np.ndarray  # (S, 2) of both ends, 2 for u and 1 for d
-    event: np.ndarray  # (S,)
-    number: np.ndarray  # (S,) in its event
-    light: np.ndarray  # (S,) whether it makes two hadrons at once
-
-
-def colour_strings(showers: Showers, flavours: str | None = None) -> ColourStrings:
-    """The strings that the partons of `showers` span; `flavours` as for `hadronize_partons`, which tells of errors."""
-    if flavours not in (None, "to u d"):
-        raise ValueError(f'flavours must be "to u d" or None, got {flavours!r}')
-    rows, offsets = showers.colour_order()
-    event = showers.event[rows[offsets[:-1]]]
-    codes = np.stack([showers.pid[rows[offsets[:-1]]], -showers.pid[rows[offsets[1:] - 1]]], axis=1)
-    wrong = np.any(codes == GLUON, axis=1)
-    if wrong.any():
-        raise ValueError(f"event {event[np.argmax(wrong)]} has a closed loop of gluons, which cannot be hadronized yet")
-    wrong = np.any(codes > 2, axis=1)
-    if flavours is None and wrong.any():
-        pid = codes[np.argmax(wrong)].max()
-        raise ValueError(
-            f"event {event[np.argmax(wrong)]} has a quark of code {pid}; pions come from u and d alone: write "
-            'flavours="to u d" to let heavier quarks count as these'
-        )
-    partons = showers.p4[rows]
-    total = np.add.reduceat(partons, offsets[:-1])
-    mass = np.sqrt(np.maximum(0.0, total[:, 3] ** 2 - np.sum(total[:, :3] ** 2, axis=1)))
-    light = mass - 2.0 * CONSTITUENT_MASS <= LEAST_EXCESS
-    only_light = np.bincount(event, ~light, len(showers)) == 0
-    if only_light.any():
-        raise ValueError(f"event {np.argmax(only_light)} has no string of more than {LEAST_EXCESS:g} GeV, so no breaks")
-    number = np.arange(len(event)) - np.searchsorted(event, event)
-    return ColourStrings(partons, offsets, LIGHT[codes], event, number.astype(np.int32), light)

@@ -11,7 +11,7 @@ from ..events.histories import Histories
 from ..events.sample import Sample
 from ..metrics.weighted import n_eff
 from ..params import LundMixture, LundParams
-from ..particles import QUARKS
+from ..strings.from_history import flavours_at_ends
 
 FIXED = ("stop_mass", "stop_new_flavour", "stop_smear")
 FREE = tuple(name for name in LundParams._fields if name not in FIXED)
@@ -24,7 +24,7 @@ class Case(NamedTuple):
     histories: Histories
     base: LundParams
     target: LundParams | LundMixture
-    quark: int | None  # at the +z end, 2 for u and 1 for d; None where histories came alone
+    quark: int | np.ndarray | None  # at the ends, see `flavours_at_ends`; None where histories came alone
 
 
 def as_samples(events: Any, name: str = "samples") -> list[Sample]:
@@ -60,7 +60,7 @@ def case_of(
 ) -> Case:
     """Histories, base and target, or an error that names what cannot be reweighted; no target is the base itself."""
     histories: Any = sample
-    quark = None
+    quark: int | np.ndarray | None = None
     if isinstance(sample, Sample):
         if base is not None:
             raise TypeError("a sample knows its parameters: give base with bare histories alone")
@@ -70,9 +70,9 @@ def case_of(
                 "sample made without law"
             )
         histories, base = sample.histories, cast(LundParams, sample.params)
-        quark = QUARKS.get(sample.quark or "")
         if histories is None:
             raise ValueError("the sample has no histories; make it with hadronize_strings, which records them")
+        quark = flavours_at_ends(sample) if isinstance(histories, Histories) else None
     if not isinstance(histories, Histories):
         raise TypeError(f"histories of string breaks are wanted, got {type(histories).__name__}")
     if base is None:
@@ -96,16 +96,22 @@ def case_of(
     return Case(histories, base, target, quark)
 
 
-def count_events(sample: Sample | Histories, histories: Histories) -> int:
-    """Number of events, at least one, each with one accepted chain."""
-    events = histories.event_of_chain[histories.accepted]
+def count_events(sample: Sample | Histories, histories: Histories, several: bool = False) -> int:
+    """Number of events, at least one, each with one accepted chain, or with `several` one for each of its strings."""
+    events, strings = histories.event_of_chain[histories.accepted], histories.strings[histories.accepted]
     n_events = len(sample) if isinstance(sample, Sample) else len(histories.event_offsets) - 1
     if n_events == 0:
         raise ValueError("weights need at least one event, got none")
-    if not np.array_equal(events, np.arange(n_events)):
+    same = np.diff(events) == 0
+    if not (np.array_equal(np.unique(events), np.arange(n_events)) and np.all(np.diff(strings)[same] > 0)):
         raise ValueError(
             f"{n_events} events want histories with one accepted chain for each, got {len(events)} accepted chains; "
             "they do not match"
+        )
+    if same.any() and not several:
+        raise ValueError(
+            f"{n_events} events have {len(events)} strings; so far this works for events of one string each, and "
+            "event_weights for all"
         )
     return n_events
 

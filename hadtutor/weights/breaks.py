@@ -95,8 +95,10 @@ def transverse(params: LundParams) -> tuple[float, float, float]:
 def _flavour_at_ends(case):
     """2 for a u string, 1 for a d string: in bare histories a charged pion that leaves a fresh end tells."""
     histories = case.histories
-    if case.quark is not None or len(histories.z) == 0:
-        return case.quark or 2
+    if case.quark is not None:
+        return case.quark
+    if len(histories.z) == 0:
+        return 2
     starts = histories.chain_offsets[:-1]
     starts = starts[starts < histories.chain_offsets[1:]]
     charged = starts[histories.pid[starts] != 111]
@@ -145,6 +147,8 @@ def log_w_of_chains(case: Case, trials: Trials | None = None) -> np.ndarray:
 def _flavour_of_last(case):
     """Flavour that waits where each last pair is drawn: every charged break on that side has changed it."""
     histories, at_ends = case.histories, _flavour_at_ends(case)
+    if not np.isscalar(at_ends):
+        at_ends = np.take_along_axis(at_ends, 1 - histories.final_from_positive[:, None].astype(int), axis=1)[:, 0]
     same_side = histories.from_positive == histories.final_from_positive[histories.chain_of_break]
     changes = np.bincount(histories.chain_of_break, same_side & (histories.pid != 111), histories.n_chains)
     return np.where(changes % 2 == 0, at_ends, 3 - at_ends)

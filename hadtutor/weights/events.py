@@ -42,7 +42,7 @@ class EventWeights:
 
 def event_weights(
     sample: Sample | Histories, target: LundParams | LundMixture, *, base: LundParams | None = None,
-    trials: Trials | None = None,
+    trials: Trials | None = None, all_chains: bool = False,
 ) -> EventWeights:  # fmt: skip
     r"""Weights that turn a sample of string events into one of other parameters, and the acceptance of its chains.
 
@@ -59,6 +59,10 @@ def event_weights(
         acceptances α(base) / α(target). With trials, made by `record_trials`, they are those of accept–reject: products
         over everything that was drawn, rejected trials of z and rejected chains too, as in Pythia
         :cite:p:`bierlich2024reweighting`. Both are exact; the first is the mean of the second over what was rejected.
+    all_chains : bool
+        Whether marginal weights are products over rejected chains, too, in place of the ratio of acceptances. Where
+        strings differ, in mass or in kinks, each has an acceptance of its own, and one ratio for all is right on
+        average only; the product is right for each, but scatters more.
 
     Returns
     -------
@@ -91,7 +95,7 @@ def event_weights(
     """
     case = case_of(sample, target, base)
     histories, base, target, _ = case
-    n_events = count_events(sample, histories)
+    n_events = count_events(sample, histories, several=True)
     complete = last_draws_known(case)
     if trials is not None and not complete:
         one = first_component(target)
@@ -101,11 +105,14 @@ def event_weights(
                 "no accept-reject weight; take the marginal weights, without trials"
             )
     log_w_chain, accepted = log_w_of_chains(case, trials), histories.accepted
+    if all_chains and not complete:
+        raise ValueError("the last draws of rejected chains are not recorded; leave all_chains out")
     largest = log_w_chain.max(initial=-np.inf)
     if largest == -np.inf:
         raise ValueError(f"the target has none of these {n_events} events: all weights are zero")
     w = np.exp(log_w_chain - largest)
-    acceptance = n_events / histories.n_chains
+    n_strings = int(accepted.sum())
+    acceptance = n_strings / histories.n_chains
     if complete:
         at_target = w[accepted].sum() / w.sum()
         error = math.sqrt(np.sum((w * (accepted - at_target)) ** 2)) / w.sum()
@@ -113,9 +120,11 @@ def event_weights(
         mean = np.sum(w * accepted) / histories.n_chains
         at_target = mean * math.exp(largest)
         error = math.exp(largest) * math.sqrt(np.sum((w * accepted - mean) ** 2)) / histories.n_chains
-    if trials is None:
-        log_w = log_w_chain[accepted] + math.log(acceptance) - math.log(at_target)
-    else:
+    if trials is not None or all_chains:
         log_w = np.bincount(histories.event_of_chain, log_w_chain)
+    else:
+        of_strings = log_w_chain[accepted] + math.log(acceptance) - math.log(at_target)
+        one_each = n_strings == n_events
+        log_w = of_strings if one_each else np.bincount(histories.event_of_chain[accepted], of_strings)
     warn_if_uneven(log_w, base, target)
     return EventWeights(log_w, acceptance, float(at_target), float(error))
