@@ -1,6 +1,7 @@
 """Strings too light to break: two hadrons at once, as in Pythia."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -12,7 +13,7 @@ LEAST_PT = 0.2  # GeV: width that limits transverse momenta, if that of the brea
 
 
 def ministring(
-    p: np.ndarray, flavours: tuple[int, int], params: LundParams, rng: np.random.Generator
+    p: np.ndarray, flavours: Sequence[int], params: LundParams, rng: np.random.Generator
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """Two pions of a light string: four-momenta, (2, 4), and PDG codes.
 
@@ -20,7 +21,7 @@ def ministring(
     ----------
     p : ndarray, shape (n, 4)
         Its partons from the quark to the antiquark [GeV].
-    flavours : tuple of int
+    flavours : sequence of int
         Of both ends, 2 for u and 1 for d.
     params : LundParams
     rng : numpy.random.Generator
@@ -32,7 +33,7 @@ def ministring(
     """
     total = p.sum(axis=0)
     mass2 = total[3] ** 2 - total[:3] @ total[:3]
-    first, second = flavours
+    first, second = map(int, flavours)
     # A new u or d; of a quark and its antiquark half become a pion, and the other half is drawn again.
     odds = np.array([1.0 - params.u_fraction, params.u_fraction])
     odds *= [0.5 ** ((new == first) + (new == second)) for new in (1, 2)]
@@ -41,14 +42,13 @@ def ministring(
     m2_1, m2_2 = (pion_mass2(code) for code in codes)
     if mass2 <= (math.sqrt(m2_1) + math.sqrt(m2_2)) ** 2:
         raise ValueError(f"a string of {math.sqrt(max(0.0, mass2)):.3g} GeV has no room for two pions")
-    lam = math.sqrt((mass2 - m2_1 - m2_2) ** 2 - 4.0 * m2_1 * m2_2)
-    momentum = 0.5 * lam / math.sqrt(mass2)
+    momentum = 0.5 * math.sqrt(((mass2 - m2_1 - m2_2) ** 2 - 4.0 * m2_1 * m2_2) / mass2)
     width = max(LEAST_PT, params.sigma_pt)
     while True:
         cosine = rng.random()
         if rng.random() < math.exp(-0.5 * momentum**2 * (1.0 - cosine**2) / width**2):
             break
-    if rng.random() < reverse_probability(lam, params.b):
+    if rng.random() < reverse_probability(2.0 * math.sqrt(mass2) * momentum * cosine, params.b):
         cosine = -cosine
     azimuth = 2.0 * math.pi * rng.random()
     # Along the axis of the two ends, which share the momenta of the gluons between them.
