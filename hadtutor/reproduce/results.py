@@ -34,7 +34,7 @@ def figure(name: str) -> str:
 def summary(result: dict[str, Any]) -> str:
     """The main numbers of a `result` of `reproduce` or `stored`, as a table in plain text with their provenance."""
     made, numbers = result["provenance"], result["numbers"]
-    head = f"{'':24s}{'AUC of new events':>19s}{'worst χ²/ndf':>15s}{'p':>10s}{'n_eff/N':>9s}   |f/truth - 1| up to [%]"
+    head = f"{'':30s}{'AUC of new events':>19s}{'worst χ²/ndf':>15s}{'p':>10s}{'n_eff/N':>9s}   |f/truth - 1| up to [%]"
     lines = [
         f"{made['command']}, {made['date']}, hadtutor {made['versions']['hadtutor']}",
         f"{made['n_events']} events of each; {made['machine']}; {made['seconds']:.0f} s, {made['peak_memory_gb']} GB",
@@ -45,7 +45,7 @@ def summary(result: dict[str, Any]) -> str:
             area = f"{row['auc']:.4f} ± {row['auc_error']:.4f}" if "auc" in row else ""
             biases = " ".join(f"{100 * bias:5.1f}" for bias in row.get("f_bias", []))
             lines.append(
-                f"{row['what']:24s}{area:>19s}{row['worst_chi2_per_ndf']:15.2f}{row['least_p_value']:10.1e}"
+                f"{row['what']:30s}{area:>19s}{row['worst_chi2_per_ndf']:15.2f}{row['least_p_value']:10.1e}"
                 f"{row['n_eff']:9.3f}   {biases}"
             )
     return "\n".join(lines)

@@ -10,7 +10,17 @@ from checks import ALPHA
 from hadtutor import __main__
 from hadtutor.files import DataFileError
 from hadtutor.reproduce import (
-    EXPERIMENTS, closure, figure, homer, ihomer, published, reproduce, results, run, stored, summary
+    EXPERIMENTS,
+    closure,
+    figure,
+    homer,
+    ihomer,
+    published,
+    reproduce,
+    results,
+    run,
+    stored,
+    summary,
 )  # fmt: skip
 
 
