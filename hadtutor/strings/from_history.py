@@ -97,7 +97,7 @@ def replay(histories: Histories, energy: float, partons: Showers | None = None) 
 
 
 def flavours_at_ends(sample: Sample) -> int | np.ndarray:
-    """Flavour at the ends of the strings of a sample, 2 for u and 1 for d: one for all, or of each chain, (C, 2)."""
+    """Flavour at the ends of the strings of a `sample`, 2 for u and 1 for d: one for all, or of each chain, (C, 2)."""
     if sample.partons is None:
         return QUARKS[sample.quark or "u"]
     strings, histories = colour_strings(sample.partons, "to u d"), cast(Histories, sample.histories)
