@@ -11,7 +11,7 @@ from .. import homer, lund, weights
 from ..strings import hadronize_strings
 from .closure import BASE, ENERGY, TARGETS, learn
 from .homer import tables
-from .published import published
+from .published import as_published
 
 TABLES = ("mixture", "mixture_b")
 
@@ -21,7 +21,7 @@ def parts(n_events: int, experiments: int, options: dict[str, Any], checkpoint: 
     found: dict[str, Callable] = {}
     for name in TABLES:
         found[name] = lambda name=name: learn(name, n_events, **options, checkpoint=checkpoint)
-    found["published"] = lambda: learn("mixture", n_events, **options, checkpoint=checkpoint, method=published)
+    found["published"] = lambda: learn("mixture", n_events, **options, checkpoint=checkpoint, method=as_published)
     return found | {"coverage": lambda: coverage(max(2000, n_events // 10), experiments, **options)}
 
 

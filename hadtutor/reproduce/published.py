@@ -19,7 +19,7 @@ ITERATIONS = 5
 EPOCHS = {"classifier": 60, "regression": 20}  # of 10⁵ events
 
 
-def published(
+def as_published(
     sim: Sample, data: Hadrons, *, threads: int, rng: int, progress: bool, fits: bool, **others: Any
 ) -> Fitted:
     """All iterations, whether or not their classifier would have stopped; then one more look of it."""
