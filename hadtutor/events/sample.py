@@ -110,6 +110,8 @@ class Sample(Saved):
         kind: Any = Clusters if isinstance(params, ClusterParams) else Histories
         histories = kind(**values) if (values := part("histories.")) else None
         partons = Showers(**values, energy=energy) if (values := part("partons.")) else None
+        if header["quark"] is None and partons is None and kind is Histories:
+            raise ValueError("strings without the flavour of their ends")
         return cls(Hadrons(**part("hadrons.")), histories, params, energy, *of_law, partons)
 
     @classmethod

@@ -120,7 +120,8 @@ class Showers(Events):
         px, pz = np.array([0.0, across, -across]), np.array([e[0], e[1] * cosine, -e[0] - e[1] * cosine])
         code = QUARKS[quark]
         columns = px, 0.0 * px, pz, e, [code, GLUON, -code], [101, 102, 0], [0, 101, 102]
-        return cls(*[3 * np.arange(n_events + 1), *(np.tile(c, n_events) for c in columns)], energy)
+        px, py, pz, e, pid, col, acol = (np.tile(c, n_events) for c in columns)
+        return cls(3 * np.arange(n_events + 1), px, py, pz, e, pid, col, acol, energy)
 
     @classmethod
     def from_lhe(cls, path: str | os.PathLike, energy: float | None = None, *, weights: bool = False) -> Any:
