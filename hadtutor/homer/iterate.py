@@ -25,7 +25,7 @@ from .inputs import side_by_side
 from .network import regress
 from .nodes import break_features, checked_conditions
 from .posterior import event_sigma, infer, measure
-from .rebase import GOOD, MOST, Base, Generator, generator_of, moved, to_lund_point, within_reach
+from .rebase import GOOD, MOST, POOR, Base, Generator, generator_of, moved, to_lund_point, within_reach
 from .result import HomerResult
 from .steps import Iteration, prepare, step_two
 
@@ -189,7 +189,7 @@ def _with_errors(state, base, base_at, acceptance):
             f"no fragmentation function describes these data: χ² {state.chi2:.0f} for {state.ndf:.0f} degrees of "
             "freedom; they differ from strings in something that has no weight here, and the errors do not hold"
         )
-    if not base_at and state.n_eff < GOOD * len(base.sim):
+    if not base_at and state.n_eff < POOR * len(base.sim):
         warn(
             f"the weighted simulation is worth {100 * state.n_eff / len(base.sim):.0f} % of its events: errors do not "
             "hold that far from it; let fit simulate anew where the data are (rebase=True)"

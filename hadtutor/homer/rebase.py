@@ -24,6 +24,7 @@ MOST = 8  # simulations, one after the other
 WORTH_A_STEP = 0.3  # of the events are left where the next simulation is made
 NEAR = 0.97  # of the events are left at the best Lund point: no need to go there
 GOOD = 0.8  # of the events are left with all weights: errors are those of the data
+POOR = 0.5  # of them: errors were found to be too small
 
 Generator = Callable[[LundParams, np.random.Generator], Sample]
 
