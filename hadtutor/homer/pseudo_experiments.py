@@ -10,7 +10,7 @@ from .._support.checks import Rng, as_generator, takes_rng, whole
 from .._support.parallel import spawn
 from ..events.sample import Sample
 from ..metrics.pulls import Coverage, coverage, event_pulls
-from ..strings import hadronize_strings
+from ..strings import hadronize_like
 from ..strings.from_history import flavours_at_ends
 from .break_weights import BreakWeights
 from .chains import Chains
@@ -73,7 +73,7 @@ def calibrate(
     """Repeat a fit on data whose truth is known, near what it has found, and count how often the band holds it.
 
     Each pseudo-experiment draws a truth from the posterior, data from that truth, a new simulation, and fits. Both are
-    made by `hadtutor.hadronize_strings`.
+    made by `hadtutor.hadronize_strings`, or from the partons of the simulation.
 
     Parameters
     ----------
@@ -108,7 +108,6 @@ def calibrate(
         raise ValueError("calibrate wants a result with a posterior and without conditions")
     rng, n_data = as_generator(rng), len(sim) if n_data is None else n_data
     mt2 = np.quantile(histories.mt2, QUARTERS)
-    make = {"energy": sim.energy, "quark": sim.quark or "u", "threads": threads, "progress": False}
     settings = {"factors": basis.factors, "threads": threads, "progress": False} | settings
     pulls, events, of_factors = [], [], []
     for own in track(spawn(rng, whole(experiments, "experiments")), "pseudo-experiment", progress):
@@ -116,8 +115,8 @@ def calibrate(
         truth, of_truth = BreakWeights(basis, theta), basis.factor_values(theta)
         values = dict(zip(basis.factors, of_truth.tolist(), strict=True))
         values |= {"b": values.pop("order")} if "order" in values else {}  # where law gives z, b decides the order
-        data = hadronize_strings(n_data, params._replace(**values), rng=own, law=truth, **make)
-        again = hadronize_strings(len(sim), params, rng=own, **make)
+        data = hadronize_like(sim, n_data, params._replace(**values), rng=own, law=truth, threads=threads)
+        again = hadronize_like(sim, len(sim), params, rng=own, threads=threads)
         found = fit(again, data.hadrons, rng=own, **settings)
         f, sigma = found.f(Z, mt2[:, None])
         pulls.append(event_pulls(f, truth.f(Z, mt2[:, None])[0], sigma))

@@ -10,7 +10,7 @@ from .._support.bars import track
 from ..events.sample import Sample
 from ..metrics.weighted import n_eff
 from ..params import LundParams
-from ..strings import hadronize_strings
+from ..strings import hadronize_like
 from ..weights.breaks import log_w_of_chains
 from .break_weights import BreakWeights
 from .chains import Chains
@@ -44,9 +44,7 @@ def generator_of(rebase: bool | Generator, sim: Sample, threads: int) -> Generat
 
     def make(params: LundParams, rng: np.random.Generator) -> Sample:
         if not callable(rebase):
-            return hadronize_strings(
-                len(sim), params, sim.energy, quark=sim.quark or "u", rng=rng, threads=threads, progress=False
-            )
+            return hadronize_like(sim, len(sim), params, rng=rng, threads=threads)
         new = rebase(params, rng)
         check_simulation(new)
         check_size("the new simulation", new)

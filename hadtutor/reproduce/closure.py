@@ -178,8 +178,9 @@ def values(fit: homer.ParametricFit) -> dict[str, Any]:
     found = {
         "names": list(fit.names), "values": fit.values.tolist(), "errors": fit.errors.tolist(), "chi2": fit.chi2,
         "ndf": fit.ndf, "p_value": fit.p_value, **dict(zip(fit.names, map(float, fit.values), strict=True)),
-        "truth": [0.68, 0.30, 0.5],
     }  # fmt: skip
+    if "fraction" in fit.names:
+        found["truth"] = [0.68, 0.30, 0.5]
     return found | ({"bootstraps": np.round(fit.bootstraps, 4).tolist()} if len(fit.bootstraps) else {})
 
 

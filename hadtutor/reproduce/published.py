@@ -13,7 +13,7 @@ from .. import homer, observables
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..homer.checks import check_simulation
-from .closure import BOOTSTRAPS, ENERGY, Fitted, values
+from .closure import BOOTSTRAPS, ENERGY, Fitted, Z, values
 
 ITERATIONS = 5
 EPOCHS = {"classifier": 60, "regression": 20}  # of 10⁵ events
@@ -46,7 +46,7 @@ def as_published(
 
     def sigma_of_f(mt2):
         """As if breaks of one z went wrong together."""
-        of_quarters = [breaks.f(np.linspace(0.05, 0.90, 86), m[:, None]) for m in mt2]
+        of_quarters = [breaks.f(Z, m[:, None]) for m in mt2]
         return np.array([error.mean(axis=0) / f.mean(axis=0) for f, error in of_quarters])
 
     found = {}

@@ -135,8 +135,7 @@ def _new_base(samples, params, floor, rng, threads):
             f"at a={params.a:.3g}, b={params.b:.3g}, sigma_pt={params.sigma_pt:.3g} the base is worth less than "
             f"{floor:g} of its events; pass rng, so that a new one can be generated there, or a sample nearer by"
         )
-    options = {"rng": rng, "quark": samples[0].quark, "threads": threads, "progress": False}
-    return [strings.hadronize_strings(sum(map(len, samples)), params, samples[0].energy, **options)]
+    return [strings.hadronize_like(samples[0], sum(map(len, samples)), params, rng=rng, threads=threads)]
 
 
 def _is_near(objective, before, after):

@@ -18,12 +18,11 @@ from .from_history import (
     waiting_at_ends,
 )  # fmt: skip
 from .generate import HadronizationError, hadronize_strings
-from .partons import hadronize_partons
+from .partons import hadronize_like, hadronize_partons
 
 __all__ = [
-    "HadronizationError", "Waiting", "break_mt2", "flavour_before", "flavours_at_ends", "hadronize_partons",
-    "hadronize_strings", "replay",
-    "string_order", "tensor", "waiting_at_ends",
+    "HadronizationError", "Waiting", "break_mt2", "flavour_before", "flavours_at_ends", "hadronize_like",
+    "hadronize_partons", "hadronize_strings", "replay", "string_order", "tensor", "waiting_at_ends",
 ]  # fmt: skip
 
 __getattr__ = submodules(__name__, "tensor")  # torch is imported when it is asked for

@@ -8,6 +8,7 @@ import numpy as np
 from ..lund.flavour import pion_mass2
 from ..lund.last_pair import reverse_probability
 from ..params import LundParams
+from .gluons import dot
 
 LEAST_PT = 0.2  # GeV: width that limits transverse momenta, if that of the breaks is smaller
 
@@ -32,7 +33,7 @@ def ministring(
         If two pions do not fit.
     """
     total = p.sum(axis=0)
-    mass2 = total[3] ** 2 - total[:3] @ total[:3]
+    mass2 = dot(total, total)
     first, second = map(int, flavours)
     # A new u or d; of a quark and its antiquark half become a pion, and the other half is drawn again.
     odds = np.array([1.0 - params.u_fraction, params.u_fraction])
@@ -54,7 +55,7 @@ def ministring(
     # Along the axis of the two ends, which share the momenta of the gluons between them.
     one, other = p[0].copy(), p[-1].copy()
     for gluon in p[1:-1]:
-        to_one, to_other = _product(p[-1], gluon), _product(p[0], gluon)
+        to_one, to_other = dot(p[-1], gluon), dot(p[0], gluon)
         one += gluon * to_one / (to_one + to_other)
         other += gluon * to_other / (to_one + to_other)
     axis = _boosted(one, -total[:3] / total[3])[:3]
@@ -70,10 +71,6 @@ def ministring(
 
 def _pion(quark, antiquark):
     return 111 if quark == antiquark else 211 * (2 * quark - 3)
-
-
-def _product(u, v):
-    return u[3] * v[3] - u[:3] @ v[:3]
 
 
 def _boosted(p, velocity):

@@ -13,7 +13,7 @@ from ..events.showers import Showers
 from ..params import LundMixture, LundParams
 from .chain import MAX_TRIES
 from .colours import colour_strings
-from .generate import HadronizationError, hadronize_chunk, hadronize_chunks, law_of
+from .generate import HadronizationError, hadronize_chunk, hadronize_chunks, hadronize_strings, law_of
 from .gluons import KINKED, kinked
 from .ministrings import ministring
 
@@ -41,7 +41,7 @@ def hadronize_partons(
         Another fragmentation function, as for `hadronize_strings`.
     reset : bool
         Whether the transverse momentum of a break keeps its components where a string turns, and is lost if it is
-        below 0.1 GeV: so does Pythia. Else it is made anew of the old vector where that is nearly transverse.
+        below 0.1 GeV: so does Pythia, and so `replay` takes it to be. Else it keeps its components always.
     threads : int
         Threads to work on; the events are the same for any number.
     progress : bool
@@ -117,3 +117,20 @@ def hadronize_partons(
 
     made = hadronize_chunks(job, sizes, threads, progress)
     return Sample(*made, params, showers.energy, None, name, showers)
+
+
+@takes_rng
+def hadronize_like(
+    sample: Sample, n_events: int, params: LundParams, *, rng: np.random.Generator | int, law: Any = None,
+    threads: int = 1,
+) -> Sample:  # fmt: skip
+    """Other events of the kind of `sample`: straight strings of its energy and quark, or those between its partons.
+
+    `n_events`, `params`, `rng`, `law` and `threads` are as of `hadronize_strings`. Where there are more events than
+    partons, these are taken again from the first.
+    """
+    options: dict[str, Any] = {"rng": rng, "law": law, "threads": threads, "progress": False}
+    if sample.partons is None:
+        return hadronize_strings(n_events, params, sample.energy, quark=sample.quark or "u", **options)
+    partons = sample.partons[np.arange(n_events) % len(sample.partons)]
+    return hadronize_partons(partons, params, flavours="to u d", **options)

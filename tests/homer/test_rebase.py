@@ -5,7 +5,7 @@ import pytest
 from homer_samples import BASE, Z, generated, interrupt, true_f
 
 import hadtutor as ht
-from hadtutor import homer
+from hadtutor import Showers, homer
 from hadtutor.weights import event_weights
 
 FAR = ht.LundParams(a=0.45, b=0.65, sigma_pt=0.32)
@@ -135,3 +135,16 @@ def test_pseudo_experiments_want_a_posterior_and_their_simulation():
     bare = homer.fit(generated(), generated(BASE, 3), iterations=1, posterior=False, progress=False)
     with pytest.raises(ValueError, match="with a posterior"):
         homer.calibrate(bare, generated(), rng=1)
+
+
+def test_new_simulations_have_the_same_partons():
+    partons = Showers.one_gluon(6000)
+    sim, data = (ht.hadronize_partons(partons, p, rng=k, progress=False) for k, p in enumerate((BASE, FAR), 1))
+    result = homer.fit(sim, data.hadrons, iterations=1, rebase=True, progress=False)
+    assert len(result.bases) > 1
+    assert result.sim.partons is not None
+    assert np.array_equal(result.sim.partons.px, partons.px)
+    f, sigma = result.f(Z, 0.1)
+    assert np.max(np.abs(f - true_f(FAR, Z, 0.1)) / sigma) < 4.5
+    found = homer.calibrate(result, experiments=1, iterations=1, rng=1, progress=False)
+    assert np.sqrt(np.mean(found.pulls**2)) < 3, "pseudo-experiments of other partons would be far off"
