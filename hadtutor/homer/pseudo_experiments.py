@@ -1,5 +1,6 @@
 """Are the errors of a fit right? Ask pseudo-experiments whose truth is known."""
 
+import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,8 @@ class Calibration:
         Mean and root mean square of the pulls of the log weights of events.
     factor_pulls : ndarray, shape (E, F)
         Of the factors of the result, `names`.
+    p_values : ndarray, shape (E,)
+        Of the χ² of each fit: uniform between 0 and 1, because there every model is right.
     z, mt2 : ndarray, shape (9,), (4,)
         Where f was looked at.
     """
@@ -41,6 +44,7 @@ class Calibration:
     pulls: np.ndarray = field(repr=False)
     event_pulls: np.ndarray = field(repr=False)
     factor_pulls: np.ndarray = field(repr=False)
+    p_values: np.ndarray = field(repr=False)
     names: tuple[str, ...]
     z: np.ndarray = field(repr=False)
     mt2: np.ndarray = field(repr=False)
@@ -61,7 +65,8 @@ class Calibration:
         factors = "".join(f"; {n} {width(p):.2f}" for n, p in zip(self.names, self.factor_pulls.T, strict=True))
         return (
             f"{len(self.pulls)} pseudo-experiments: f inside its band {self.f.fraction:.2f} (by quarters {inside}); "
-            f"widths of pulls: f {width(self.pulls):.2f}; events {width(self.event_pulls[:, 1]):.2f}{factors}"
+            f"widths of pulls: f {width(self.pulls):.2f}; events {width(self.event_pulls[:, 1]):.2f}{factors}; "
+            f"smallest p of χ² {self.p_values.min():.2g}"
         )
 
 
@@ -109,7 +114,7 @@ def calibrate(
     rng, n_data = as_generator(rng), len(sim) if n_data is None else n_data
     mt2 = np.quantile(histories.mt2, QUARTERS)
     settings = {"factors": basis.factors, "threads": threads, "progress": False} | settings
-    pulls, events, of_factors = [], [], []
+    pulls, events, of_factors, p_values = [], [], [], []
     for own in track(spawn(rng, whole(experiments, "experiments")), "pseudo-experiment", progress):
         theta = own.multivariate_normal(result.breaks.theta, covariance, method="svd")
         truth, of_truth = BreakWeights(basis, theta), basis.factor_values(theta)
@@ -117,11 +122,15 @@ def calibrate(
         values |= {"b": values.pop("order")} if "order" in values else {}  # where law gives z, b decides the order
         data = hadronize_like(sim, n_data, params._replace(**values), rng=own, law=truth, threads=threads)
         again = hadronize_like(sim, len(sim), params, rng=own, threads=threads)
-        found = fit(again, data.hadrons, rng=own, **settings)
+        with warnings.catch_warnings():  # of many fits some have a small p: that is the result here, and no warning
+            warnings.simplefilter("ignore", RuntimeWarning)
+            found = fit(again, data.hadrons, rng=own, **settings)
+        p_values.append(found.p_value)
         f, sigma = found.f(Z, mt2[:, None])
         pulls.append(event_pulls(f, truth.f(Z, mt2[:, None])[0], sigma))
         exact = Chains(check_simulation(again)[0], basis, quark=flavours_at_ends(again)).event_log_weights(theta)[0]
         pull = event_pulls(found.log_w, exact, found.sigma)
         events.append((pull.mean(), np.sqrt(np.mean(pull**2))))
         of_factors.append((found.factors.values - of_truth) / found.factors.errors)
-    return Calibration(np.array(pulls), np.array(events), np.array(of_factors), basis.factors, Z, mt2)
+    columns = [np.array(column) for column in (pulls, events, of_factors, p_values)]
+    return Calibration(*columns, names=basis.factors, z=Z, mt2=mt2)

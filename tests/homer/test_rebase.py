@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from checks import ALPHA
 from homer_samples import BASE, Z, generated, interrupt, true_f
 
 import hadtutor as ht
@@ -124,6 +125,8 @@ def test_pseudo_experiments_find_honest_errors():
     assert 0.3 < np.sqrt(np.mean(found.event_pulls[:, 1] ** 2)) < 2.0
     assert "pseudo-experiments: f inside its band" in str(found)
     assert found.names == ("order", "sigma_pt")
+    assert found.p_values.shape == (6,)
+    assert found.p_values.min() > ALPHA / 6, "where the model is right, its χ² says so"
 
 
 def test_pseudo_experiments_want_a_posterior_and_their_simulation():
