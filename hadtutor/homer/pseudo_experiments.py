@@ -132,5 +132,6 @@ def calibrate(
         pull = event_pulls(found.log_w, exact, found.sigma)
         events.append((pull.mean(), np.sqrt(np.mean(pull**2))))
         of_factors.append((found.factors.values - of_truth) / found.factors.errors)
-    columns = [np.array(column) for column in (pulls, events, of_factors, p_values)]
-    return Calibration(*columns, names=basis.factors, z=Z, mt2=mt2)
+    return Calibration(
+        np.array(pulls), np.array(events), np.array(of_factors), np.array(p_values), basis.factors, Z, mt2
+    )
