@@ -71,7 +71,8 @@ def test_numba_kernel_alone(benchmark):
 
     n_events, rng = generate.CHUNK, np.random.default_rng(1)
     out = generate._make_buffers(40 * n_events)
-    ends, flavours, hadron_end = np.empty(straight.EMPTY_ENDS), np.empty(2, np.int64), np.empty(n_events, np.int64)
+    ends, flavours = np.empty((straight.ROWS_OF_ENDS, 2)), np.empty(2, np.int64)
+    hadron_end = np.empty(n_events, np.int64)
     how = (straight.STRAIGHT, straight.Strings(ENERGY, 2), laws.LUND, laws.lund_table(PARAMS, MASS_NEUTRAL_PION**2))
 
     def run():

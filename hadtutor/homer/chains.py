@@ -19,9 +19,9 @@ def sum_over_chains(place, shape, offsets, table, total):
 
 
 @njit(nogil=True)
-def _rows_of_chains(place, shape, offsets, chains, table, rows):
-    for i in range(len(chains)):
-        for j in range(offsets[chains[i]], offsets[chains[i] + 1]):
+def _add_rows(place, shape, offsets, chains, event, table, rows):
+    for c, i in zip(chains, event):
+        for j in range(offsets[c], offsets[c + 1]):
             for corner in range(1 << len(shape)):
                 node, share = corner_of(place, shape, j, corner)
                 for k in range(table.shape[1]):
@@ -30,6 +30,8 @@ def _rows_of_chains(place, shape, offsets, chains, table, rows):
 
 class Chains:
     """The chains of a simulation with their breaks placed between the nodes of a basis.
+
+    An event has an accepted chain for each of its strings.
 
     Parameters
     ----------
@@ -54,6 +56,9 @@ class Chains:
         self.place = basis.place(break_features(histories, basis.conditions) if features is None else features)
         self.offsets, self.accepted = histories.chain_offsets, histories.accepted
         self.accepted_chains = np.flatnonzero(self.accepted)
+        self.event = histories.event_of_chain[self.accepted]
+        self.n_events = len(histories)
+        self.n_strings = np.bincount(self.event, minlength=self.n_events)
 
     def histogram(self, weight: np.ndarray) -> np.ndarray:
         """Breaks per node, shape (nodes,), those of each chain with its `weight`, shape (C,)."""
@@ -77,6 +82,22 @@ class Chains:
         total = w.sum() if complete else len(w) * np.exp(-top)
         return float(np.log(w[self.accepted].sum() / total / self.accepted.mean()))
 
+    def log_acceptance_slope(self, log_w: np.ndarray, derivative: np.ndarray, change: np.ndarray) -> np.ndarray:
+        """Derivative of `log_acceptance_ratio` where chains have `log_w`, (C,): a number for each column, (K,).
+
+        `derivative`, (nodes, K), is that of the table of break weights, `change`, (C, K), that of what is not z.
+        """
+        w = np.exp(log_w - log_w.max())
+        means = []
+        for part in (w * self.accepted, w):
+            share = part / part.sum()
+            means.append(self.histogram(share) @ derivative + share @ change)
+        return means[0] - means[1]
+
+    def of_events(self, of_chains: np.ndarray) -> np.ndarray:
+        """Numbers of chains, (C,), summed over the accepted ones of each event, (N,)."""
+        return np.bincount(self.event, of_chains[self.accepted], self.n_events)
+
     def event_log_weights(self, theta: np.ndarray, acceptance: bool = True) -> tuple[np.ndarray, float]:
         """Step three: log weight of each event, shape (N,), and ln(α/α_ref), for coefficients `theta`, (K + F,).
 
@@ -85,11 +106,13 @@ class Chains:
         change = self.basis.split(theta)[1]
         chains = self.log_weights(self.basis.table_of(theta)) + self.factors.log_weights(change)
         ratio = self.log_acceptance_ratio(chains, self.factors.complete(change)) if acceptance else 0.0
-        return chains[self.accepted] - ratio, ratio
+        return self.of_events(chains - ratio), ratio
 
     def rows(self, derivative: np.ndarray, events: slice) -> np.ndarray:
         """Columns at the nodes, `derivative` (nodes, K), summed over the accepted chains of `events`: (n, K)."""
-        chains = self.accepted_chains[events]
-        rows = np.zeros((len(chains), derivative.shape[1]))
-        _rows_of_chains(self.place, self.basis.shape, self.offsets, chains, derivative, rows)
+        first, stop, _ = events.indices(self.n_events)
+        of = slice(*np.searchsorted(self.event, (first, stop)))
+        rows = np.zeros((stop - first, derivative.shape[1]))
+        where = self.accepted_chains[of], self.event[of] - first
+        _add_rows(self.place, self.basis.shape, self.offsets, *where, derivative, rows)
         return rows

@@ -11,6 +11,7 @@ from ..events.histories import Histories
 from ..events.sample import Sample
 from ..observables import compute
 from ..params import LundParams
+from ..weights.allowed import count_events
 
 FEWEST = 1000  # events, below which networks learn nothing
 
@@ -33,8 +34,10 @@ def check_simulation(sim: Any) -> tuple[Histories, LundParams]:
         raise HomerError("the simulation has no histories, so nothing to trace weights back to: keep its breaks")
     if not np.all(np.isfinite(histories.z) & np.isfinite(histories.mt2) & (histories.mt2 > 0)):
         raise HomerError("the histories of the simulation hold numbers that are not finite, or a mass of zero")
-    if not np.array_equal(histories.event_of_chain[histories.accepted], np.arange(len(sim))):
-        raise HomerError("each event of the simulation needs exactly one accepted chain, and some have none or more")
+    try:
+        count_events(sim, histories)
+    except ValueError as error:
+        raise HomerError(f"the simulation: {error}") from None
     if len(histories.z) == 0 or np.ptp(histories.z) == 0:
         raise HomerError(
             f"the simulation has {len(histories.z)} breaks in {len(sim)} events, too few to weight; take more events, "

@@ -31,8 +31,8 @@ class BreakNetwork(nn.Module):
         # Breaks of rejected chains lie where no accepted chain has any, so there the likelihood sets no limit.
         return torch.cat([self.mean(x), self.log_variance(x).clamp(max=0.0)], dim=1)
 
-    def of_chains(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
-        """Mean and variance of each chain of a `cloud` of breaks, shape (n_sets,): sums over its breaks."""
+    def of_events(self, cloud: Cloud) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each event of a `cloud` of breaks, shape (n_sets,): sums over its breaks."""
         mean, log_variance = self(cloud.x).unbind(dim=1)
         zero = mean.new_zeros(cloud.n_sets)
         return zero.index_add(0, cloud.index, mean), zero.index_add(0, cloud.index, log_variance.exp()) + 1e-6
@@ -45,10 +45,10 @@ def regress(
 ) -> tuple[BreakWeights, np.ndarray]:  # fmt: skip
     r"""Break weights by Gaussian regression of the log weights of chains, whose breaks have a mean and a variance each.
 
-    With the sums :math:`\mu_S` and :math:`\sigma_S^2` of both over the breaks of a chain S,
+    With the sums :math:`\mu_S` and :math:`\sigma_S^2` of both over the breaks S of an event of n strings,
 
     .. math:: -\ln L = \tfrac12 \ln\sigma_S^2
-              + \frac{(\ln w_\mathrm{class}(x) + \ln(\alpha/\alpha_\mathrm{ref}) - \mu_S)^2}{2\sigma_S^2} .
+              + \frac{(\ln w_\mathrm{class}(x) + n \ln(\alpha/\alpha_\mathrm{ref}) - \mu_S)^2}{2\sigma_S^2} .
 
     Chains that look alike lead to different events: :math:`\sigma_S` holds this scatter too. The weight of a break is
     the mean of a log-normal number, :math:`e^{\mu + \sigma^2/2}`.
@@ -69,19 +69,19 @@ def regress(
     -------
     breaks : BreakWeights
         With the standard deviation of the network.
-    sigma_chains : ndarray, shape (N,)
-        :math:`\sigma_S` of each accepted chain.
+    sigma_events : ndarray, shape (N,)
+        :math:`\sigma_S` of each event.
     """
     seed, device = as_seed(rng), torch.device("cpu" if device is None else device)
-    n = len(chains.accepted_chains)
+    n = chains.n_events
     wanted = np.stack([log_weights(draw, n, "log_w_class") for draw in np.atleast_2d(log_w_class)], axis=1)
     basis, lengths = chains.basis, np.diff(chains.offsets)
-    offsets = np.append(0, np.cumsum(lengths[chains.accepted]))
+    offsets = np.append(0, np.cumsum(chains.of_events(lengths).astype(int)))
     x = torch.as_tensor(features[:, np.repeat(chains.accepted, lengths)].T).contiguous().to(device)
     # A weight of zero has no logarithm; nothing is gained by hitting e^-10 exactly.
     target = np.clip(wanted - np.log(np.mean(np.exp(wanted), axis=0)), -10.0, 10.0)
     to_tensor = lambda values: torch.as_tensor(np.array(values, np.float32)).to(device)
-    data = Clouds(x, offsets, to_tensor(target))
+    data = Clouds(x, offsets, to_tensor(np.column_stack([chains.n_strings, target])))
     nodes = np.meshgrid(*(axis.nodes for axis in basis.axes), indexing="ij")
     nodes = to_tensor(np.stack(nodes).reshape(len(nodes), -1).T)
     with torch_seed(seed):
@@ -94,9 +94,9 @@ def regress(
         return mean, np.exp(log_variance)
 
     def negative_log_likelihood(model, batch):
-        cloud, draws = batch
-        mean, variance = model.of_chains(cloud)
-        wanted = draws[:, int(torch.randint(draws.shape[1], ()))] + ratio
+        cloud, (n_strings, *draws) = batch[0], batch[1].unbind(dim=1)
+        mean, variance = model.of_events(cloud)
+        wanted = draws[int(torch.randint(len(draws), ()))] + n_strings * ratio
         return 0.5 * (variance.log() + (wanted - mean) ** 2 / variance).mean()
 
     def update_acceptance(_):
@@ -110,5 +110,5 @@ def regress(
     )  # fmt: skip
     mean, variance = tables()
     theta = np.append(basis.project(basis.normalise(mean + 0.5 * variance)), np.zeros(len(basis.factors)))
-    sigma_chains = np.sqrt(chains.log_weights(variance)[chains.accepted])
-    return BreakWeights(basis, theta, sigma_table=np.sqrt(variance)), sigma_chains
+    sigma_events = np.sqrt(chains.of_events(chains.log_weights(variance)))
+    return BreakWeights(basis, theta, sigma_table=np.sqrt(variance)), sigma_events

@@ -112,11 +112,16 @@ def _rows_at(chains, breaks, root=None):
     """
     root = np.eye(chains.basis.size) if root is None else root
     of_f, of_change = chains.basis.split(root)
-    table = chains.basis.derivative(breaks.table) @ of_f
-    if not chains.basis.factors:
-        return lambda events: chains.rows(table, events)
-    change = chains.factors.rows(chains.basis.split(breaks.theta)[1])[chains.accepted] @ of_change
-    return lambda events: chains.rows(table, events) + change[events]
+    table, change = chains.basis.derivative(breaks.table) @ of_f, chains.basis.split(breaks.theta)[1]
+    of_chains = chains.factors.rows(change)
+    of_events = np.empty((chains.n_events, len(of_change)))
+    for column, of_each in zip(of_events.T, of_chains.T, strict=True):
+        column[:] = chains.of_events(of_each)
+    if np.ptp(chains.n_strings) == 0:  # the acceptance adds the same to all events
+        return lambda events: chains.rows(table, events) + of_events[events] @ of_change
+    log_w = chains.log_weights(breaks.table) + chains.factors.log_weights(change)
+    slope = chains.log_acceptance_slope(log_w, table, of_chains @ of_change)
+    return lambda e: chains.rows(table, e) + of_events[e] @ of_change - np.outer(chains.n_strings[e], slope)
 
 
 def _chunks(n):

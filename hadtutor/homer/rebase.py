@@ -11,7 +11,7 @@ from ..events.sample import Sample
 from ..metrics.weighted import n_eff
 from ..params import LundParams
 from ..strings import hadronize_like
-from ..weights.breaks import log_w_of_chains
+from ..weights.breaks import last_draws_known, log_w_of_chains
 from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError, check_simulation, check_size
@@ -66,7 +66,9 @@ def within_reach(chains: Chains, measurement: Measurement) -> tuple[LundParams, 
     old, new = np.array(base), np.array(best)
     for step in 0.7 ** np.arange(20):
         point = LundParams(*(old + step * (new - old)).tolist())
-        log_w = log_w_of_chains(chains.factors.case._replace(target=point))[chains.accepted]
+        case = chains.factors.case._replace(target=point)
+        of_chains = log_w_of_chains(case)
+        log_w = chains.of_events(of_chains - chains.log_acceptance_ratio(of_chains, last_draws_known(case)))
         if np.isfinite(log_w).all() and (share := n_eff(log_w) / len(log_w)) > WORTH_A_STEP:
             return point, float(share), bool(step == 1.0 and share > NEAR)
     raise HomerError(f"no simulation leads from {base} towards {best}, which the data ask for; do they fit strings?")

@@ -172,7 +172,7 @@ class HomerResult:
         if params != basis.params:  # first to the simulation that was learned with
             log_w += log_w_of_chains(case)
         complete = chains.factors.complete(change) and last_draws_known(case)
-        return log_w[chains.accepted] - chains.log_acceptance_ratio(log_w, complete)
+        return chains.of_events(log_w - chains.log_acceptance_ratio(log_w, complete))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the result to `path`, one compressed file (NumPy's npz with a header), replaced once it is complete."""

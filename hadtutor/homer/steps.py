@@ -52,7 +52,7 @@ def prepare(
     ----------
     sim : Sample
         String events made with `LundParams` (else TypeError), with their histories, rejected chains too. HomerError if
-        these are missing, hold numbers that are not finite, or not one accepted chain for each event.
+        these are missing, hold numbers that are not finite, or not one accepted chain for each string.
     conditions : sequence of {"end", "string_pt"}
         What break weights may depend on besides z and mT²: the string end that the hadron left, and the transverse
         momentum that waited there.
@@ -96,7 +96,7 @@ def step_two(
     >>> bool(abs(breaks.f(0.5, 0.1)[0] / np.exp(ht.lund.log_density(0.5, 0.1, target)) - 1) < 0.03)
     True
     """
-    log_w_class = log_weights(log_w_class, len(chains.accepted_chains), "log_w_class")
+    log_w_class = log_weights(log_w_class, chains.n_events, "log_w_class")
     basis = chains.basis
     theta, change = basis.split(np.zeros(basis.size) if breaks is None else breaks.theta)
     precision = np.linalg.inv(basis.prior())[: len(theta), : len(theta)]
@@ -135,10 +135,10 @@ def _expected(chains, log_w_events, log_w_chains, acceptance):
     accepted = chains.accepted
     weight = np.zeros(len(accepted))
     wanted = np.exp(log_w_events - log_w_events.max())
-    weight[accepted] = len(wanted) * wanted / wanted.sum()
+    weight[accepted] = (len(wanted) * wanted / wanted.sum())[chains.event]
     if acceptance:
         now = np.exp(log_w_chains - log_w_chains.max())
-        weight[~accepted] = len(wanted) * now[~accepted] / now[accepted].sum()
+        weight[~accepted] = len(chains.event) * now[~accepted] / now[accepted].sum()
     return weight
 
 

@@ -5,6 +5,8 @@ r"""Experiments of paper size: ``python -m hadtutor reproduce NAME`` runs one an
 - ``ihomer``: the same for data that no single Lund function describes, with parametric fits; the networks as published
   for the same events; a mixture in b; and the coverage of the errors in 20 pseudo-experiments
   :cite:p:`butter2025iterative`.
+- ``gluons``: data at a = 0.30 from strings with gluons: one, always the same; one of a shower; all of a shower
+  :cite:p:`assi2025characterizing`; and several strings in an event. Two of the four want the extra ``pythia``.
 
 Data and simulation have 10⁶ events each. Whether they agree is judged with new events, both simulated and data, by
 classifiers that were not part of the fit. A run that was interrupted goes on where it stopped.

@@ -14,7 +14,7 @@ from ..events.sample import Sample
 from ..homer.checks import check_simulation
 from ..metrics.shares import Bins, open_edges
 from ..params import LundMixture, LundParams
-from ..strings import hadronize_strings
+from ..strings import flavours_at_ends, hadronize_strings
 
 ENERGY = 90.0  # GeV
 BASE = LundParams()
@@ -26,6 +26,8 @@ TARGETS: dict[str, LundParams | LundMixture] = {
 TITLES = {  # by the ending of a table's name
     "": "mixture of a = 0.68 and 0.30", "_a030": "a = 0.30", "_mixture_b": "mixture of b = 0.98 and 0.80 GeV⁻²",
     "_published": "mixture of a = 0.68 and 0.30, with the networks as published",
+    "_qgq": "one gluon", "_qvgq": "one gluon from a shower", "_qngq": "all gluons of a shower",
+    "_showers": "several strings",
 }  # fmt: skip
 Z = np.linspace(0.05, 0.90, 86)
 PULLS = np.linspace(-3.0, 3.0, 61)  # edges of the histograms of pulls; what lies beyond is put at the ends
@@ -97,18 +99,26 @@ def ours(
     )  # fmt: skip
 
 
+def straight(n_events: int, params: LundParams | LundMixture, **options: Any) -> Sample:
+    """Straight strings, of the energy of all experiments."""
+    return hadronize_strings(n_events, params, ENERGY, **options)
+
+
 def learn(
     target_name: str, n_events: int, *, threads: int, rng: int, progress: bool, checkpoint: pathlib.Path,
-    method: Callable[..., Fitted] = ours,
+    method: Callable[..., Fitted] = ours, hadronize: Callable[..., Sample] = straight,
 ) -> dict[str, Any]:  # fmt: skip
-    """Fit by a `method`, then judge each stage with new events: rows of a table, curves, and fits of parameters."""
+    """Fit by a `method`, then judge each stage with new events: rows of a table, curves, and fits of parameters.
+
+    Simulation and data are made by `hadronize`, a function like `straight`.
+    """
     target, index = TARGETS[target_name], list(TARGETS).index(target_name)
 
     def generate(number):
         """A simulated sample and the hadrons of data: those of the fit, number 0, or held out."""
         own = np.random.default_rng([rng, index, number])
         options = {"rng": own, "threads": threads, "progress": progress}
-        sim, data = (hadronize_strings(n_events, p, ENERGY, **options) for p in (BASE, target))
+        sim, data = (hadronize(n_events, p, **options) for p in (BASE, target))
         return sim, data.hadrons
 
     def judged(sim, data):
@@ -118,7 +128,7 @@ def learn(
             naive = BASE._replace(**{name: fitted.fits["naive"][name] for name in fitted.fits["naive"]["names"]})
             log_w["one Lund function"] = weights.event_weights(sim, naive).log_w
         log_w["exact weights"] = weights.event_weights(sim, target).log_w
-        return *(observables.compute(h, ENERGY, threads=threads) for h in (sim.hadrons, data)), log_w
+        return *(observables.compute(h, sim.energy, threads=threads) for h in (sim.hadrons, data)), log_w
 
     sim, data = generate(0)
     fits = target_name == "mixture"
@@ -170,7 +180,7 @@ def log_weights(stage: Any, sim: Sample) -> np.ndarray:
     """Log weights of the events of a simulation for weights of breaks, or the result of a fit."""
     if isinstance(stage, homer.HomerResult):
         return stage.log_weights(sim)
-    return homer.step_three(homer.Chains(check_simulation(sim)[0], stage.basis), stage)[0]
+    return homer.step_three(homer.Chains(check_simulation(sim)[0], stage.basis, quark=flavours_at_ends(sim)), stage)[0]
 
 
 def values(fit: homer.ParametricFit) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from .._support.resources import data_folder
 from ..files import DataFileError, replacing
 from .closure import TITLES
 
-EXPERIMENTS = ("homer", "ihomer")
+EXPERIMENTS = ("homer", "ihomer", "gluons")
 
 
 def stored(name: str) -> dict[str, Any]:
-    """Numbers of the experiment `name`, "homer" or "ihomer", as they were stored by the last run of `reproduce`.
+    """Numbers of the experiment `name`, one of `EXPERIMENTS`, as they were stored by the last run of `reproduce`.
 
     ``"provenance"`` has command, date, versions, machine, time and memory, ``"numbers"`` the results. FileNotFoundError
     if it has not been run, DataFileError if the file is damaged.

@@ -19,10 +19,10 @@ from .. import __version__
 from .._support.checks import as_seed, takes_rng, whole
 from .._support.resources import data_folder, in_checkout
 from ..files import replacing
-from . import homer, ihomer
+from . import gluons, homer, ihomer
 from .results import check_name, draw
 
-CHAPTERS = {"homer": homer, "ihomer": ihomer}
+CHAPTERS = {"homer": homer, "ihomer": ihomer, "gluons": gluons}
 
 
 @takes_rng
@@ -34,7 +34,7 @@ def reproduce(
 
     Parameters
     ----------
-    name : {"homer", "ihomer"}
+    name : {"homer", "ihomer", "gluons"}
     n_events : int
         Of simulation and of data, at least 2000.
     out : str or Path, optional

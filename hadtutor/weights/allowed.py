@@ -96,8 +96,8 @@ def case_of(
     return Case(histories, base, target, quark)
 
 
-def count_events(sample: Sample | Histories, histories: Histories, several: bool = False) -> int:
-    """Number of events, at least one, each with one accepted chain, or with `several` one for each of its strings."""
+def count_events(sample: Sample | Histories, histories: Histories) -> int:
+    """Number of events, at least one, each with one accepted chain for each of its strings."""
     events, strings = histories.event_of_chain[histories.accepted], histories.strings[histories.accepted]
     n_events = len(sample) if isinstance(sample, Sample) else len(histories.event_offsets) - 1
     if n_events == 0:
@@ -105,13 +105,8 @@ def count_events(sample: Sample | Histories, histories: Histories, several: bool
     same = np.diff(events) == 0
     if not (np.array_equal(np.unique(events), np.arange(n_events)) and np.all(np.diff(strings)[same] > 0)):
         raise ValueError(
-            f"{n_events} events want histories with one accepted chain for each, got {len(events)} accepted chains; "
-            "they do not match"
-        )
-    if same.any() and not several:
-        raise ValueError(
-            f"{n_events} events have {len(events)} strings; so far this works for events of one string each, and "
-            "event_weights for all"
+            f"{n_events} events want histories with one accepted chain for each string, got {len(events)} accepted "
+            "chains; they do not match"
         )
     return n_events
 

@@ -96,7 +96,7 @@ def event_weights(
     """
     case = case_of(sample, target, base)
     histories, base, target, _ = case
-    n_events = count_events(sample, histories, several=True)
+    n_events = count_events(sample, histories)
     complete = last_draws_known(case)
     if trials is not None and not complete:
         one = first_component(target)

@@ -11,7 +11,7 @@ product of a matrix with a vector.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -75,8 +75,10 @@ class LundWeights(nn.Module):
     rows: Tensor
     signed_lambda: Tensor
     accepted: Tensor
+    event_of_chain: Tensor
     chain_offsets: Tensor
     log_mixture: Tensor
+    log_mixture_of_events: Tensor
     pt2: Tensor
     n_pt2: Tensor
 
@@ -109,11 +111,13 @@ class LundWeights(nn.Module):
         self.register_buffer("rows", torch.as_tensor(np.concatenate([self._rows(h) for h in histories])).to(**like))
         lam = joined(lambda h: np.where(h.final_reversed, h.final_lambda, -h.final_lambda).astype(float))
         self.register_buffer("signed_lambda", torch.tensor(np.nan_to_num(lam), **like))
-        self.register_buffer("accepted", torch.tensor(np.flatnonzero(joined(lambda h: h.accepted)), device=device))
+        accepted = joined(lambda h: h.accepted)
+        self.register_buffer("accepted", torch.tensor(accepted, device=device))
         before = np.cumsum([0] + [len(s) for s in samples])
         event = np.concatenate([h.event_of_chain + n for h, n in zip(histories, before[:-1], strict=True)])
         offsets = np.searchsorted(event, np.arange(before[-1] + 1))
         self.register_buffer("chain_offsets", torch.tensor(offsets, device=device))
+        self.register_buffer("event_of_chain", torch.tensor(event, device=device))
         self.enhanced = first.enhanced_fraction > 0.0
         if self.enhanced:
             # No short row holds the density of a mixture of two Gaussians: it is evaluated break by break.
@@ -124,9 +128,18 @@ class LundWeights(nn.Module):
         self.trials = None if trials is None else _TrialRows(histories[0], first, trials, like)
         # Chains come from the mixture of the samples, with the shares of their numbers.
         with torch.no_grad():
-            shares = [math.log(n / sum(n_chains)) for n in n_chains]
-            parts = [self._log_density(*_numbers(s.params, like)) + x for s, x in zip(samples, shares, strict=True)]
+            log_p = [self._log_density(*_numbers(s.params, like)) for s in samples]
+            shares = [math.log(n / len(event)) for n in n_chains]
+            parts = [p + share for p, share in zip(log_p, shares, strict=True)]
             self.register_buffer("log_mixture", torch.logsumexp(torch.stack(parts), 0))
+            # An event comes from one of them with all of its strings, each given that its chain was accepted there.
+            every, n_strings = self._some_chains(None), [int(h.accepted.sum()) for h in histories]
+            odds = [math.log(c / s / (len(event) / sum(n_strings))) for c, s in zip(n_chains, n_strings, strict=True)]
+            parts = [
+                every.of_events(p + more) + math.log(len(s) / before[-1])
+                for p, more, s in zip(log_p, odds, samples, strict=True)
+            ]
+            self.register_buffer("log_mixture_of_events", torch.logsumexp(torch.stack(parts), 0))
 
     def _rows(self, histories):
         """Rows of numbers that the parameters do not know, one per chain; `_columns` is what they are multiplied by."""
@@ -177,6 +190,15 @@ class LundWeights(nn.Module):
             log_p = log_p + torch.segment_reduce(target - base, "sum", lengths=self.n_pt2)[chains]
         return log_p
 
+    def _some_chains(self, events):
+        if events is None:
+            return _Chains(slice(None), self.event_of_chain, self.accepted, len(self.chain_offsets) - 1)
+        lengths = torch.diff(self.chain_offsets)[events]
+        event = torch.repeat_interleave(torch.arange(len(events), device=lengths.device), lengths)
+        rank = torch.arange(len(event), device=lengths.device) - (torch.cumsum(lengths, 0) - lengths)[event]
+        chains = self.chain_offsets[events][event] + rank
+        return _Chains(chains, event, self.accepted[chains], len(events))
+
     def at(
         self, a: Tensor | float, b: Tensor | float, sigma_pt: Tensor | float, events: Tensor | None = None,
         log_u: Tensor | None = None,
@@ -201,21 +223,16 @@ class LundWeights(nn.Module):
                 raise ValueError("batches need marginal weights; those of accept-reject take all events")
             log_w = self._log_density(a, b, sigma_pt) + self.trials.sums(a, b)
             return torch.segment_reduce(log_w, "sum", lengths=torch.diff(self.chain_offsets))
-        lengths, accepted = torch.diff(self.chain_offsets), self.accepted
-        if events is None:
-            log_w = self._log_density(a, b, sigma_pt) - self.log_mixture
-        else:
-            lengths = lengths[events]
-            accepted = torch.cumsum(lengths, 0) - 1  # the accepted chain of an event is its last
-            chains = torch.arange(int(lengths.sum()), device=lengths.device)
-            chains = chains + torch.repeat_interleave(self.accepted[events] - accepted, lengths)
-            log_w = self._log_density(a, b, sigma_pt, chains) - self.log_mixture[chains]
-        of_events = log_w[accepted]
-        # ln of (Σ_all w / C) / (Σ_acc w / N), the ratio of acceptances; see `hadtutor.weights.event_weights`.
-        ratio = -_log_mean(of_events, log_u)
+        chains = self._some_chains(events)
+        log_p = self._log_density(a, b, sigma_pt, chains.numbers)
+        log_w, log_u = log_p - self.log_mixture[chains.numbers], None if log_u is None else log_u[chains.event]
+        # ln of (Σ_all w / C) / (Σ_acc w / S), the ratio of acceptances; see `hadtutor.weights.event_weights`.
+        kept = chains.accepted
+        ratio = -_log_mean(log_w[kept], None if log_u is None else log_u[kept])
         if self.complete:
-            ratio = ratio + _log_mean(log_w, None if log_u is None else torch.repeat_interleave(log_u, lengths))
-        return of_events + ratio
+            ratio = ratio + _log_mean(log_w, log_u)
+        mixture = self.log_mixture_of_events if events is None else self.log_mixture_of_events[events]
+        return chains.of_events(log_p + ratio) - mixture
 
     def forward(self, events: Tensor | None = None) -> Tensor:
         """Logarithm of the weights at the parameters of the module; `events` as in `at`."""
@@ -224,6 +241,20 @@ class LundWeights(nn.Module):
     def params(self) -> LundParams:
         """The present parameters."""
         return self.base._replace(**{name: getattr(self, name).item() for name in LEARNABLE})
+
+
+class _Chains(NamedTuple):
+    """Chains of some events, with their event among these."""
+
+    numbers: slice | Tensor
+    event: Tensor
+    accepted: Tensor
+    n_events: int
+
+    def of_events(self, of_chains):
+        """Numbers of chains summed over the accepted ones of each event, that is over its strings."""
+        zeros = of_chains.new_zeros(self.n_events)
+        return zeros.index_add(0, self.event[self.accepted], of_chains[self.accepted])
 
 
 def _log_mean(log_w, log_u):

@@ -82,7 +82,7 @@ def test_means_and_variances_of_breaks_add_up(dtype):
     x = torch.randn(7, 2, dtype=dtype)
     with torch_seed(1):
         net = BreakNetwork(x).to(dtype)
-    mean, variance = net.of_chains(Cloud(x, torch.tensor([0, 0, 1, 1, 1, 3, 3]), 4))
+    mean, variance = net.of_events(Cloud(x, torch.tensor([0, 0, 1, 1, 1, 3, 3]), 4))
     each = net(x)
     assert torch.isclose(mean[1], each[2:5, 0].sum())
     assert torch.isclose(variance[3], each[5:, 1].exp().sum(), rtol=1e-3)

@@ -209,3 +209,17 @@ def test_samples_too_far_apart_are_an_error_not_a_fit():
     far = {name: np.full(4000, 1e3) + np.arange(4000) for name in rsa.FIVE}
     with pytest.raises(ValueError, match="outside the support of the base"):
         rsa.fit(generated(NEAR, 1, 4000), far, progress=False)
+
+
+@pytest.mark.parametrize("loss", ["chi2", "nll"])
+def test_strings_between_partons_are_fitted_too(loss):
+    """Also where there are several in an event, and with new bases of the same partons."""
+    showers = ht.datasets.load("pythia-showers-91")[:5000]
+    options = {"flavours": "to u d", "progress": False}
+    base, target = (
+        ht.hadronize_partons(showers, LundParams(a=a, b=b), rng=k, **options)
+        for k, (a, b) in enumerate([(0.68, 0.98), (0.60, 0.90)], 1)
+    )
+    result = rsa.fit(base, target, loss=loss, rng=3, progress=False)
+    difference = result.values - [0.60, 0.90]
+    assert stats.chi2.sf(difference @ np.linalg.solve(result.covariance, difference), 2) > ALPHA

@@ -233,11 +233,6 @@ def test_weights_of_events_of_several_strings_close(showers, sample, target):
             assert abs(mean - y.mean()) < 4 * error
 
 
-def test_methods_for_one_string_say_so(sample):
-    with pytest.raises(ValueError, match="events of one string each"):
-        weights.tensor.LundWeights(sample)
-
-
 def test_the_number_of_threads_changes_nothing_and_files_keep_all(showers, sample, tmp_path):
     again = hadronize_partons(showers, flavours="to u d", rng=1, threads=2, progress=False)
     checks.assert_same_sample(again, sample)

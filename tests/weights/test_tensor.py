@@ -250,3 +250,32 @@ def test_numbers_of_any_precision_are_taken_and_keep_their_gradients(dtype):
     log_w[0].backward()
     assert a.grad.dtype == torch.float32
     assert torch.isfinite(a.grad)
+
+
+# --- Events of several strings ----------------------------------------------------------------------
+
+
+@functools.cache
+def several(params=BASE, seed=1):
+    showers = ht.datasets.load("pythia-showers-91")[:4000]
+    return ht.hadronize_partons(showers, params, flavours="to u d", rng=seed, progress=False)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=str)
+def test_events_of_several_strings_have_the_weights_of_numpy(target):
+    weights_of, expected = LundWeights(several()), event_weights(several(), target).log_w
+    np.testing.assert_allclose(weights_of.at(*target[:3]).detach(), expected, rtol=0, atol=1e-10)
+    order = torch.randperm(len(expected), generator=torch.Generator().manual_seed(1))
+    of_batch = weights_of.at(*target[:3], events=order).detach()
+    np.testing.assert_allclose(of_batch, expected[order], rtol=0, atol=1e-10)
+
+
+def test_events_of_several_strings_come_from_one_sample_with_all_of_them():
+    """Means of the mixture at the parameters of one sample are those of that sample."""
+    other = BASE._replace(a=0.95, b=0.80)
+    samples = [several(), several(other, 2)]
+    log_w = LundWeights(samples).at(*other[:3]).detach().numpy()
+    w, n = np.exp(log_w), np.concatenate([s.hadrons.multiplicity for s in samples])
+    assert abs(w.mean() - 1.0) < 4 * w.std() / len(w) ** 0.5
+    fresh = several(other, 3).hadrons.multiplicity
+    assert abs(ht.metrics.pull(n, fresh, log_w)) < 4
