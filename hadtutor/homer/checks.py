@@ -34,15 +34,15 @@ def check_simulation(sim: Any) -> tuple[Histories, LundParams]:
         raise HomerError("the simulation has no histories, so nothing to trace weights back to: keep its breaks")
     if not np.all(np.isfinite(histories.z) & np.isfinite(histories.mt2) & (histories.mt2 > 0)):
         raise HomerError("the histories of the simulation hold numbers that are not finite, or a mass of zero")
-    try:
-        count_events(sim, histories)
-    except ValueError as error:
-        raise HomerError(f"the simulation: {error}") from None
     if len(histories.z) == 0 or np.ptp(histories.z) == 0:
         raise HomerError(
             f"the simulation has {len(histories.z)} breaks in {len(sim)} events, too few to weight; take more events, "
             "or a larger energy"
         )
+    try:
+        count_events(sim, histories)
+    except ValueError as error:
+        raise HomerError(f"the simulation: {error}") from None
     return histories, sim.params
 
 
