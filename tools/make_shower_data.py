@@ -16,8 +16,10 @@ from hadtutor.datasets.packed import PT_UNIT
 from hadtutor.files import write_arrays
 
 SAMPLES = {
-    "pythia-showers-91": (91.2, 20_000, 20240621),
-    "pythia-showers-200": (200.0, 10_000, 20240622),
+    "pythia-showers-91": (91.2, 20_000, 20240621, {}),
+    "pythia-showers-200": (200.0, 10_000, 20240622, {}),
+    "pythia-showers-qvgq": (90.0, 10_000, 20240623, {"quark": "u", "emissions": 1}),
+    "pythia-showers-qngq": (90.0, 10_000, 20240624, {"quark": "u", "gluon_splitting": False}),
 }
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 
@@ -32,8 +34,8 @@ def whole_numbers(p, event):
 
 
 def main():
-    for name, (energy, n_events, seed) in SAMPLES.items():
-        showers = pythia.shower(n_events, energy, seed=seed)
+    for name, (energy, n_events, seed, options) in SAMPLES.items():
+        showers = pythia.shower(n_events, energy, seed=seed, **options)
         rows, string_offsets = showers.colour_order()
         event = showers.event[rows]
         assert np.all(showers.pid[rows[string_offsets[1:] - 1]] < 0), "a closed loop of gluons"

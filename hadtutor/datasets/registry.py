@@ -47,6 +47,10 @@ _SHOWERS = (
     "{} showers of real Pythia 8.317, e+e- to Z/gamma* to q-qbar of five flavours, {} GeV, partons with colours, no "
     "photons; tools/make_shower_data.py, seed {}"
 )
+_GLUONS = (
+    "10 000 showers of real Pythia 8.317, e+e- to Z/gamma* to u-ubar, 90 GeV, {} and no other quarks, partons with "
+    "colours, no photons; tools/make_shower_data.py, seed {}"
+)
 _CLUSTERS = "tools/make_cluster_data.py, seed 20240631"
 # fmt: off
 DATASETS = {
@@ -75,6 +79,12 @@ DATASETS = {
     "pythia-showers-200": Dataset(
         "showers", "pythia-showers-200.npz", "bf24f4d73f4561949e869ef42fd2fd16719dc046dab6558ec586a415b9d2f737",
         1359126, "CC-BY-4.0", _SHOWERS.format("10 000", "200", 20240622)),
+    "pythia-showers-qvgq": Dataset(
+        "showers", "pythia-showers-qvgq.npz", "32ab2a186ab3c802972f95bb660fc92f65f16b5dc42b6e8a4c763af8157a57de",
+        269360, "CC-BY-4.0", _GLUONS.format("the first gluon", 20240623)),
+    "pythia-showers-qngq": Dataset(
+        "showers", "pythia-showers-qngq.npz", "c8dce44ad691a19c85c03adb64fbd9714b350f81fb58f33a3bdeb6bbe0175876",
+        1009090, "CC-BY-4.0", _GLUONS.format("all gluons", 20240624)),
     "cluster-scan": Dataset(
         "table", "cluster-scan.csv", "5a3f8283a6e097294a6515fb506d71b27f0ad9ea2f190423649b07dad32a9290",
         1382, "CC-BY-4.0", "mean numbers of charged particles, pions, kaons and protons at 15 points of three cluster "

@@ -1,8 +1,7 @@
 """Real Pythia 8 :cite:p:`bierlich2022pythia` in our types. Needs the extra ``pythia``.
 
-- `hadronize_strings`: the pion strings of `hadtutor.hadronize_strings`, with their break histories, recorded with
-  Pythia's `UserHooks`; the events are the same with and without them.
-- `hadronize_partons`: the same for strings with gluons, without histories.
+- `hadronize_strings`, `hadronize_partons`: the pion strings of the functions of `hadtutor` by these names, with their
+  break histories, recorded with Pythia's `UserHooks`; the events are the same with and without them.
 - `shower`, `hadronize`, `decay`: e⁺e⁻ → Z/γ* → q q̄ events in three steps, so that a model of ours can replace one.
 """
 

@@ -1,13 +1,13 @@
 """Pion strings of real Pythia, with their histories."""
 
 from array import array
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .._support.bars import track
 from ..events.hadrons import Hadrons
+from ..events.ragged import rows_of
 from ..events.sample import Sample
 from ..events.showers import Showers
 from ..params import LundParams
@@ -15,7 +15,9 @@ from ..particles import QUARKS
 from ..strings.colours import colour_strings
 from ..strings.from_history import string_order
 from ..strings.generate import check_string
-from .recorder import histories_of, make_recorder, with_last_pair
+from ..strings.gluons import KINKED, kinked
+from ..strings.straight import STRAIGHT, Strings
+from .recorder import first_parton, histories_of, make_recorder, with_last_pair
 from .settings import PIONS_ONLY, pythia8mc, start
 
 
@@ -42,12 +44,47 @@ class FinalParticles:
         return Hadrons(np.array(self.offsets), *np.ascontiguousarray(table[:, :4].T), table[:, 4].astype(np.int32))
 
 
+class Run(NamedTuple):
+    """What real Pythia made of strings, in its order."""
+
+    hadrons: Hadrons
+    parton: np.ndarray  # (rows,) number in its event, from 1 on, of one of the string that a hadron comes from
+    hook: Any
+    first_chain: np.ndarray  # (N,)
+
+
+def _run(params, seed, n_events, partons, what, histories, progress):
+    """A `Run` of Pythia over the `partons` of each event, a function of its number, as ``Event.append`` takes them."""
+    hook: Any = make_recorder(pythia8mc()) if histories else None
+    pythia = pion_string(params, seed=seed, hook=hook)
+    event, final, parton, first_chain = pythia.event, FinalParticles(), array("q"), array("q")
+    if histories:
+        hook.event = event
+    for number in track(range(n_events), "event", progress):
+        event.reset()
+        for columns in partons(number):
+            event.append(*columns)
+        if histories:
+            first_chain.append(len(hook.chains) // 2)
+        if not pythia.next():
+            raise RuntimeError(f"event {number}: Pythia gave up on {what}")
+        final.take(event)
+        if histories:
+            parton.extend(first_parton(event, p.index()) for p in event if p.isFinal())
+    return Run(final.hadrons(), np.array(parton), hook, np.array(first_chain))
+
+
+def _in_order(hadrons, rows):
+    return hadrons.replace(**{name: getattr(hadrons, name)[rows] for name in ("px", "py", "pz", "e", "pid")})
+
+
 def hadronize_partons(
-    showers: Showers, params: LundParams | None = None, *, seed: int = 1, progress: bool = True
+    showers: Showers, params: LundParams | None = None, *, seed: int = 1, histories: bool = True, progress: bool = True
 ) -> Sample:
     """Hadronize strings between partons with real Pythia 8, into pions; see `hadtutor.hadronize_partons`.
 
-    Hadrons are in Pythia's order, and there are no histories.
+    Hadrons and histories are in the order that they have there, histories with what Pythia shows, as of
+    `hadronize_strings`. Pythia may make a light string, which has no breaks, into one hadron.
 
     Parameters
     ----------
@@ -57,6 +94,8 @@ def hadronize_partons(
         Default: the Monash tune.
     seed : int
         Pythia's own seed, 1 to 900 000 000.
+    histories : bool
+        Whether to record breaks; without, hadrons are in Pythia's order.
     progress : bool
 
     Raises
@@ -65,21 +104,42 @@ def hadronize_partons(
         If `pythia8mc` is not installed, an argument is of the wrong kind or out of range, for us or for Pythia, an
         event has another flavour, or Pythia gives up on one.
     """
-    colour_strings(showers)  # what they refuse
+    strings = colour_strings(showers)
     params = LundParams() if params is None else params
-    pythia = pion_string(params, seed=seed)
-    event, final = pythia.event, FinalParticles()
     mass = np.sqrt(np.maximum(0.0, showers.e**2 - showers.px**2 - showers.py**2 - showers.pz**2))
-    columns = showers.pid, showers.col, showers.acol, showers.px, showers.py, showers.pz, showers.e, mass
-    partons = list(zip(*(c.tolist() for c in columns), strict=True))
-    for number in track(range(len(showers)), "event", progress):
-        event.reset()
-        for pid, *others in partons[showers.offsets[number] : showers.offsets[number + 1]]:
-            event.append(pid, 23, *others)
-        if not pythia.next():
-            raise RuntimeError(f"event {number}: Pythia gave up on its strings")
-        final.take(event)
-    return Sample(final.hadrons(), None, params, showers.energy, partons=showers)
+    columns = showers.col, showers.acol, showers.px, showers.py, showers.pz, showers.e, mass
+    columns = showers.pid, np.full(len(mass), 23), *columns
+
+    def partons(number):
+        rows = slice(showers.offsets[number], showers.offsets[number + 1])
+        return zip(*(column[rows].tolist() for column in columns), strict=True)
+
+    made = _run(params, seed, len(showers), partons, "its strings", histories, progress)
+    if not histories:
+        return Sample(made.hadrons, None, params, showers.energy, partons=showers)
+    number = np.empty(len(mass), np.int32)  # of the string of each parton
+    number[showers.colour_order()[0]] = np.repeat(strings.number, np.diff(strings.offsets))
+    recorded = histories_of(made.hook, made.first_chain, number, showers.offsets)
+    first_string, done = np.searchsorted(strings.event, np.arange(len(showers))), recorded.accepted
+    heavy = first_string[recorded.event_of_chain[done]] + recorded.strings[done]
+    # Pythia takes the lightest string first; we list what light ones make after the hadrons of the others.
+    event = made.hadrons.event
+    string = first_string[event] + number[showers.offsets[event] + made.parton - 1]
+    light = ~np.isin(string, heavy)
+    rows = np.lexsort((string, light, event))
+    rows[~light[rows]] = _in_order_of_making(rows[~light[rows]], recorded)
+    hadrons = _in_order(made.hadrons, rows)
+    of_heavy, string_offsets = rows_of(strings.offsets, heavy)
+    string = kinked(strings.partons[of_heavy], string_offsets, strings.flavours[heavy])
+    recorded = with_last_pair(recorded, hadrons.p4[~light[rows]].T, KINKED, string)
+    return Sample(hadrons, recorded, params, showers.energy, partons=showers)
+
+
+def _in_order_of_making(rows, histories):
+    """Rows of hadrons that lie along their strings, as Pythia lists them, in the order of making."""
+    made = np.empty_like(rows)
+    made[string_order(histories)] = rows
+    return made
 
 
 def hadronize_strings(
@@ -105,26 +165,16 @@ def hadronize_strings(
         Pythia gives up on an event.
     """
     params, energy = check_string(n_events, params, energy, quark)
-    hook: Any = make_recorder(pythia8mc()) if histories else None
-    pythia = pion_string(params, seed=seed, hook=hook)
-    event, flavour, half = pythia.event, QUARKS[quark], 0.5 * energy
-    final, first_chain = FinalParticles(), []
-    for number in track(range(n_events), "event", progress):
-        event.reset()
-        event.append(flavour, 23, 101, 0, 0.0, 0.0, half, half, 0.0)
-        event.append(-flavour, 23, 0, 101, 0.0, 0.0, -half, half, 0.0)
-        first_chain.append(len(hook.chain_starts) if histories else 0)
-        if not pythia.next():
-            raise RuntimeError(f"event {number}: Pythia gave up on a string of {energy:g} GeV; raise the energy")
-        final.take(event)
-    hadrons = final.hadrons()
+    flavour, half = QUARKS[quark], 0.5 * energy
+    pair = (flavour, 23, 101, 0, 0.0, 0.0, half, half, 0.0), (-flavour, 23, 0, 101, 0.0, 0.0, -half, half, 0.0)
+    what = f"a string of {energy:g} GeV; raise the energy"
+    made = _run(params, seed, n_events, lambda number: pair, what, histories, progress)
     if not histories:
-        return Sample(hadrons, None, params, energy, quark)
-    recorded = histories_of(hook, np.array(first_chain))
-    # Pythia lists hadrons along the string, we list them in the order of making.
-    order = string_order(recorded)
-    columns = {name: np.empty_like(getattr(hadrons, name)) for name in ("px", "py", "pz", "e", "pid")}
-    for name, column in columns.items():
-        column[order] = getattr(hadrons, name)
-    hadrons = replace(hadrons, **columns)
-    return Sample(hadrons, with_last_pair(recorded, hadrons, energy), params, energy, quark)
+        return Sample(made.hadrons, None, params, energy, quark)
+    recorded = histories_of(made.hook, made.first_chain, np.zeros(2 * n_events, np.int32), 2 * np.arange(n_events))
+    # The axes of Pythia's straight string lie the other way round: its x is our y.
+    turned = {"px": recorded.py, "py": recorded.px, "final_px": recorded.final_py, "final_py": recorded.final_px}
+    recorded = recorded.replace(**turned)
+    hadrons = _in_order(made.hadrons, _in_order_of_making(np.arange(len(made.hadrons.px)), recorded))
+    recorded = with_last_pair(recorded, hadrons.p4.T, STRAIGHT, Strings(energy, 0))
+    return Sample(hadrons, recorded, params, energy, quark)

@@ -14,12 +14,12 @@ from ..lund.flavour import pion_mass2
 from ..particles import QUARKS
 from .colours import colour_strings, strings_to_replay
 from .gluons import KINKED
-from .straight import ROWS_OF_ENDS, STRAIGHT, Strings
+from .straight import ROWS_OF_ENDS, STRAIGHT, Geometry, Strings
 
 
 @njit(nogil=True)
 def _replay_chains(geometry, string, tries, x, from_positive, pid, offsets, final_x, final_pid, final_from_positive,
-                   reverse, ends, hadron_p, hadron_pid):  # fmt: skip
+                   reverse, ends, hadron_p, hadron_pid, lam):  # fmt: skip
     flavours = np.zeros(2, np.int64)
     i = 0
     for c in range(len(reverse)):
@@ -34,12 +34,32 @@ def _replay_chains(geometry, string, tries, x, from_positive, pid, offsets, fina
         side = 0 if final_from_positive[c] else 1
         first, second = pion_mass2(final_pid[0, c]), pion_mass2(final_pid[1, c])
         qx, qy = final_x[0, c], final_x[1, c]
-        lam = geometry.last_two(string, ends, side, qx, qy, first, second, reverse[c], hadron_p, i)
-        if not lam >= 0.0:
-            return c
+        lam[c] = geometry.last_two(string, ends, side, qx, qy, first, second, reverse[c], hadron_p, i)
         hadron_pid[i], hadron_pid[i + 1] = final_pid[0, c], final_pid[1, c]
         i += 2
-    return -1
+
+
+def hadrons_of_chains(
+    histories: Histories, geometry: Geometry, string: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Four-momenta, (4, rows), and codes of the hadrons of each accepted chain, and its λ, below 0 if it does not fit.
+
+    The strings that `string` has for `geometry` are those of the accepted chains of `histories`, one each.
+    """
+    accepted, chains = histories.only_accepted(), np.flatnonzero(histories.accepted)
+    n_hadrons = accepted.chain_offsets[-1] + 2 * len(chains)
+    hadron_p, pid, lam = np.zeros((4, n_hadrons)), np.empty(n_hadrons, np.int32), np.empty(len(chains))
+    breaks = np.stack([accepted.z, accepted.px, accepted.py]).astype(float)
+    final_x = np.stack([accepted.final_px, accepted.final_py]).astype(float)
+    final_pid = np.stack([accepted.final_pid, accepted.final_pid_other])
+    # How often its string had failed before: a kinked one changes then.
+    tries = np.diff(chains, prepend=-1) - 1
+    _replay_chains(
+        geometry, string, tries, breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets, final_x,
+        final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)), hadron_p, pid,
+        lam,
+    )  # fmt: skip
+    return hadron_p, pid, lam
 
 
 def replay(histories: Histories, energy: float, partons: Showers | None = None) -> Hadrons:
@@ -69,8 +89,7 @@ def replay(histories: Histories, energy: float, partons: Showers | None = None) 
     >>> bool(np.allclose(replay(sample.histories, sample.energy).e, sample.hadrons.e, rtol=1e-3))
     True
     """
-    accepted = histories.only_accepted()
-    energy, chains = energy_gev(energy), np.flatnonzero(histories.accepted)
+    accepted, energy = histories.only_accepted(), energy_gev(energy)
     if partons is None:
         string: Any = Strings(energy, 0)
         geometry, events, numbers = STRAIGHT, np.arange(len(histories)), np.zeros(len(histories), int)
@@ -78,22 +97,14 @@ def replay(histories: Histories, energy: float, partons: Showers | None = None) 
         geometry, (string, events, numbers) = KINKED, strings_to_replay(partons)
     if not (np.array_equal(accepted.event_of_chain, events) and np.array_equal(accepted.strings, numbers)):
         raise ValueError("each string needs exactly one accepted chain to be replayed")
-    offsets = accepted.chain_offsets + 2 * np.arange(len(accepted.chain_offsets))
-    hadron_p, pid = np.empty((4, offsets[-1])), np.empty(offsets[-1], np.int32)
-    breaks = np.stack([accepted.z, accepted.px, accepted.py]).astype(float)
-    final_x = np.stack([accepted.final_px, accepted.final_py]).astype(float)
-    final_pid = np.stack([accepted.final_pid, accepted.final_pid_other])
-    # How often its string had failed before: a kinked one changes then.
-    tries = np.diff(chains, prepend=-1) - 1
-    failed = _replay_chains(
-        geometry, string, tries, breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets, final_x,
-        final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)), hadron_p, pid,
-    )  # fmt: skip
-    if failed >= 0:
-        event, of = accepted.event_of_chain[failed], "" if partons is None else " or partons"
+    hadron_p, pid, lam = hadrons_of_chains(histories, geometry, string)
+    wrong = ~(lam >= 0.0)
+    if wrong.any():
+        event, of = accepted.event_of_chain[np.argmax(wrong)], "" if partons is None else " or partons"
         raise ValueError(f"event {event} does not fit a string of {energy:g} GeV; give the energy{of} it was made at")
-    last = np.searchsorted(accepted.event_of_chain, np.arange(len(histories) + 1))
-    return Hadrons(*[offsets[last], *hadron_p, pid])
+    first_chain = np.searchsorted(accepted.event_of_chain, np.arange(len(histories) + 1))
+    offsets = accepted.chain_offsets[first_chain] + 2 * first_chain
+    return Hadrons(*[offsets, *hadron_p, pid])
 
 
 def flavours_at_ends(sample: Sample) -> int | np.ndarray:
@@ -167,9 +178,10 @@ def flavour_before(histories: Histories, flavour_at_ends: int | np.ndarray) -> n
 
 
 def string_order(histories: Histories) -> np.ndarray:
-    """Order of the hadrons of each event along the string, from the +z end to the -z end.
+    """Order of the hadrons of each event along the string, from the +z end, that of the quark, to the other.
 
-    ``hadrons.px[order]`` and the like run along the string, event by event; `histories` has one accepted chain each.
+    ``hadrons.px[order]`` and the like run along the string, event by event; `histories` has one accepted chain each,
+    or where events have several strings, one for each of these.
     """
     accepted = histories.only_accepted()
     counts = np.diff(accepted.chain_offsets)
