@@ -22,9 +22,9 @@ def partons_of(name: str, n_events: int, progress: bool) -> Showers:
         return Showers.one_gluon(n_events, energy=ENERGY)
     if name == "showers":
         return cast(Showers, datasets.load("pythia-showers-91"))
-    emissions = 1 if name == "qvgq" else None
-    options: dict[str, Any] = {"emissions": emissions, "gluon_splitting": False, "settings": "23:onIfAny = 2"}
-    return pythia.shower(n_events, ENERGY, seed=1 + TABLES.index(name), progress=progress, **options)
+    emissions, seed = 1 if name == "qvgq" else None, 1 + TABLES.index(name)
+    options: dict[str, Any] = {"quark": "u", "emissions": emissions, "gluon_splitting": False, "progress": progress}
+    return pythia.shower(n_events, ENERGY, seed=seed, **options)
 
 
 def parts(n_events: int, experiments: int, options: dict[str, Any], checkpoint: Any) -> dict[str, Callable]:
