@@ -84,7 +84,8 @@ def hadronize_partons(
     """Hadronize strings between partons with real Pythia 8, into pions; see `hadtutor.hadronize_partons`.
 
     Hadrons and histories are in the order that they have there, histories with what Pythia shows, as of
-    `hadronize_strings`. Pythia may make a light string, which has no breaks, into one hadron.
+    `hadronize_strings`. Pythia may make a light string, which has no breaks, into one hadron; what momentum that wants
+    another string gives, which then does not replay from `showers`.
 
     Parameters
     ----------
@@ -95,7 +96,7 @@ def hadronize_partons(
     seed : int
         Pythia's own seed, 1 to 900 000 000.
     histories : bool
-        Whether to record breaks; without, hadrons are in Pythia's order.
+        Whether to record breaks, which takes twice as long; without, hadrons are in Pythia's order.
     progress : bool
 
     Raises
@@ -104,6 +105,8 @@ def hadronize_partons(
         If `pythia8mc` is not installed, an argument is of the wrong kind or out of range, for us or for Pythia, an
         event has another flavour, or Pythia gives up on one.
     """
+    if not isinstance(showers, Showers):
+        raise TypeError(f"hadronize_partons takes Showers, got {type(showers).__name__}")
     strings = colour_strings(showers)
     params = LundParams() if params is None else params
     mass = np.sqrt(np.maximum(0.0, showers.e**2 - showers.px**2 - showers.py**2 - showers.pz**2))
@@ -125,13 +128,14 @@ def hadronize_partons(
     # Pythia takes the lightest string first; we list what light ones make after the hadrons of the others.
     event = made.hadrons.event
     string = first_string[event] + number[showers.offsets[event] + made.parton - 1]
-    light = ~np.isin(string, heavy)
-    rows = np.lexsort((string, light, event))
-    rows[~light[rows]] = _in_order_of_making(rows[~light[rows]], recorded)
+    broke = np.isin(string, heavy)
+    rows = np.lexsort((string, ~broke, event))
+    broke = broke[rows]
+    rows[broke] = _in_order_of_making(rows[broke], recorded)
     hadrons = _in_order(made.hadrons, rows)
     of_heavy, string_offsets = rows_of(strings.offsets, heavy)
     string = kinked(strings.partons[of_heavy], string_offsets, strings.flavours[heavy])
-    recorded = with_last_pair(recorded, hadrons.p4[~light[rows]].T, KINKED, string)
+    recorded = with_last_pair(recorded, hadrons.p4[broke].T, KINKED, string)
     return Sample(hadrons, recorded, params, showers.energy, partons=showers)
 
 
@@ -156,7 +160,7 @@ def hadronize_strings(
     seed : int
         Pythia's own seed, 1 to 900 000 000.
     histories : bool
-        Whether to record breaks, which takes five times as long.
+        Whether to record breaks, which takes twice as long.
 
     Raises
     ------

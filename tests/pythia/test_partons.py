@@ -206,3 +206,12 @@ def test_a_shower_with_vetoes_is_that_of_its_seed():
     first, again, other = (pythia.shower(20, quark="u", gluon_splitting=False, seed=seed) for seed in (5, 5, 6))
     assert_same_columns(first, again)
     assert not np.array_equal(first.multiplicity, other.multiplicity)
+
+
+def test_wrong_partons_are_refused():
+    one = Showers.one_gluon(3)
+    with pytest.raises(TypeError, match="hadronize_partons takes Showers, got ndarray"):
+        pythia.hadronize_partons(one.p4)
+    strange = one.replace(pid=np.where(one.pid == 21, 21, one.pid * 3 // 2).astype(np.int32))
+    with pytest.raises(ValueError, match="event 0 has a quark of code 3"):
+        pythia.hadronize_partons(strange)
