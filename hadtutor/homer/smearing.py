@@ -53,17 +53,17 @@ def smear(log_w: ArrayLike, x: ArrayLike, *, width: float | None = None, neighbo
     >>> np.exp(smear(log_w, x, neighbours=2)).round(3).tolist()
     [2.0, 2.0, 4.0]
     """
-    x = _standardised(x)
-    log_w = log_weights(log_w, len(x))
+    scaled = _standardised(x)
+    log_w = log_weights(log_w, len(scaled))
     if (width is None) == (neighbours is None):
         raise ValueError(f"smear wants a width or a number of neighbours, one of them, got {width} and {neighbours}")
     if (top := log_w.max()) == -np.inf:
         raise ValueError(f"smear needs an event with a weight above zero, got none among {len(log_w)}")
     w = torch.from_numpy(np.exp(log_w - top))
     if width is not None:
-        mean = _gaussian(w, x / number(width, "width", 1e-3))
+        mean = _gaussian(w, scaled / number(width, "width", 1e-3))
     else:
-        mean = _nearest(w, x, whole(neighbours, "neighbours", 1, len(x)))
+        mean = _nearest(w, scaled, whole(neighbours, "neighbours", 1, len(scaled)))
     return top + mean.log().numpy()
 
 
