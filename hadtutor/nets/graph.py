@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from .layers import MLP
 from .sets import Cloud, DeepSets
 
-CLOSEST = 1e-6  # 1 − cos θ, below which two particles fly the same way
+CLOSEST = 1e-3  # sin θ/2, below which two particles fly the same way
+MIDDLE = 1.5  # the usual −ln sin θ/2 of neighbours, whose spread is one: a network learns from such numbers
 
 
 class GraphNet(nn.Module):
@@ -15,12 +16,12 @@ class GraphNet(nn.Module):
     The features :math:`h_i = \mathrm{MLP}(x_i)` of a particle take up messages from the n particles j that fly nearest
     to its own direction, as in ParticleNet :cite:p:`qu2020jet`,
 
-    .. math:: h_i \to h_i + \mathrm{MLP}\Bigl(h_i, \sum_j \sigma\bigl(A h_i + B h_j + c\,\ln(1 - \cos\theta_{ij})
-        \bigr)\Bigr) ,
+    .. math:: h_i \to h_i + \mathrm{MLP}\Bigl(h_i, \sum_j \sigma\bigl(A h_i + B h_j + c\,\ln\sin\tfrac12
+        \theta_{ij}\bigr)\Bigr) ,
 
-    and are added up over the set for another MLP. The mass of a pair, :math:`2 E_i E_j (1 - \cos\theta_{ij})` without
-    those of its particles, is what the angle adds to their energies. The order of particles does not matter, nor how
-    the whole set is turned.
+    and are added up over the set for another MLP. With the energies the angle gives the mass of a pair,
+    :math:`m^2 = 4 E_i E_j \sin^2 \tfrac12\theta_{ij}` if its particles have none. Neither the order of particles
+    matters, nor how the directions of a set are turned.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class GraphNet(nn.Module):
     """
 
     def __init__(
-        self, n_features: int, n_out: int = 1, *, width: int = 32, neighbours: int = 8, dtype: torch.dtype | None = None
+        self, n_features: int, n_out: int = 1, *, width: int = 32, neighbours: int = 6, dtype: torch.dtype | None = None
     ) -> None:
         super().__init__()
         self.neighbours = neighbours
@@ -61,10 +62,11 @@ class GraphNet(nn.Module):
         """
         x, direction = cloud.x[:, :-3], cloud.x[:, -3:]
         near, known = nearest(direction, cloud.index, cloud.n_sets, self.neighbours)
-        apart = 0.5 * (direction[:, None] - direction[near]).square().sum(dim=2, keepdim=True)
+        apart = 0.25 * (direction[:, None] - direction[near]).square().sum(dim=2, keepdim=True)
+        angle = self.angle(0.5 * apart.clamp(min=CLOSEST**2).log() + MIDDLE)
         h = self.embed(x)
         heard = self.other(h).index_select(0, near.flatten()).reshape(*near.shape, h.shape[1])
-        message = nn.functional.silu(self.own(h)[:, None] + heard + self.angle(apart.clamp(min=CLOSEST).log()))
+        message = nn.functional.silu(self.own(h)[:, None] + heard + angle)
         h = h + self.update(torch.cat([h, (message * known[..., None]).sum(dim=1)], dim=1))
         return self.sets(cloud._replace(x=h))
 
