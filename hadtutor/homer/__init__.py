@@ -31,6 +31,7 @@ from .nodes import break_features
 from .posterior import Measurement, Posterior, event_sigma, infer, measure
 from .pseudo_experiments import Calibration, calibrate
 from .result import HomerResult
+from .smearing import smear
 from .steps import Iteration, maximise, most_likely, prepare, step_three, step_two
 
 __all__ = [
@@ -38,5 +39,5 @@ __all__ = [
     "FACTORS", "Factors", "HistogramMoments", "Histograms", "HomerError", "HomerResult", "Iteration", "METHODS",
     "Measurement", "Moments", "ParametricFit", "Posterior", "break_features", "calibrate", "coverage", "event_pulls",
     "event_sigma", "fit", "fit_lund", "fit_mixture", "infer", "maximise", "measure", "most_likely", "prepare",
-    "regress", "step_one", "step_one_histograms", "step_three", "step_two",
+    "regress", "smear", "step_one", "step_one_histograms", "step_three", "step_two",
 ]  # fmt: skip

@@ -60,10 +60,10 @@ def step_one(
     Parameters
     ----------
     sim, data : ndarray, shape (N, F), (M, F), or Hadrons
-        Features of the events; for ``"deepsets"`` their hadrons. At least 100 events of each.
+        Features of the events; for ``"deepsets"`` and ``"graph"`` their hadrons. At least 100 events of each.
     log_w : array_like, shape (N,), optional
         Log weights that the simulation has already.
-    method : {"mlp", "trees", "deepsets"}
+    method : {"mlp", "trees", "deepsets", "graph"}
     energy, bayesian, ensemble, epochs, rng, device, progress
         As for `hadtutor.training.CrossFit`, which raises the errors, too.
     """

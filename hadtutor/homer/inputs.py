@@ -13,6 +13,7 @@ import numpy as np
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..observables import NAMES, compute
+from ..training.crossfit import OF_CLOUDS
 from .checks import HomerError, check_columns, check_size, observed, several
 from .classify import METHODS, ClassWeights, step_one
 from .histograms import Histograms, step_one_histograms
@@ -194,9 +195,9 @@ def side_by_side(
     columns = compute(sim.hadrons, sim.energy, threads=threads, names=names)
     of_data = observed(data, sim.energy, threads, names)
     options = options | {"energy": sim.energy}
-    if method != "deepsets":
+    if method not in OF_CLOUDS:
         return Features(columns, of_data, options)
     hadrons = getattr(data, "hadrons", data)
     if not isinstance(hadrons, Hadrons):
-        raise TypeError(f"deepsets looks at hadrons: give data as a Sample or Hadrons, got {type(data).__name__}")
+        raise TypeError(f"{method} looks at hadrons: give data as a Sample or Hadrons, got {type(data).__name__}")
     return Clouds(columns, of_data, options, sim.hadrons, hadrons)

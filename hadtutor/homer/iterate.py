@@ -53,8 +53,8 @@ def fit(
         not looked at. What is masked or missing counts as NaN.
     iterations : int
         At most so many passages of the three steps. One is HOMER, more are iHOMER.
-    method : {"mlp", "trees", "deepsets"}
-        Classifier of step one, see `step_one`. The first two see the observables, the last the particle cloud.
+    method : {"mlp", "trees", "deepsets", "graph"}
+        Classifier of step one, see `step_one`. The first two see the observables, the others the particle cloud.
     bayesian, ensemble, epochs, rng, device, progress
         Of step one and of all others, see `hadtutor.training.CrossFit`.
     learner : {"splines", "network"}

@@ -34,6 +34,13 @@ def hadron_features(events: Sample | Hadrons, energy: float | None = None) -> Te
     return torch.tensor(np.stack(columns, axis=1), dtype=torch.float32)
 
 
+def directions(hadrons: Hadrons) -> Tensor:
+    """Unit vectors of the momenta of `hadrons`, float32, shape (rows, 3); one at rest has none, and zeros."""
+    p = np.stack([hadrons.px, hadrons.py, hadrons.pz], axis=1).astype(float)
+    size = np.linalg.norm(p, axis=1, keepdims=True)
+    return torch.tensor(p / np.where(size > 0, size, 1.0), dtype=torch.float32)
+
+
 def axis_features(p: Tensor, event: Tensor, n_events: int, energy: float) -> Tensor:
     r"""What the discriminator sees of each hadron, shape (rows, 3); the same however the event is turned.
 

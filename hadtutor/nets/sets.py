@@ -122,8 +122,10 @@ class DeepSets(nn.Module):
 
 
 class ScaledCloud(Standardise):
-    """Standardise the particles of a cloud; `x` as of `Standardise`."""
+    """Standardise the particles of a cloud; `x` as of `Standardise`. What they have beyond its columns stays."""
 
     def forward(self, cloud: Cloud) -> Cloud:  # type: ignore[override]
         """Standardise the particles of `cloud`."""
-        return cloud._replace(x=super().forward(cloud.x))
+        n = len(self.mean)
+        scaled = super().forward(cloud.x[:, :n])
+        return cloud._replace(x=scaled if cloud.x.shape[1] == n else torch.cat([scaled, cloud.x[:, n:]], dim=1))

@@ -13,14 +13,16 @@ from .._support.checks import as_seed, column, log_weights, takes_rng, whole
 from .._support.optional import need
 from ..events.hadrons import Hadrons
 from ..nets.bayes import BayesMLP
-from ..nets.features import hadron_features
+from ..nets.features import directions, hadron_features
+from ..nets.graph import GraphNet
 from ..nets.layers import MLP, Standardise, torch_seed
 from ..nets.sets import DeepSets, ScaledCloud
 from .batches import Clouds, Table
 from .loop import train
 from .losses import classifier_loss, evaluate
 
-KINDS = ("mlp", "trees", "deepsets")
+KINDS = ("mlp", "trees", "deepsets", "graph")
+OF_CLOUDS = ("deepsets", "graph")
 N_DRAWS = 20  # networks drawn from a Bayesian one
 FEWEST = 100  # events of each sample
 
@@ -35,26 +37,27 @@ class CrossFit:
     Parameters
     ----------
     x, y : ndarray, shape (N, F), (M, F), or Hadrons
-        Features of the events; for ``"deepsets"`` their hadrons.
+        Features of the events; for ``"deepsets"`` and ``"graph"`` their hadrons.
     log_w_x, log_w_y : array_like, shape (N,), (M,), optional
         Log weights.
-    kind : {"mlp", "trees", "deepsets"}
-        A network, or boosted trees, on the features; Deep Sets on the particle cloud.
+    kind : {"mlp", "trees", "deepsets", "graph"}
+        A network, or boosted trees, on the features; Deep Sets on the particle cloud, or a graph of nearest neighbours
+        in it, which takes six times as long.
     fold_x, fold_y : array_like of int, shape (N,), (M,), optional
         The fold of each event, numbered from 0, where their own numbers will not do.
     energy : float, optional
-        Mass of the string [GeV]; ``"deepsets"`` needs it.
+        Mass of the strings [GeV], which networks on clouds need.
     bayesian : bool
         Whether the network has a distribution of weights, from which 20 are drawn (``"mlp"`` only).
     ensemble : int
         Number of classifiers for each fold, each trained on a bootstrap of the events if more than one.
     epochs : int, optional
-        Passes through the data. By default 6; 20 for a Bayesian network, which learns slowly; 4 for Deep Sets; and less
-        if there are more than 10⁵ events.
+        Passes through the data. By default 6; 20 for a Bayesian network, which learns slowly; 4 on clouds; and less if
+        there are more than 10⁵ events.
     batch_size : int, optional
-        By default a hundredth of the events, 64 to 8192, or to 512 for Deep Sets.
+        By default a hundredth of the events, 64 to 8192, or to 512 on clouds.
     hidden : tuple of int, optional
-        Hidden neurons; of Deep Sets those of Φ, the last number is that of F.
+        Hidden neurons; of Deep Sets those of Φ, the last number is that of F; of a graph one number, its width.
     average : float, optional
         Share that a step keeps of a moving average of the weights, see `train`.
     rng : numpy.random.Generator or int
@@ -101,13 +104,13 @@ class CrossFit:
         if min(len(x), len(y)) < FEWEST:
             raise ValueError(f"a classifier needs at least {FEWEST} events of each, got {len(x)} and {len(y)}")
         for events in (x, y):
-            if isinstance(events, Hadrons) != (kind == "deepsets"):
-                wanted = "Hadrons" if kind == "deepsets" else "features of shape (N, F)"
+            if isinstance(events, Hadrons) != (kind in OF_CLOUDS):
+                wanted = "Hadrons" if kind in OF_CLOUDS else "features of shape (N, F)"
                 raise TypeError(f"{kind} wants {wanted}, got {type(events).__name__}")
-        if kind == "deepsets" and energy is None:
-            raise ValueError("Deep Sets want the energy of the events [GeV], such as energy=90.0")
+        if kind in OF_CLOUDS and energy is None:
+            raise ValueError(f"{kind} wants the energy of the events [GeV], such as energy=90.0")
         if epochs is None:
-            few = {"mlp": 20 if bayesian else 6, "deepsets": 4, "trees": 1}[kind]
+            few = {"mlp": 20 if bayesian else 6, "deepsets": 4, "graph": 4, "trees": 1}[kind]
             epochs = max(3, round(few * min(1.0, (1e5 / max(len(x), len(y))) ** 0.5)))
         self.kind, self.energy, self.bayesian, self.hidden = kind, energy, bayesian, hidden
         self.device = torch.device("cpu" if device is None else device)
@@ -140,11 +143,14 @@ class CrossFit:
             trees = need("sklearn.ensemble", "ml", "a classifier of trees").HistGradientBoostingClassifier
             trees = trees(early_stopping=True, random_state=seed)
             return [trees.fit(np.concatenate(learn), labels, sample_weight=weights).decision_function]
-        clouds, n = self.kind == "deepsets", len(labels)
-        data = _as_data(learn, self.energy, self.device, labels, weights)
+        clouds, n = self.kind in OF_CLOUDS, len(labels)
+        data = _as_data(learn, self.kind, self.energy, self.device, labels, weights)
         x = data.x if clouds else data.columns[0]
         with torch_seed(seed):
-            if clouds:
+            if self.kind == "graph":
+                features = x[:, :-3]  # what follows are directions, which stay
+                net = Sequential(ScaledCloud(features), GraphNet(features.shape[1], width=(self.hidden or (32,))[0]))
+            elif clouds:
                 phi = self.hidden or (32, 32)
                 net = Sequential(ScaledCloud(x), DeepSets(x.shape[1], phi=phi, rho=phi[-1:], activation=torch.nn.SiLU))
             else:
@@ -157,7 +163,7 @@ class CrossFit:
         size = self._loop["batch_size"] or int(np.clip(n // 100, 64, 512 if clouds else 8192))
         train(net.to(x), data, loss, rng=seed, lr=3e-3, lr_end=1e-4, **(self._loop | {"batch_size": size}))
         nets = [Sequential(net[0], net[1].draw(rng=seed + j)) for j in range(N_DRAWS)] if self.bayesian else [net]
-        return [functools.partial(_logits, net, self.energy, self.device) for net in nets]
+        return [functools.partial(_logits, net, self.kind, self.energy, self.device) for net in nets]
 
     def draws(self, events: np.ndarray | Hadrons, fold: ArrayLike | None = None) -> np.ndarray:
         """Logits of each draw for one of the two samples, every event judged by classifiers that do not know it.
@@ -204,16 +210,20 @@ def _relative(log_w, n):
     return np.exp(log_w - log_w.max())
 
 
-def _logits(net, energy, device, events):
+def _logits(net, kind, energy, device, events):
     """A network as a function from events to logits."""
-    return evaluate(net, _as_data([events], energy, device)).double().cpu().numpy().reshape(len(events))
+    size = 1024 if kind == "graph" else 8192  # pairs take memory
+    data = _as_data([events], kind, energy, device)
+    return evaluate(net, data, batch_size=size).double().cpu().numpy().reshape(len(events))
 
 
-def _as_data(parts, energy, device, *columns):
-    """Samples one after the other as what a network sees."""
+def _as_data(parts, kind, energy, device, *columns):
+    """Samples one after the other as what a network of this kind sees."""
     columns = [torch.as_tensor(c, dtype=torch.float32).to(device) for c in columns]
-    if isinstance(parts[0], Hadrons):
+    if kind in OF_CLOUDS:
         x = torch.cat([hadron_features(events, energy) for events in parts])
+        if kind == "graph":
+            x = torch.cat([x, torch.cat([directions(events) for events in parts])], dim=1)
         counts = np.concatenate([np.diff(events.offsets) for events in parts])
         return Clouds(x.to(device), np.append(0, np.cumsum(counts)), *columns)
     return Table(torch.as_tensor(np.concatenate(parts), dtype=torch.float32).to(device), *columns)

@@ -9,11 +9,11 @@ from hadtutor.metrics import auc
 from hadtutor.weights import event_weights
 
 
-@pytest.mark.parametrize("method", ["mlp", "trees", "deepsets"])
+@pytest.mark.parametrize("method", ["mlp", "trees", "deepsets", "graph"])
 def test_odds_are_means_of_exact_weights(method):
     """Where the classifier finds a ratio r, the exact weights of the events are r on average."""
     sim, data = generated(), generated(TARGET, 2)
-    pair = (sim.hadrons, data.hadrons) if method == "deepsets" else (matrix(), matrix(TARGET, 2))
+    pair = (sim.hadrons, data.hadrons) if method in ("deepsets", "graph") else (matrix(), matrix(TARGET, 2))
     found = homer.step_one(*pair, method=method, energy=90.0, rng=1, progress=False)
     exact = np.exp(event_weights(sim, TARGET).log_w)
     order = np.argsort(found.log_ratio)
@@ -61,6 +61,7 @@ def test_draws_scatter_and_average_as_ratios(options):
         ({"method": "trees", "bayesian": True}, ValueError, "can be Bayesian"),
         ({"ensemble": 0}, ValueError, "ensemble must be at least 1"),
         ({"method": "deepsets"}, TypeError, "deepsets wants Hadrons"),
+        ({"method": "graph"}, TypeError, "graph wants Hadrons"),
         ({"log_w": np.full(200, np.nan)}, ValueError, "log_w"),
     ],
 )

@@ -180,8 +180,9 @@ def test_bad_options_are_named(options, error, message):
         homer.fit(generated(), generated(TARGET, 2), progress=False, **options)
     with pytest.raises(TypeError, match="data must be"):
         homer.fit(generated(), [1, 2, 3])
-    with pytest.raises(TypeError, match="deepsets looks at hadrons"):
-        homer.fit(generated(), columns(TARGET, 2), method="deepsets")
+    for method in ("deepsets", "graph"):
+        with pytest.raises(TypeError, match=f"{method} looks at hadrons"):
+            homer.fit(generated(), columns(TARGET, 2), method=method)
 
 
 def test_what_was_closed_is_not_an_iteration():

@@ -88,14 +88,17 @@ def test_new_events_are_judged_by_all():
     assert odds.log_ratio_of_new(new[:0]).shape == (0,)
 
 
-def test_clouds_are_told_apart():
+@pytest.mark.parametrize("kind", ["deepsets", "graph"])
+def test_clouds_are_told_apart(kind):
     x, y = (
         ht.hadronize_strings(1000, ht.LundParams(a=a), rng=np.random.default_rng(k)) for a, k in ((2.0, 1), (0.1, 2))
     )
-    odds = crossfit(x.hadrons, y.hadrons, kind="deepsets", energy=90.0, epochs=3)
+    odds = crossfit(x.hadrons, y.hadrons, kind=kind, energy=90.0, epochs=3)
     assert auc(odds.log_ratio(y.hadrons), odds.log_ratio(x.hadrons)).auc > 0.7
-    with pytest.raises(ValueError, match="the energy"):
-        crossfit(x.hadrons, y.hadrons, kind="deepsets")
+    again = crossfit(x.hadrons, y.hadrons, kind=kind, energy=90.0, epochs=3)
+    assert np.array_equal(odds.log_ratio(x.hadrons), again.log_ratio(x.hadrons)), "the same seed, another network"
+    with pytest.raises(ValueError, match=f"{kind} wants the energy"):
+        crossfit(x.hadrons, y.hadrons, kind=kind)
 
 
 @pytest.mark.parametrize("bayesian", [False, True])
@@ -116,6 +119,7 @@ def test_torch_may_think_in_double_precision(bayesian):
         ({"kind": "trees", "bayesian": True}, ValueError, "can be Bayesian"),
         ({"ensemble": 0}, ValueError, "ensemble must be at least 1"),
         ({"kind": "deepsets", "energy": 90.0}, TypeError, "deepsets wants Hadrons"),
+        ({"kind": "graph", "energy": 90.0}, TypeError, "graph wants Hadrons"),
     ],
 )
 def test_bad_arguments_are_named(change, error, message):
