@@ -66,6 +66,41 @@ class Fitted(NamedTuple):
     auc_errors: list[float]
 
 
+class Quarters(NamedTuple):
+    """Where f is compared: in four bins of mT² with equally many breaks.
+
+    Attributes
+    ----------
+    edges : ndarray, shape (5,)
+    mt2 : list of ndarray
+        Some values in each, over which f is averaged.
+    lowest : list of float
+        Below this z a bin has one break in a thousand.
+    """
+
+    edges: np.ndarray
+    mt2: list[np.ndarray]
+    lowest: list[float]
+
+    @classmethod
+    def of(cls, sim: Sample) -> "Quarters":
+        """Those of the breaks of a simulation."""
+        z, mt2 = sim.histories.z, sim.histories.mt2
+        edges = np.quantile(mt2, [0.0, 0.25, 0.5, 0.75, 1.0])
+        values = [np.quantile(mt2, (k + np.arange(0.5, 16) / 16) / 4).astype(float) for k in range(4)]
+        bins = np.searchsorted(edges[1:-1], mt2)
+        return cls(edges, values, [float(np.quantile(z[bins == k], 1e-3)) for k in range(4)])
+
+    def over_truth(self, stage: Any, target: LundParams | LundMixture) -> list[np.ndarray]:
+        """Learned over true f at Z, in each quarter."""
+        true = [np.exp(lund.log_density(Z, m[:, None], target)).mean(axis=0) for m in self.mt2]
+        return [stage.f(Z, m[:, None])[0].mean(axis=0) / f for m, f in zip(self.mt2, true, strict=True)]
+
+    def biases(self, of_f: list[np.ndarray]) -> list[float]:
+        """How far that is from one at most, where there are breaks."""
+        return [float(np.max(np.abs(r - 1.0)[low <= Z])) for r, low in zip(of_f, self.lowest, strict=True)]
+
+
 def ours(
     sim: Sample, data: Hadrons, *, threads: int, rng: int, progress: bool, checkpoint: pathlib.Path, fits: bool
 ) -> Fitted:
@@ -133,11 +168,7 @@ def learn(
     sim, data = generate(0)
     fits = target_name == "mixture"
     fitted = method(sim, data, threads=threads, rng=rng, progress=progress, checkpoint=checkpoint, fits=fits)
-    edges = np.quantile(sim.histories.mt2, [0.0, 0.25, 0.5, 0.75, 1.0])
-    mt2 = [np.quantile(sim.histories.mt2, (k + np.arange(0.5, 16) / 16) / 4).astype(float) for k in range(4)]
-    # Below this z a bin has one break in a thousand.
-    bins = np.searchsorted(edges[1:-1], sim.histories.mt2)
-    lowest = [float(np.quantile(sim.histories.z[bins == k], 1e-3)) for k in range(4)]
+    quarters = Quarters.of(sim)
     x, y, of_stages = judged(sim, data)
     exact, rows = of_stages["exact weights"], {}
     for what, log_w in of_stages.items():
@@ -158,14 +189,15 @@ def learn(
                 fresh = metrics.classifier_test(x, y, log_w, rng=np.random.default_rng([rng, index, number, 1]))
                 rows[what]["aucs"].append(fresh.auc)
                 rows[what]["auc_errors"].append(fresh.error)
-    true_f = [np.exp(lund.log_density(Z, m[:, None], target)).mean(axis=0) for m in mt2]
-    curves: dict[str, Any] = {"z": Z.tolist(), "lowest_z": lowest, "mt2_edges": edges.tolist(), "ratio": {}}
+    curves: dict[str, Any] = {
+        "z": Z.tolist(), "lowest_z": quarters.lowest, "mt2_edges": quarters.edges.tolist(), "ratio": {}
+    }  # fmt: skip
     for what, stage in fitted.stages.items():
-        of_f = [stage.f(Z, m[:, None])[0].mean(axis=0) / f for m, f in zip(mt2, true_f, strict=True)]
-        rows[what]["f_bias"] = [float(np.max(np.abs(r - 1.0)[low <= Z])) for r, low in zip(of_f, lowest, strict=True)]
+        of_f = quarters.over_truth(stage, target)
+        rows[what]["f_bias"] = quarters.biases(of_f)
         rows[what]["f_bias_everywhere"] = [float(np.max(np.abs(r - 1.0))) for r in of_f]
         curves["ratio"][what] = [np.round(r, 5).tolist() for r in of_f]
-    curves["sigma"] = np.round(fitted.sigma_of_f(mt2), 6).tolist()
+    curves["sigma"] = np.round(fitted.sigma_of_f(quarters.mt2), 6).tolist()
     curves |= {"auc_of_iterations": fitted.aucs, "auc_error_of_iterations": fitted.auc_errors, "observables": shown}
     for row in rows.values():
         if row["aucs"]:

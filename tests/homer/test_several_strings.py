@@ -56,7 +56,7 @@ def test_the_function_is_learned_and_weights_of_new_events_follow():
     fresh = made(BASE, 3)
     log_w = result.log_weights(fresh)
     assert abs(np.exp(log_w).mean() - 1) < 4 * np.exp(log_w).std() / len(fresh) ** 0.5
-    distance = metrics.pull(fresh.hadrons.multiplicity, data.hadrons.multiplicity, np.exp(log_w))
+    distance = metrics.pull(fresh.hadrons.multiplicity, data.hadrons.multiplicity, log_w)
     assert abs(distance) < 4
     assert metrics.n_eff(exact) < metrics.n_eff(result.log_w), "it has simulated anew where the data are"
 
