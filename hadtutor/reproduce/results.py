@@ -48,6 +48,12 @@ def summary(result: dict[str, Any]) -> str:
                 f"{row['what']:30s}{area:>19s}{row['worst_chi2_per_ndf']:15.2f}{row['least_p_value']:10.1e}"
                 f"{row['n_eff']:9.3f}   {biases}"
             )
+    if "smearing" in numbers:
+        lines += ["", f"{'one gluon, a tenth of the events:':36s}{'AUC':>8s}{'rms of ln f/truth':>19s}   |f/truth - 1| [%]"]
+        for row in numbers["smearing"]:
+            area = "" if row["auc"] is None else f"{row['auc']:.4f}"
+            biases = " ".join(f"{100 * bias:5.1f}" for bias in row["f_bias"])
+            lines.append(f"{row['what']:36s}{area:>8s}{row['f_rms']:19.4f}   {biases}")
     return "\n".join(lines)
 
 
