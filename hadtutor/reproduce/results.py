@@ -49,7 +49,8 @@ def summary(result: dict[str, Any]) -> str:
                 f"{row['n_eff']:9.3f}   {biases}"
             )
     if "smearing" in numbers:
-        lines += ["", f"{'one gluon, a tenth of the events:':36s}{'AUC':>8s}{'rms of ln f/truth':>19s}   |f/truth - 1| [%]"]
+        head = f"{'one gluon, a tenth of the events:':36s}{'AUC':>8s}{'rms of ln f/truth':>19s}"
+        lines += ["", head + "   |f/truth - 1| up to [%]"]
         for row in numbers["smearing"]:
             area = "" if row["auc"] is None else f"{row['auc']:.4f}"
             biases = " ".join(f"{100 * bias:5.1f}" for bias in row["f_bias"])
