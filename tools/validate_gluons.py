@@ -48,6 +48,18 @@ def partons_of(name, energy, n_events):
     return Showers(n * np.arange(n_events + 1), *(np.tile(c, n_events) for c in columns), energy)
 
 
+def hadron_columns(sample):
+    """Of each hadron: sums of momenta are the same in all events, so squares and sizes."""
+    h = sample.hadrons
+    return {
+        "|p_x|": abs(h.px),
+        "p_y²": h.py**2,
+        "|p_z|": abs(h.pz),
+        "x_E": 2.0 * h.e / sample.energy,
+        "p_T": np.hypot(h.px, h.py),
+    }
+
+
 def acceptances(ours, partons, params, seed):
     """ln α of ours and of real Pythia, and the error of the difference."""
     found = []
@@ -80,7 +92,7 @@ def main():
             partons = partons_of(name, ENERGIES[(k + i) % len(ENERGIES)], options.events)
         ours = hadronize_partons(partons, params, rng=seed, threads=options.threads, progress=False)
         theirs = pythia.hadronize_partons(partons, params, seed=seed, histories=False, progress=False)
-        rows = list(compare(ours, theirs))
+        rows = list(compare(ours, theirs, hadron_columns))
         worst = max(rows, key=lambda row: abs(row[3]))
         least = min(rows, key=lambda row: row[6])
         all_p += [row[6] for row in rows]

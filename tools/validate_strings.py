@@ -16,7 +16,6 @@ from hadtutor import LundParams, Sample, hadronize_strings, kinematics, observab
 from hadtutor.metrics import chi2_test, histogram_per_event, pull, pull_per_hadron
 
 POINTS = ((0.68, 0.98, 0.335), (0.30, 0.98, 0.335), (0.68, 0.58, 0.335))
-PER_HADRON = ("p_x", "p_y", "p_T", "x_E", "y")
 
 
 def hadron_columns(sample):
@@ -43,15 +42,15 @@ def drop_poor_bins(*counts):
     return [c[:, rich] for c in counts]
 
 
-def compare(ours, theirs):
-    """Rows (name, our mean, their mean, pull, chi2, ndf, p) for 13 + 1 + 5 observables."""
+def compare(ours, theirs, hadron_columns=hadron_columns):
+    """Rows (name, our mean, their mean, pull, chi2, ndf, p) for 13 + 1 observables and those of hadrons, here 5."""
     columns = [observables.compute(s.hadrons, s.energy, threads=2) for s in (ours, theirs)]
     for column, sample in zip(columns, (ours, theirs), strict=True):
         h = sample.hadrons
         column["n_pi+-"] = np.bincount(h.event, weights=abs(h.pid) == 211, minlength=len(h))
     per_hadron = [hadron_columns(s) for s in (ours, theirs)]
-    for name in [*columns[0], *PER_HADRON]:
-        if name in PER_HADRON:
+    for name in [*columns[0], *per_hadron[0]]:
+        if name in per_hadron[0]:
             x, y = (p[name] for p in per_hadron)
             edges = edges_for(y)
             sizes = [(s.hadrons.event, len(s)) for s in (ours, theirs)]

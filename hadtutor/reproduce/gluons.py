@@ -71,7 +71,7 @@ def side_by_side(n_events: int, *, threads: int, rng: int, progress: bool) -> li
         seen = (sim.hadrons, data.hadrons) if method != "trees" else (x, y)
         look = homer.step_one(*seen, before, method=method, energy=ENERGY, rng=rng, progress=progress)
         one_passage(f"one passage, {what}", look.log_ratio, look.auc)
-    fit = homer.fit(sim, data.hadrons, iterations=6, stop_early=False, posterior=False, rng=rng, **options)
+    fit = homer.fit(sim, data.hadrons, iterations=6, stop_early=False, factors=(), posterior=False, rng=rng, **options)
     for number in (2, 3, 6):
         row(f"{number} iterations", fit.of_iteration(number - 1))
     return rows
