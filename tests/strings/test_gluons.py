@@ -8,7 +8,7 @@ from scipy import stats
 
 from hadtutor import LundParams, Sample, Showers, datasets, hadronize_partons, metrics, observables, strings, weights
 from hadtutor.particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION
-from hadtutor.strings.gluons import dot, join, light_cone, plus, transverse_axes
+from hadtutor.strings.regions import dot, join, light_cone, plus, transverse_axes
 
 
 def string_of(momenta, energy=90.0, n_events=1):
