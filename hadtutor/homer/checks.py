@@ -35,6 +35,8 @@ def check_simulation(sim: Any) -> tuple[Histories, LundParams]:
         raise HomerError("the histories of the simulation hold numbers that are not finite, or a mass of zero")
     if not np.array_equal(histories.event_of_chain[histories.accepted], np.arange(len(sim))):
         raise HomerError("each event of the simulation needs exactly one accepted chain, and some have none or more")
+    if histories.closed.any():
+        raise HomerError("the simulation has closed loops of gluons, cut open by breaks that are not weighted here")
     if len(histories.z) == 0 or np.ptp(histories.z) == 0:
         raise HomerError(
             f"the simulation has {len(histories.z)} breaks in {len(sim)} events, too few to weight; take more events, "

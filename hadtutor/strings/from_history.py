@@ -18,8 +18,8 @@ from .straight import ROWS_OF_ENDS, STRAIGHT, Strings
 
 
 @njit(nogil=True)
-def _replay_chains(geometry, string, tries, openings, x, from_positive, pid, offsets, final_x, final_pid, final_from_positive,
-                   reverse, ends, hadron_p, hadron_pid):  # fmt: skip
+def _replay_chains(geometry, string, tries, openings, x, from_positive, pid, offsets, final_x, final_pid,
+                   final_from_positive, reverse, ends, hadron_p, hadron_pid):  # fmt: skip
     flavours = np.zeros(2, np.int64)
     i = 0
     for c in range(len(reverse)):
@@ -91,11 +91,12 @@ def replay(histories: Histories, energy: float, partons: Showers | None = None, 
     # How often its string had failed before: a kinked one changes then.
     tries = np.diff(chains, prepend=-1) - 1
     failed = _replay_chains(
-        geometry, string, tries, openings, breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets, final_x,
-        final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)), hadron_p, pid,
+        geometry, string, tries, openings, breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets,
+        final_x, final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)),
+        hadron_p, pid,
     )  # fmt: skip
     if failed >= 0:
-        event, of = accepted.event_of_chain[failed], "" if partons is None else " or partons"
+        event, of = accepted.event_of_chain[failed], "" if partons is None else ", partons and reset"
         raise ValueError(f"event {event} does not fit a string of {energy:g} GeV; give the energy{of} it was made at")
     last = np.searchsorted(accepted.event_of_chain, np.arange(len(histories) + 1))
     return Hadrons(*[offsets[last], *hadron_p, pid])

@@ -15,7 +15,19 @@ from numba import njit
 from ..events.histories import CUT_FLAVOUR, CUT_PIECE, CUT_PX, CUT_PY, CUT_W2, CUT_Z
 from ..lund.function import LARGEST_Z32
 from ..lund.transverse import break_pt
-from .regions import EMPTY, axes, cut_mass2, dot, is_empty, light_cone, piece_to_cut, plus, row_of, set_up, transverse_axes
+from .regions import (
+    EMPTY,
+    axes,
+    cut_mass2,
+    dot,
+    is_empty,
+    light_cone,
+    piece_to_cut,
+    plus,
+    row_of,
+    set_up,
+    transverse_axes,
+)
 from .straight import Geometry
 
 X_DIR, X_INV, PX, PY, DIR, INV, GAMMA, LEFT_A, LEFT_B = range(9)  # rows of `ends`
@@ -23,7 +35,7 @@ NEARLY = 0.01  # GeV²: see the reset rule in `_take`
 REPEATS = 10  # after so many failures neighbours are joined more readily, and again after twice as many
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def _total(string, event):
     total = (0.0, 0.0, 0.0, 0.0)
     for k in range(string.offsets[event], string.offsets[event + 1]):
@@ -37,14 +49,15 @@ def _open(rng, string, event, tries, law, table, params, openings, c):
     if string.flavours[event, 0] != 0:
         return
     # As in Pythia a piece is chosen once for all chains of a loop; here anew where the loop has other pieces.
-    level = min(tries // REPEATS, 2)
-    piece = piece_to_cut(rng, string, event, level) if tries % REPEATS == 0 else int(openings[c - 1, CUT_PIECE])
-    set_up(string, event, level, piece)
+    if tries % REPEATS == 0:
+        openings[c, CUT_PIECE], openings[c, CUT_W2] = piece_to_cut(rng, string, event, min(tries // REPEATS, 2))
+    else:
+        openings[c, CUT_PIECE], openings[c, CUT_W2] = openings[c - 1, CUT_PIECE], openings[c - 1, CUT_W2]
     flavour = 2 if rng.random() < params.u_fraction else 1
-    openings[c, CUT_PIECE], openings[c, CUT_FLAVOUR] = piece, flavour
+    openings[c, CUT_FLAVOUR] = flavour
     openings[c, CUT_PX], openings[c, CUT_PY] = break_pt(rng, params)
     total = _total(string, event)
-    w2 = string.w2[0, string.now[3] - 1]
+    w2 = float(openings[c, CUT_W2])
     mt2 = cut_mass2(w2)
     rounded = np.float32(0.0)
     while rounded * w2 < mt2:
@@ -53,13 +66,15 @@ def _open(rng, string, event, tries, law, table, params, openings, c):
         while z == 0.0:
             z = law.attempt(rng, mt2, picked, table)
         rounded = min(np.float32(z), LARGEST_Z32)
-    openings[c, CUT_Z], openings[c, CUT_W2] = rounded, w2
+    openings[c, CUT_Z] = rounded
 
 
 @njit(nogil=True)
 def _start(string, event, tries, openings, c, ends, flavours):
     closed = string.flavours[event, 0] == 0
-    set_up(string, event, min(tries // REPEATS, 2), int(openings[c, CUT_PIECE]) if closed else 0)
+    level, piece = min(tries // REPEATS, 2), int(openings[c, CUT_PIECE]) if closed else 0
+    if string.now[0] != event or string.now[1] != level or string.now[2] != piece:
+        set_up(string, event, level, piece)
     top = string.now[3] - 1
     ends[LEFT_A, 0], ends[LEFT_A, 1], ends[LEFT_B, 0], ends[LEFT_B, 1] = _total(string, event)
     for side in range(2):
@@ -69,7 +84,7 @@ def _start(string, event, tries, openings, c, ends, flavours):
         flavours[side] = string.flavours[event, side]
     if closed:
         # Both ends begin at the break that cuts the loop, in the same place of the piece that is there twice.
-        w2, z = string.w2[0, top], float(openings[c, CUT_Z])
+        w2, z = float(openings[c, CUT_W2]), float(openings[c, CUT_Z])
         ends[X_DIR, 0] = ends[X_INV, 1] = 1.0 - z
         ends[X_INV, 0] = ends[X_DIR, 1] = cut_mass2(w2) / (z * w2)
         for side in range(2):

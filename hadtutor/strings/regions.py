@@ -155,7 +155,7 @@ def join(p, share, n, threshold, closed=False):
     while n > 2:
         least, at = math.inf, -1
         for k in range(n if closed else n - 1):
-            after = (k + 1) % n
+            after = k + 1 if k + 1 < n else 0
             both = plus(plus((0.0, 0.0, 0.0, 0.0), share[k], row_of(p, k)), share[after], row_of(p, after))
             mass = math.sqrt(max(0.0, dot(both, both)))
             for j in (k, after):
@@ -165,7 +165,7 @@ def join(p, share, n, threshold, closed=False):
                 least, at = mass, k
         if least >= threshold:
             break
-        after = (at + 1) % n
+        after = at + 1 if at + 1 < n else 0
         for c in range(4):
             p[after, c] += p[at, c]
         share[after] = max(share[at], share[after])
@@ -193,18 +193,19 @@ def _join_again(string, event, level):
 
 @njit(nogil=True)
 def piece_to_cut(rng, string, event, level):
-    """Draw the piece in which a closed loop of gluons is cut: large masses are cut more often."""
+    """Draw the piece in which a closed loop of gluons is cut, large masses more often; its number and mass²."""
     n, p = _join_again(string, event, level), string.p
     total = 0.0
     for k in range(n):
-        total += dot(row_of(p, k), row_of(p, (k + 1) % n))
+        total += dot(row_of(p, k), row_of(p, k + 1 if k + 1 < n else 0))
     left, piece = total * rng.random(), 0
     while piece < n - 1:
         left -= dot(row_of(p, piece), row_of(p, piece + 1))
         if left <= 0.0:
             break
         piece += 1
-    return piece
+    both = plus(row_of(p, piece), 1.0, row_of(p, piece + 1 if piece + 1 < n else 0))
+    return piece, 0.25 * dot(both, both)
 
 
 @register_jitable
@@ -216,16 +217,14 @@ def cut_mass2(w2: float | np.ndarray) -> float | np.ndarray:
 @njit(nogil=True)
 def set_up(string, event, level, piece):
     """Join the partons of a string, cut it in this `piece` if it is closed, and find its regions."""
-    now = string.now
-    if now[0] == event and now[1] == level and now[2] == piece:
-        return
     n = _join_again(string, event, level)
     p, share = string.p, string.share
     pieces = n + 1 if string.flavours[event, 0] == 0 else n - 1
     top = pieces - 1
     none = (0.0, 0.0, 0.0, 0.0)
+    b = piece
     for i in range(pieces):
-        a, b = (piece + i) % n, (piece + i + 1) % n
+        a, b = b, b + 1 if b + 1 < n else 0
         one, other, w2 = light_cone(plus(none, share[a], row_of(p, a)), plus(none, share[b], row_of(p, b)))
         kept = w2 >= EMPTY
         for c in range(4):
@@ -237,4 +236,4 @@ def set_up(string, event, level, piece):
         for k in range(top - i):
             string.w2[i, k] = 2.0 * dot(row_of(string.plus, i), row_of(string.minus, k))
             string.known[i, k] = 0
-    now[0], now[1], now[2], now[3] = event, level, piece, pieces
+    string.now[0], string.now[1], string.now[2], string.now[3] = event, level, piece, pieces

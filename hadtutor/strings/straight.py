@@ -20,7 +20,7 @@ class Geometry(NamedTuple):
     """The questions of the loop, each a numba kernel. `string` is what the geometry itself needs to know."""
 
     open: Callable  # (rng, string, event, tries, law, table, params, openings, c): draws how chain c cuts a closed loop
-    start: Callable  # (string, event, tries, openings, c, ends, flavours): the ends before the string of an event breaks
+    start: Callable  # (string, event, tries, openings, c, ends, flavours): the ends of a string before it breaks
     left: Callable  # (string, ends) -> energy and mass² of what is left [GeV, GeV²]
     take: Callable  # (string, side, z, qx, qy, px, py, mt2, ends, hadron_p, i) -> whether there was room; moves the end
     last_two: Callable  # (string, ends, side, qx, qy, mt2_1, mt2_2, reverse, hadron_p, i) -> λ, below 0 without room

@@ -269,9 +269,6 @@ def test_bad_showers_are_refused():
         hadronize_partons(strange, rng=1)
     with pytest.raises(ValueError, match="flavours must be"):
         hadronize_partons(strange, flavours="all", rng=1)
-    loop = Showers([0, 2], [0.0, 0], [0.0, 0], [5.0, -5], [5.0, 5], [21, 21], [101, 102], [102, 101], 10.0)
-    with pytest.raises(ValueError, match="event 0 has a closed loop"):
-        hadronize_partons(loop, rng=1)
     tiny = Showers([0, 2], [0.0, 0], [0.0, 0], [0.5, -0.5], [0.5, 0.5], [2, -2], [101, 0], [0, 101], 1.0)
     with pytest.raises(ValueError, match="event 0 has no string of more than 1 GeV"):
         hadronize_partons(tiny, rng=1)
