@@ -1,6 +1,6 @@
 """Histories of strings: every break of every chain, rejected ones too."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
@@ -19,6 +19,7 @@ class ChainStatus(Code):
 
 
 ACCEPTED, NO_ROOM, NO_FINAL_TWO = map(int, ChainStatus)  # for kernels: numba freezes plain numbers
+CUT_PIECE, CUT_FLAVOUR, CUT_PX, CUT_PY, CUT_Z, CUT_W2 = range(6)  # columns of `Histories.openings`
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,10 @@ class Histories(Ragged):
         The last two hadrons, 0 where there are none; side of the first, and whether their order was reversed.
     strings : ndarray of int32, shape (C,), optional
         Number of the string of its event that a chain belongs to, never decreasing within an event; by default 0.
+    openings : ndarray of float32, shape (C, 6), optional
+        Where a closed loop of gluons was cut: number of the piece, from that between its first two partons (after
+        joining) on; flavour of the quark there, 2 for u and 1 for d; its transverse momentum px and py [GeV], opposite
+        for the antiquark; z; mass squared of the piece [GeV²]. Zeros for strings with ends; None if all have these.
     """
 
     chain_offsets: np.ndarray
@@ -69,6 +74,7 @@ class Histories(Ragged):
     final_lambda: np.ndarray
     final_reversed: np.ndarray
     strings: np.ndarray = None  # type: ignore[assignment]
+    openings: np.ndarray | None = None
     _unit = "breaks"
 
     def __post_init__(self) -> None:
@@ -80,18 +86,26 @@ class Histories(Ragged):
             values = self.__dict__[name] = plain(getattr(self, name), name)
             if len(values) != n_chains:
                 raise ValueError(f"{name} has {len(values)} entries for {n_chains} chains")
+        if self.openings is not None and self.openings.shape != (n_chains, 6):
+            raise ValueError(f"openings must have shape ({n_chains}, 6), got {self.openings.shape}")
         if np.any(np.diff(self.event_of_chain) < 0):
             raise ValueError("event_of_chain must not decrease: the chains of an event lie together")
         if np.any((np.diff(self.strings) < 0) & (np.diff(self.event_of_chain) == 0)):
             raise ValueError("strings must not decrease within an event: the chains of a string lie together")
 
     def _chain_fields(self):
-        return [f.name for f in fields(self) if not f.metadata.get("per_row") and f.name != "chain_offsets"]
+        names = [f.name for f in fields(self) if not f.metadata.get("per_row") and f.name != "chain_offsets"]
+        return [name for name in names if name != "openings" or self.openings is not None]
 
     @property
     def accepted(self) -> np.ndarray:
         """Whether each chain was accepted, bool of shape (C,)."""
         return self.status == ACCEPTED
+
+    @property
+    def closed(self) -> np.ndarray:
+        """Whether each chain is of a closed loop of gluons, bool of shape (C,)."""
+        return np.zeros(self.n_chains, bool) if self.openings is None else self.openings[:, CUT_FLAVOUR] != 0
 
     @property
     def n_chains(self) -> int:
@@ -119,6 +133,18 @@ class Histories(Ragged):
         rows, offsets = rows_of(self.chain_offsets, chains)
         others = {name: getattr(self, name)[chains] for name in self._chain_fields()}
         return self._take(rows, **others | {"chain_offsets": offsets, "event_of_chain": event_of_chain})
+
+    @classmethod
+    def concatenate(cls, parts: Iterable["Histories"]) -> "Histories":
+        """As of any ragged data; `parts` may have closed loops or not."""
+        parts = list(parts)
+        if any(getattr(part, "openings", None) is not None for part in parts):
+            none = [isinstance(part, Histories) and part.openings is None for part in parts]
+            parts = [
+                part._changed(openings=np.zeros((part.n_chains, 6), np.float32)) if empty else part
+                for part, empty in zip(parts, none, strict=True)
+            ]
+        return super().concatenate(parts)
 
     @classmethod
     def _joined(cls, parts):

@@ -34,6 +34,8 @@ def check_simulation(sim: Any) -> tuple[Histories, LundParams]:
         raise HomerError("the simulation has no histories, so nothing to trace weights back to: keep its breaks")
     if not np.all(np.isfinite(histories.z) & np.isfinite(histories.mt2) & (histories.mt2 > 0)):
         raise HomerError("the histories of the simulation hold numbers that are not finite, or a mass of zero")
+    if histories.closed.any():
+        raise HomerError("the simulation has closed loops of gluons, cut open by breaks that are not weighted here")
     if len(histories.z) == 0 or np.ptp(histories.z) == 0:
         raise HomerError(
             f"the simulation has {len(histories.z)} breaks in {len(sim)} events, too few to weight; take more events, "

@@ -103,6 +103,33 @@ def log_normalisation(mt2: ArrayLike, params: LundParams) -> np.ndarray:
     return np.log(total * step) + peak - c
 
 
+def log_share_above(z_min: ArrayLike, mt2: ArrayLike, params: LundParams | LundMixture) -> np.ndarray:
+    """Logarithm of how often z is above `z_min`; 1e-9 exact, by Gauss and Legendre's rule in t of `log_normalisation`.
+
+    Parameters
+    ----------
+    z_min, mt2 : array_like
+        Between 0 and 1, both excluded, and transverse mass squared [GeV²], > 0; broadcast.
+    params : LundParams or LundMixture
+    """
+    if isinstance(params, LundMixture):
+        components, fractions = params
+        of_each = [math.log(p) + log_share_above(z_min, mt2, c) for c, p in zip(components, fractions, strict=True)]
+        return functools.reduce(np.logaddexp, of_each)
+    z, m2, p = _checked(z_min, mt2, params, "log_share_above")
+    c = p.b * m2
+    low, high, t_peak = support(p.a, c, 40.0)
+    at_z_min = np.clip(np.log1p(-z) - np.log(z), low, high)  # t falls where z rises
+
+    def area(top):
+        middle, half = 0.5 * (top + low), 0.5 * (top - low)
+        points = zip(*np.polynomial.legendre.leggauss(80), strict=True)
+        peak = _log_integrand(t_peak, p.a, c)
+        return half * sum(w * np.exp(_log_integrand(middle + half * x, p.a, c) - peak) for x, w in points)
+
+    return np.log(area(at_z_min)) - np.log(area(high))
+
+
 def log_density(z: ArrayLike, mt2: ArrayLike, params: LundParams | LundMixture) -> np.ndarray:
     """Logarithm of the normalised fragmentation function, also of a mixture of them.
 

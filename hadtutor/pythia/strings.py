@@ -15,7 +15,8 @@ from ..particles import QUARKS
 from ..strings.colours import colour_strings
 from ..strings.from_history import string_order
 from ..strings.generate import check_string
-from ..strings.gluons import KINKED, kinked
+from ..strings.gluons import KINKED
+from ..strings.regions import kinked
 from ..strings.straight import STRAIGHT, Strings
 from .recorder import first_parton, histories_of, make_recorder, with_last_pair
 from .settings import PIONS_ONLY, pythia8mc, start
@@ -103,11 +104,17 @@ def hadronize_partons(
     ------
     ImportError, TypeError, ValueError, RuntimeError
         If `pythia8mc` is not installed, an argument is of the wrong kind or out of range, for us or for Pythia, an
-        event has another flavour, or Pythia gives up on one.
+        event has another flavour, or histories and a closed loop of gluons, or Pythia gives up on one.
     """
     if not isinstance(showers, Showers):
         raise TypeError(f"hadronize_partons takes Showers, got {type(showers).__name__}")
     strings = colour_strings(showers)
+    closed = strings.flavours[:, 0] == 0
+    if histories and closed.any():
+        raise ValueError(
+            f"event {strings.event[np.argmax(closed)]} has a closed loop of gluons, and Pythia does not show how it "
+            "is cut open; leave its histories out, histories=False"
+        )
     params = LundParams() if params is None else params
     mass = np.sqrt(np.maximum(0.0, showers.e**2 - showers.px**2 - showers.py**2 - showers.pz**2))
     columns = showers.col, showers.acol, showers.px, showers.py, showers.pz, showers.e, mass

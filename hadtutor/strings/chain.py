@@ -33,6 +33,7 @@ class Buffers(NamedTuple):
     final_pid: np.ndarray  # (2, chains)
     final_from_positive: np.ndarray
     final_reversed: np.ndarray
+    openings: np.ndarray  # (chains, 6) see `Histories`
 
 
 # Inlined by the compiler and not by numba, which is a fifth slower: it then counts references inside of the loop.
@@ -44,8 +45,9 @@ def fragment_chain(rng, geometry, string, event, tries, law, table, params, w_mi
     """
     # Taking the arrays out of the tuple once spares the compiler a reference count at every use.
     hadron_p, hadron_pid, break_x, break_pid, break_from_positive = out[:5]
-    final_x, final_pid, final_from_positive, final_reversed = out[8:]
-    geometry.start(string, event, tries, ends, flavours)
+    final_x, final_pid, final_from_positive, final_reversed, openings = out[8:]
+    geometry.open(rng, string, event, tries, law, table, params, openings, c)
+    geometry.start(string, event, tries, openings, c, ends, flavours)
     final_x[0, c] = final_x[1, c] = final_x[2, c] = math.nan
     final_pid[0, c] = final_pid[1, c] = 0
     final_reversed[c] = False

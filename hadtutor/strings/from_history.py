@@ -7,7 +7,7 @@ from numba import njit
 
 from .._support.checks import energy_gev
 from ..events.hadrons import Hadrons
-from ..events.histories import Histories
+from ..events.histories import CUT_FLAVOUR, Histories
 from ..events.sample import Sample
 from ..events.showers import Showers
 from ..lund.flavour import pion_mass2
@@ -18,12 +18,12 @@ from .straight import ROWS_OF_ENDS, STRAIGHT, Geometry, Strings
 
 
 @njit(nogil=True)
-def _replay_chains(geometry, string, tries, x, from_positive, pid, offsets, final_x, final_pid, final_from_positive,
-                   reverse, ends, hadron_p, hadron_pid, lam):  # fmt: skip
+def _replay_chains(geometry, string, tries, openings, x, from_positive, pid, offsets, final_x, final_pid,
+                   final_from_positive, reverse, ends, hadron_p, hadron_pid, lam):  # fmt: skip
     flavours = np.zeros(2, np.int64)
     i = 0
     for c in range(len(reverse)):
-        geometry.start(string, c, tries[c], ends, flavours)
+        geometry.start(string, c, tries[c], openings, c, ends, flavours)
         for j in range(offsets[c], offsets[c + 1]):
             side = 0 if from_positive[j] else 1
             px, py = ends[2, side] + x[1, j], ends[3, side] + x[2, j]
@@ -54,15 +54,16 @@ def hadrons_of_chains(
     final_pid = np.stack([accepted.final_pid, accepted.final_pid_other])
     # How often its string had failed before: a kinked one changes then.
     tries = np.diff(chains, prepend=-1) - 1
+    openings = np.zeros((len(chains), 6), np.float32) if accepted.openings is None else accepted.openings
     _replay_chains(
-        geometry, string, tries, breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets, final_x,
-        final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)), hadron_p, pid,
-        lam,
+        geometry, string, tries, openings, breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets,
+        final_x, final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)),
+        hadron_p, pid, lam,
     )  # fmt: skip
     return hadron_p, pid, lam
 
 
-def replay(histories: Histories, energy: float, partons: Showers | None = None) -> Hadrons:
+def replay(histories: Histories, energy: float, partons: Showers | None = None, reset: bool = True) -> Hadrons:
     """Work out the hadrons of each event from its accepted chain: after the breaks, nothing is random.
 
     They are as exact as the single-precision breaks allow, with four-momentum conserved to rounding.
@@ -75,12 +76,14 @@ def replay(histories: Histories, energy: float, partons: Showers | None = None) 
         Mass of the string they were made at [GeV].
     partons : Showers, optional
         Those of the sample, if its strings were spanned between partons.
+    reset : bool
+        As they were made with by `hadronize_partons`.
 
     Raises
     ------
     ValueError
         If a string has not exactly one accepted chain, or a chain does not fit its string; if a string was too light
-        to break.
+        to break; if a closed loop of gluons does not know where it was cut.
 
     Examples
     --------
@@ -94,13 +97,15 @@ def replay(histories: Histories, energy: float, partons: Showers | None = None) 
         string: Any = Strings(energy, 0)
         geometry, events, numbers = STRAIGHT, np.arange(len(histories)), np.zeros(len(histories), int)
     else:
-        geometry, (string, events, numbers) = KINKED, strings_to_replay(partons)
+        geometry, (string, events, numbers) = KINKED, strings_to_replay(partons, reset)
     if not (np.array_equal(accepted.event_of_chain, events) and np.array_equal(accepted.strings, numbers)):
         raise ValueError("each string needs exactly one accepted chain to be replayed")
+    if partons is not None and np.any(wrong := accepted.closed != (string.flavours[:, 0] == 0)):
+        raise ValueError(f"event {events[np.argmax(wrong)]}: partons and histories differ in what is a closed loop")
     hadron_p, pid, lam = hadrons_of_chains(histories, geometry, string)
     wrong = ~(lam >= 0.0)
     if wrong.any():
-        event, of = accepted.event_of_chain[np.argmax(wrong)], "" if partons is None else " or partons"
+        event, of = accepted.event_of_chain[np.argmax(wrong)], "" if partons is None else ", partons and reset"
         raise ValueError(f"event {event} does not fit a string of {energy:g} GeV; give the energy{of} it was made at")
     first_chain = np.searchsorted(accepted.event_of_chain, np.arange(len(histories) + 1))
     offsets = accepted.chain_offsets[first_chain] + 2 * first_chain
@@ -113,7 +118,10 @@ def flavours_at_ends(sample: Sample) -> int | np.ndarray:
         return QUARKS[sample.quark or "u"]
     strings, histories = colour_strings(sample.partons, "to u d"), cast(Histories, sample.histories)
     first = np.searchsorted(strings.event, np.arange(len(sample)))
-    return strings.flavours[first[histories.event_of_chain] + histories.strings]
+    flavours = strings.flavours[first[histories.event_of_chain] + histories.strings]
+    if histories.openings is not None:  # of closed loops those that cut them
+        flavours[histories.closed] = histories.openings[histories.closed, CUT_FLAVOUR, None]
+    return flavours
 
 
 class Waiting(NamedTuple):
@@ -140,7 +148,7 @@ def _fill_waiting(offsets, x, from_positive, charged, at_ends, waiting, flavours
 
 def waiting_at_ends(chain_offsets: np.ndarray, px: np.ndarray, py: np.ndarray, from_positive: np.ndarray,
                     pid: np.ndarray, quark: int | np.ndarray = 2) -> Waiting:  # fmt: skip
-    """What waits at the string end before each break.
+    """What waits at the string end before each break; of a closed loop, whose ends begin with a kick, it does not know.
 
     Parameters
     ----------
@@ -161,6 +169,7 @@ def break_mt2(
 ) -> np.ndarray:
     """Transverse mass squared [GeV²] of the hadron of each break: it takes the new quark and the one that waits.
 
+    So it is on strings with ends, see `waiting_at_ends`.
     `chain_offsets`, `px`, `py`, `from_positive` and `pid` are as in `Histories`.
     """
     waiting = waiting_at_ends(chain_offsets, px, py, from_positive, pid)

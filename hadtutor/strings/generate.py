@@ -90,14 +90,20 @@ def hadronize_strings(
     return Sample(*hadronize_chunks(job, sizes, threads, progress), params, energy, quark, name)
 
 
-def law_of(params: LundParams | LundMixture, law: Any) -> tuple[LundParams, tuple, str | None]:
-    """What is not z goes by these parameters; how z is drawn, for the kernel; and the name of that law."""
+def law_of(
+    params: LundParams | LundMixture, law: Any, mt2_max: float = 0.0
+) -> tuple[LundParams, tuple, str | None]:  # fmt: skip
+    """What is not z goes by these parameters; how z is drawn, for the kernel; and the name of that law.
+
+    `mt2_max` is the largest transverse mass squared of what is no hadron [GeV²].
+    """
     first = params.components[0] if isinstance(params, LundMixture) else params
     if law is None:
         return first, (LUND, lund_table(params, MASS_NEUTRAL_PION**2)), None
     # No hadron's mT² is larger: its two quarks would have to weigh exp(-40).
     width = first.sigma_pt * (max(1.0, first.enhanced_width) if first.enhanced_fraction > 0.0 else 1.0)
-    table = tabulate(law, MASS_NEUTRAL_PION**2, MASS_CHARGED_PION**2 + 2.0 * width**2 * 40.0)
+    mt2_max = max(mt2_max, MASS_CHARGED_PION**2 + 2.0 * width**2 * 40.0)
+    table = tabulate(law, MASS_NEUTRAL_PION**2, mt2_max)
     return first, (TABULATED, table), getattr(law, "__name__", type(law).__name__)
 
 
@@ -140,10 +146,10 @@ def _make_buffers(rows):
     kinds = {
         "hadron_p": "f8", "hadron_pid": "i4", "break_x": "f4", "break_pid": "i4", "break_from_positive": "?",
         "chain_end": "i8", "chain_event": "i8", "chain_status": "i1", "final_x": "f4", "final_pid": "i4",
-        "final_from_positive": "?", "final_reversed": "?",
+        "final_from_positive": "?", "final_reversed": "?", "openings": "f4",
     }  # fmt: skip
     lists = {"hadron_p": 4, "break_x": 4, "final_x": 3, "final_pid": 2}
-    shapes = {name: (lists[name], rows) if name in lists else rows for name in kinds}
+    shapes = {name: (lists[name], rows) if name in lists else rows for name in kinds} | {"openings": (rows, 6)}
     return Buffers(**{name: np.empty(shapes[name], kind) for name, kind in kinds.items()})
 
 
@@ -198,9 +204,9 @@ def _join_chunks(pieces, sizes, progress):
                 if name not in joined:
                     # Room for the rest at this chunk's rate; pages that stay untouched cost nothing.
                     rows = stop if size == n_events else int(1.02 * stop / size * n_events)
-                    joined[name] = np.empty(rows, column.dtype)
+                    joined[name] = np.empty((rows, *column.shape[1:]), column.dtype)
                 if stop > len(joined[name]):
-                    joined[name] = np.resize(joined[name], int(1.1 * stop))
+                    joined[name] = np.resize(joined[name], (int(1.1 * stop), *column.shape[1:]))
                 joined[name][start:stop] = column
             done += size
             bar.update(size)

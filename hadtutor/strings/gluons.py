@@ -1,225 +1,98 @@
 r"""A string with gluons, from a quark over kinks to an antiquark: what the loop of `hadtutor.strings.chain` asks of it.
 
-Each pair of neighbouring partons spans a piece of string, a *low* region of space-time; where signals from two pieces
-meet there is a *higher* one :cite:p:`sjostrand1984jet`. Region (i, k) has the light-cone vector p+ of piece i, counted
-from the quark, and p- of piece k, counted from the antiquark; with n + 1 partons i + k goes up to n - 1, where it is
-low. A hadron takes so much of both that its mass is right and that the new break has the proper time that z asks for,
-and walks from region to region until that can be.
+A hadron takes so much of both light-cone vectors of a region (see `hadtutor.strings.regions`) that its mass is right
+and that the new break has the proper time that z asks for, and walks from region to region until that can be.
 
 An end runs along its own direction, `dir`, towards the other, `inv`: p+ and p- for the quark (side 0), p- and p+ for
-the antiquark. The rows of `ends` are named below. Four-vectors are tuples (px, py, pz, E).
+the antiquark. The rows of `ends` are named below.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from ..events.histories import CUT_FLAVOUR, CUT_PIECE, CUT_PX, CUT_PY, CUT_W2, CUT_Z
+from ..lund.function import LARGEST_Z32
+from ..lund.transverse import break_pt
+from .regions import (
+    EMPTY,
+    axes,
+    cut_mass2,
+    dot,
+    is_empty,
+    light_cone,
+    piece_to_cut,
+    plus,
+    row_of,
+    set_up,
+    transverse_axes,
+)
 from .straight import Geometry
 
 X_DIR, X_INV, PX, PY, DIR, INV, GAMMA, LEFT_A, LEFT_B = range(9)  # rows of `ends`
-JOIN = 0.3  # GeV: neighbours nearer than this become one parton
-EMPTY = 0.01  # GeV²: a region with less has nothing to give
 NEARLY = 0.01  # GeV²: see the reset rule in `_take`
-TINY = 1e-20
-Vector = tuple[float, float, float, float]
-
-
-class Kinked(NamedTuple):
-    """Strings of partons in colour order, quark first, and room for the regions of one of them."""
-
-    partons: np.ndarray  # (P, 4)
-    offsets: np.ndarray  # (S + 1,)
-    flavours: np.ndarray  # (S, 2) at the ends, without sign
-    reset: bool  # whether a kick keeps its components where a string turns, see `_take`
-    now: np.ndarray  # (3,) which string the room holds, how often it was joined again, number of its pieces
-    p: np.ndarray  # (L, 4) its partons
-    share: np.ndarray  # (L,) of each that goes into a piece: a half of a gluon
-    plus: np.ndarray  # (L, 4) p+ of each low region, by i
-    minus: np.ndarray  # (L, 4) p-, by k
-    w2: np.ndarray  # (L, L) mass² of each region
-    x_axis: np.ndarray  # (L, L, 4)
-    y_axis: np.ndarray
-    known: np.ndarray  # (L, L) 0: not looked at, 1: has its axes, 2: empty
-
-
-def kinked(partons: np.ndarray, offsets: np.ndarray, flavours: np.ndarray, reset: bool = True) -> Kinked:
-    """Strings between `partons`, (P, 4), with their offsets and flavours; see `Kinked`."""
-    most = int(np.diff(offsets).max(initial=2))
-    vectors, areas, axes = (most, 4), (most, most), (most, most, 4)
-    return Kinked(
-        np.ascontiguousarray(partons), offsets, flavours, reset, now=np.full(3, -1), p=np.zeros(vectors),
-        share=np.zeros(most), plus=np.zeros(vectors), minus=np.zeros(vectors), w2=np.zeros(areas),
-        x_axis=np.zeros(axes), y_axis=np.zeros(axes), known=np.zeros(areas, np.int64),
-    )  # fmt: skip
+REPEATS = 10  # after so many failures neighbours are joined more readily, and again after twice as many
 
 
 @njit(nogil=True, forceinline=True)
-def dot(u, v):
-    """Product of two four-vectors."""
-    return u[3] * v[3] - u[0] * v[0] - u[1] * v[1] - u[2] * v[2]
-
-
-@njit(nogil=True, forceinline=True)
-def plus(u, c, v):
-    """u + c v."""
-    return u[0] + c * v[0], u[1] + c * v[1], u[2] + c * v[2], u[3] + c * v[3]
-
-
-@njit(nogil=True, forceinline=True)
-def _row(a, k):
-    return a[k, 0], a[k, 1], a[k, 2], a[k, 3]
-
-
-@njit(nogil=True)
-def light_cone(p1, p2):
-    """Lightlike p+ and p- near p1 and p2 and with their sum, and its mass² w²; the region is empty if that is small."""
-    m1, m2, s = dot(p1, p1), dot(p2, p2), dot(p1, p2)
-    if m1 + 2.0 * s + m2 <= 0.0 or s * s <= m1 * m2:
-        m1, m2 = max(0.0, m1), max(0.0, m2)
-        p1 = p1[0], p1[1], p1[2], math.sqrt(m1 + p1[0] ** 2 + p1[1] ** 2 + p1[2] ** 2)
-        p2 = p2[0], p2[1], p2[2], math.sqrt(m2 + p2[0] ** 2 + p2[1] ** 2 + p2[2] ** 2)
-        s = dot(p1, p2)
-    w2 = m1 + 2.0 * s + m2
-    r2 = s * s - m1 * m2
-    if w2 < EMPTY or r2 <= 0.0:
-        return p1, p2, w2
-    r = math.sqrt(r2)
-    k1, k2 = 0.5 * ((m2 + s) / r - 1.0), 0.5 * ((m1 + s) / r - 1.0)
-    one, other = (0.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0)
-    one = plus(plus(one, 1.0 + k1, p1), -k2, p2)
-    other = plus(plus(other, 1.0 + k2, p2), -k1, p1)
-    return one, other, w2
-
-
-@njit(nogil=True)
-def transverse_axes(one, other):
-    """Two unit vectors transverse to p+ and p- and to each other, and whether there are any.
-
-    They start from the two axes of coordinates along which the string is shortest.
-    """
-    none = (0.0, 0.0, 0.0, 0.0)
-    product = dot(one, other)
-    if one[3] < TINY or other[3] < TINY or product < TINY:
-        return none, none, False
-    dx = (one[0] / one[3] - other[0] / other[3]) ** 2
-    dy = (one[1] / one[3] - other[1] / other[3]) ** 2
-    dz = (one[2] / one[3] - other[2] / other[3]) ** 2
-    if dx < min(dy, dz):
-        first, second = 0, 1 if dy < dz else 2
-    elif dy < dz:
-        first, second = 1, 0 if dx < dz else 2
-    else:
-        first, second = 2, 0 if dx < dy else 1
-    x = 1.0 * (first == 0), 1.0 * (first == 1), 1.0 * (first == 2), 0.0
-    y = 1.0 * (second == 0), 1.0 * (second == 1), 1.0 * (second == 2), 0.0
-    x = plus(plus(x, -dot(x, other) / product, one), -dot(x, one) / product, other)
-    norm = -dot(x, x)
-    if norm < TINY:
-        return none, none, False
-    x = plus(none, 1.0 / math.sqrt(norm), x)
-    y = plus(plus(plus(y, -dot(y, other) / product, one), -dot(y, one) / product, other), dot(y, x), x)
-    norm = -dot(y, y)
-    if norm < TINY:
-        return none, none, False
-    return x, plus(none, 1.0 / math.sqrt(norm), y), True
-
-
-@njit(nogil=True)
-def _is_empty(string, i, k):
-    """Whether region (i, k) has nothing to give; its axes are at hand after this."""
-    known = string.known
-    if known[i, k] == 0:
-        known[i, k] = 2
-        if string.w2[i, k] >= EMPTY:
-            x, y, fine = transverse_axes(_row(string.plus, i), _row(string.minus, k))
-            if fine:
-                known[i, k] = 1
-                for c in range(4):
-                    string.x_axis[i, k, c], string.y_axis[i, k, c] = x[c], y[c]
-    return known[i, k] == 2
-
-
-@njit(nogil=True, forceinline=True)
-def _axes(string, i, k):
-    x, y = string.x_axis, string.y_axis
-    return (x[i, k, 0], x[i, k, 1], x[i, k, 2], x[i, k, 3]), (y[i, k, 0], y[i, k, 1], y[i, k, 2], y[i, k, 3])
-
-
-@njit(nogil=True)
-def join(p, share, n, threshold):
-    """Make one parton of the nearest neighbours, again and again while they are nearer than `threshold`; how many left.
-
-    `p`, (n, 4), and `share`, a half for gluons, are changed in place. Nearness is the mass of the piece of string
-    between two partons, less the masses of quarks.
-    """
-    while n > 2:
-        least, at = math.inf, -1
-        for k in range(n - 1):
-            both = plus(plus((0.0, 0.0, 0.0, 0.0), share[k], _row(p, k)), share[k + 1], _row(p, k + 1))
-            mass = math.sqrt(max(0.0, dot(both, both)))
-            for j in (k, k + 1):
-                if share[j] == 1.0:
-                    mass -= math.sqrt(max(0.0, dot(_row(p, j), _row(p, j))))
-            if mass < least:
-                least, at = mass, k
-        if least >= threshold:
-            break
-        for c in range(4):
-            p[at, c] += p[at + 1, c]
-        share[at] = max(share[at], share[at + 1])
-        for k in range(at + 1, n - 1):
-            share[k] = share[k + 1]
-            for c in range(4):
-                p[k, c] = p[k + 1, c]
-        n -= 1
-    return n
-
-
-@njit(nogil=True)
-def _set_up(string, event, level):
-    """Join the partons of a string, and find its regions."""
-    first, last = string.offsets[event], string.offsets[event + 1]
-    n, p, share = last - first, string.p, string.share
-    for k in range(n):
-        share[k] = 1.0 if k in (0, n - 1) else 0.5
-        for c in range(4):
-            p[k, c] = string.partons[first + k, c]
-    for again in range(level + 1):
-        n = join(p, share, n, JOIN * 2.0**again)
-    top = n - 2
-    none = (0.0, 0.0, 0.0, 0.0)
-    for i in range(n - 1):
-        one, other, w2 = light_cone(plus(none, share[i], _row(p, i)), plus(none, share[i + 1], _row(p, i + 1)))
-        kept = w2 >= EMPTY
-        for c in range(4):
-            string.plus[i, c] = one[c] if kept else 0.0
-            string.minus[top - i, c] = other[c] if kept else 0.0
-        string.w2[i, top - i] = w2
-        string.known[i, top - i] = 0
-    for i in range(n - 1):
-        for k in range(top - i):
-            string.w2[i, k] = 2.0 * dot(_row(string.plus, i), _row(string.minus, k))
-            string.known[i, k] = 0
-    string.now[0], string.now[1], string.now[2] = event, level, n - 1
-
-
-@njit(nogil=True)
-def _start(string, event, tries, ends, flavours):
-    level = min(tries // 10, 2)  # after ten failures neighbours are joined more readily, and again after twenty
-    if string.now[0] != event or string.now[1] != level:
-        _set_up(string, event, level)
-    n = string.now[2]
+def _total(string, event):
     total = (0.0, 0.0, 0.0, 0.0)
     for k in range(string.offsets[event], string.offsets[event + 1]):
-        total = plus(total, 1.0, _row(string.partons, k))
-    ends[LEFT_A, 0], ends[LEFT_A, 1], ends[LEFT_B, 0], ends[LEFT_B, 1] = total
+        total = plus(total, 1.0, row_of(string.partons, k))
+    return total
+
+
+@njit(nogil=True)
+def _open(rng, string, event, tries, law, table, params, openings, c):
+    openings[c] = 0.0
+    if string.flavours[event, 0] != 0:
+        return
+    # As in Pythia a piece is chosen once for all chains of a loop; here anew where the loop has other pieces.
+    if tries % REPEATS == 0:
+        openings[c, CUT_PIECE], openings[c, CUT_W2] = piece_to_cut(rng, string, event, min(tries // REPEATS, 2))
+    else:
+        openings[c, CUT_PIECE], openings[c, CUT_W2] = openings[c - 1, CUT_PIECE], openings[c - 1, CUT_W2]
+    flavour = 2 if rng.random() < params.u_fraction else 1
+    openings[c, CUT_FLAVOUR] = flavour
+    openings[c, CUT_PX], openings[c, CUT_PY] = break_pt(rng, params)
+    total = _total(string, event)
+    w2 = float(openings[c, CUT_W2])
+    mt2 = cut_mass2(w2)
+    rounded = np.float32(0.0)
+    while rounded * w2 < mt2:
+        picked = law.pick(rng, mt2, (0, flavour, total[3], dot(total, total)), table)
+        z = 0.0
+        while z == 0.0:
+            z = law.attempt(rng, mt2, picked, table)
+        rounded = min(np.float32(z), LARGEST_Z32)
+    openings[c, CUT_Z] = rounded
+
+
+@njit(nogil=True)
+def _start(string, event, tries, openings, c, ends, flavours):
+    closed = string.flavours[event, 0] == 0
+    level, piece = min(tries // REPEATS, 2), int(openings[c, CUT_PIECE]) if closed else 0
+    if string.now[0] != event or string.now[1] != level or string.now[2] != piece:
+        set_up(string, event, level, piece)
+    top = string.now[3] - 1
+    ends[LEFT_A, 0], ends[LEFT_A, 1], ends[LEFT_B, 0], ends[LEFT_B, 1] = _total(string, event)
     for side in range(2):
         ends[X_DIR, side] = 1.0
         ends[X_INV, side] = ends[PX, side] = ends[PY, side] = ends[DIR, side] = ends[GAMMA, side] = 0.0
-        ends[INV, side] = n - 1
+        ends[INV, side] = top
         flavours[side] = string.flavours[event, side]
+    if closed:
+        # Both ends begin at the break that cuts the loop, in the same place of the piece that is there twice.
+        w2, z = float(openings[c, CUT_W2]), float(openings[c, CUT_Z])
+        ends[X_DIR, 0] = ends[X_INV, 1] = 1.0 - z
+        ends[X_INV, 0] = ends[X_DIR, 1] = cut_mass2(w2) / (z * w2)
+        for side in range(2):
+            sign = 1.0 - 2.0 * side
+            ends[PX, side], ends[PY, side] = sign * openings[c, CUT_PX], sign * openings[c, CUT_PY]
+            ends[GAMMA, side] = ends[X_DIR, 0] * ends[X_INV, 0] * w2
+            flavours[side] = int(openings[c, CUT_FLAVOUR])
+            is_empty(string, *_region(side, 0, top))  # an end that never breaks again needs its axes, too
 
 
 @njit(nogil=True, forceinline=True)
@@ -243,13 +116,13 @@ def _region(side, d, i):
 def _vectors(string, side, d, i):
     """Light-cone vectors of a region along an end's own direction and the other."""
     if side == 0:
-        return _row(string.plus, d), _row(string.minus, i)
-    return _row(string.minus, d), _row(string.plus, i)
+        return row_of(string.plus, d), row_of(string.minus, i)
+    return row_of(string.minus, d), row_of(string.plus, i)
 
 
 @njit(nogil=True)
 def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
-    top = string.now[2] - 1
+    top = string.now[3] - 1
     none = (0.0, 0.0, 0.0, 0.0)
     old_d, old_i = int(ends[DIR, side]), int(ends[INV, side])
     x_dir, x_inv, old_x, old_y = ends[X_DIR, side], ends[X_INV, side], ends[PX, side], ends[PY, side]
@@ -257,9 +130,9 @@ def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
     gamma = (1.0 - z) * (ends[GAMMA, side] + mt2 / z)
     d, i = old_d, old_i
     k, m = _region(side, d, i)
-    if _is_empty(string, k, m):
+    if is_empty(string, k, m):
         return False
-    x_axis, y_axis = _axes(string, k, m)
+    x_axis, y_axis = axes(string, k, m)
     p_dir, p_inv = _vectors(string, side, d, i)
     kick = none
     collected = plus(plus(none, old_x, x_axis), old_y, y_axis)
@@ -281,12 +154,12 @@ def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
         kick = plus(plus(none, qx, x_axis), qy, y_axis)
     while not done:
         k, m = _region(side, d, i)
-        if _is_empty(string, k, m):
+        if is_empty(string, k, m):
             d += 1
             if d + i > top:
                 return False
             continue
-        x_axis, y_axis = _axes(string, k, m)
+        x_axis, y_axis = axes(string, k, m)
         p_dir, p_inv = _vectors(string, side, d, i)
         w2 = string.w2[k, m]
         # The reset rule: a kick that is transverse here, too, is written in the new axes. One from a low region is
@@ -353,11 +226,11 @@ def _joint(vectors, d, x_dir, last, x_last):
     """What is left in one direction: from `d`, where a share x_dir is left, to `last`, where x_last is gone already."""
     total = (0.0, 0.0, 0.0, 0.0)
     if d == last:
-        return plus(total, x_dir - x_last, _row(vectors, d))
-    total = plus(total, x_dir, _row(vectors, d))
+        return plus(total, x_dir - x_last, row_of(vectors, d))
+    total = plus(total, x_dir, row_of(vectors, d))
     for i in range(d + 1, last):
-        total = plus(total, 1.0, _row(vectors, i))
-    return plus(total, 1.0 - x_last, _row(vectors, last))
+        total = plus(total, 1.0, row_of(vectors, i))
+    return plus(total, 1.0 - x_last, row_of(vectors, last))
 
 
 @njit(nogil=True)
@@ -371,16 +244,16 @@ def _last_two(string, ends, side, qx, qy, mass2_1, mass2_2, reverse, hadron_p, r
         return -1.0
     x_0, y_0, x_1, y_1 = ends[PX, 0], ends[PY, 0], ends[PX, 1], ends[PY, 1]
     if d_plus == i_minus and i_plus == d_minus:
-        if _is_empty(string, d_plus, i_plus):
+        if is_empty(string, d_plus, i_plus):
             return -1.0
-        one, other, w2 = _row(string.plus, d_plus), _row(string.minus, i_plus), string.w2[d_plus, i_plus]
-        x_axis, y_axis = _axes(string, d_plus, i_plus)
+        one, other, w2 = row_of(string.plus, d_plus), row_of(string.minus, i_plus), string.w2[d_plus, i_plus]
+        x_axis, y_axis = axes(string, d_plus, i_plus)
     else:
         one = _joint(string.plus, d_plus, ends[X_DIR, 0], i_minus, ends[X_INV, 1])
         other = _joint(string.minus, d_minus, ends[X_DIR, 1], i_plus, ends[X_INV, 0])
         apart = plus(one, -1.0, other)
         if abs(apart[0]) + abs(apart[1]) + abs(apart[2]) + abs(apart[3]) < 1e-4 * (one[3] + other[3]):
-            delta = plus(_row(string.plus, d_plus + 1), -1.0, _row(string.minus, d_minus + 1))
+            delta = plus(row_of(string.plus, d_plus + 1), -1.0, row_of(string.minus, d_minus + 1))
             if abs(delta[0]) + abs(delta[1]) + abs(delta[2]) + abs(delta[3]) < 1e-4 * (one[3] + other[3]):
                 delta = (0.0, 0.0, 0.5 * min(one[3], other[3]), 0.0)
             one, other = plus(one, -1.0, delta), plus(other, 1.0, delta)
@@ -390,10 +263,10 @@ def _last_two(string, ends, side, qx, qy, mass2_1, mass2_2, reverse, hadron_p, r
         x_axis, y_axis, fine = transverse_axes(one, other)
         if not fine:
             return -1.0
-        old_x, old_y = _axes(string, d_plus, i_plus)
+        old_x, old_y = axes(string, d_plus, i_plus)
         waiting = plus(plus(none, x_0, old_x), y_0, old_y)
         x_0, y_0 = -dot(waiting, x_axis), -dot(waiting, y_axis)
-        old_x, old_y = _axes(string, i_minus, d_minus)
+        old_x, old_y = axes(string, i_minus, d_minus)
         waiting = plus(plus(none, x_1, old_x), y_1, old_y)
         x_1, y_1 = -dot(waiting, x_axis), -dot(waiting, y_axis)
     x_plus, x_minus = 2.0 * dot(left, other) / w2, 2.0 * dot(left, one) / w2
@@ -421,4 +294,4 @@ def _last_two(string, ends, side, qx, qy, mass2_1, mass2_2, reverse, hadron_p, r
     return lam
 
 
-KINKED = Geometry(_start, _left, _take, _last_two)
+KINKED = Geometry(_open, _start, _left, _take, _last_two)

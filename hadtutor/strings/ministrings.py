@@ -8,7 +8,7 @@ import numpy as np
 from ..lund.flavour import pion_mass2
 from ..lund.last_pair import reverse_probability
 from ..params import LundParams
-from .gluons import dot
+from .regions import JOIN, dot, join
 
 LEAST_PT = 0.2  # GeV: width that limits transverse momenta, if that of the breaks is smaller
 
@@ -21,9 +21,9 @@ def ministring(
     Parameters
     ----------
     p : ndarray, shape (n, 4)
-        Its partons from the quark to the antiquark [GeV].
+        Its partons from the quark to the antiquark, or around a closed loop [GeV].
     flavours : sequence of int
-        Of both ends, 2 for u and 1 for d.
+        Of both ends, 2 for u and 1 for d; 0 for a closed loop, for which one is drawn.
     params : LundParams
     rng : numpy.random.Generator
 
@@ -35,6 +35,10 @@ def ministring(
     total = p.sum(axis=0)
     mass2 = dot(total, total)
     first, second = map(int, flavours)
+    if first == 0:
+        first = second = 1 + int(rng.random() < params.u_fraction)
+        p = p.copy()
+        p = p[: join(p, np.full(len(p), 0.5), len(p), JOIN, True)]
     # A new u or d; of a quark and its antiquark half become a pion, and the other half is drawn again.
     odds = np.array([1.0 - params.u_fraction, params.u_fraction])
     odds *= [0.5 ** ((new == first) + (new == second)) for new in (1, 2)]

@@ -14,8 +14,9 @@ from ..params import LundMixture, LundParams
 from .chain import MAX_TRIES
 from .colours import colour_strings
 from .generate import HadronizationError, hadronize_chunk, hadronize_chunks, hadronize_strings, law_of
-from .gluons import KINKED, kinked
+from .gluons import KINKED
 from .ministrings import ministring
+from .regions import CUT_MT2_MAX, kinked
 
 CHUNK = 512  # events
 
@@ -26,6 +27,9 @@ def hadronize_partons(
     flavours: str | None = None, law: Any = None, reset: bool = True, threads: int = 1, progress: bool = True,
 ) -> Sample:  # fmt: skip
     """Hadronize the strings that partons span, with a kink at each gluon, into pions.
+
+    A closed loop of gluons is cut where a first pair of quarks breaks it, as in Pythia: in one of its pieces, by their
+    masses squared, and at a z drawn for a transverse mass squared of a tenth of that, 25 GeV² at most.
 
     Parameters
     ----------
@@ -41,7 +45,7 @@ def hadronize_partons(
         Another fragmentation function, as for `hadronize_strings`.
     reset : bool
         Whether the transverse momentum of a break keeps its components where a string turns, and is lost if it is
-        below 0.1 GeV: so does Pythia, and so `replay` takes it to be. Else it keeps its components always.
+        below 0.1 GeV: so does Pythia. Else it keeps its components always. `replay` wants to know.
     threads : int
         Threads to work on; the events are the same for any number.
     progress : bool
@@ -50,13 +54,13 @@ def hadronize_partons(
     -------
     Sample
         With histories whose chains know their string (`Histories.strings`), in the order of
-        `Showers.colour_order`, and with the partons.
+        `Showers.colour_order`, and where closed loops were cut (`Histories.openings`), and with the partons.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or out of range; if an event has other flavours or a closed loop of gluons
-        (the message names it).
+        If an argument is of the wrong kind or out of range; if an event has other flavours, no string of more than
+        1 GeV above its quark masses, or a gluon tied to itself (the message names it).
     HadronizationError
         If a string fails too often.
 
@@ -81,7 +85,8 @@ def hadronize_partons(
     first_string = np.searchsorted(strings.event, starts)
     sizes = np.diff(starts).tolist()
     rngs = spawn(as_generator(rng), len(sizes))
-    first, of_z, name = law_of(params, law)
+    closed = strings.flavours[:, 0] == 0
+    first, of_z, name = law_of(params, law, CUT_MT2_MAX if closed.any() else 0.0)
 
     def job(k, scratch, stop):
         own = np.arange(first_string[k], first_string[k + 1])
@@ -98,6 +103,8 @@ def hadronize_partons(
                 f"event {event}: a string of {offsets[columns + 1] - offsets[columns]} partons found no accepted chain "
                 f"in {MAX_TRIES} tries with {first}; leave the event out, or lower stop_mass or sigma_pt"
             )
+        if closed.any():
+            columns["openings"] = scratch.buffers.openings[: len(columns["status"])].copy()
         event = np.repeat(strings.event[heavy], np.diff(columns.pop("offsets"), prepend=0)) - starts[k]
         of_pairs = []
         for number in light:

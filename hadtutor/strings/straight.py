@@ -19,7 +19,8 @@ ROWS_OF_ENDS = 9  # of which a straight string uses four
 class Geometry(NamedTuple):
     """The questions of the loop, each a numba kernel. `string` is what the geometry itself needs to know."""
 
-    start: Callable  # (string, event, tries, ends, flavours): the ends of the string of an event, before it breaks
+    open: Callable  # (rng, string, event, tries, law, table, params, openings, c): draws how chain c cuts a closed loop
+    start: Callable  # (string, event, tries, openings, c, ends, flavours): the ends of a string before it breaks
     left: Callable  # (string, ends) -> energy and mass² of what is left [GeV, GeV²]
     take: Callable  # (string, side, z, qx, qy, px, py, mt2, ends, hadron_p, i) -> whether there was room; moves the end
     last_two: Callable  # (string, ends, side, qx, qy, mt2_1, mt2_2, reverse, hadron_p, i) -> λ, below 0 without room
@@ -41,7 +42,12 @@ def _store(hadron_p, i, px, py, own, opposite, side):
 
 
 @njit(nogil=True, forceinline=True)
-def _start(string, event, tries, ends, flavours):
+def _open(rng, string, event, tries, law, table, params, openings, c):
+    pass  # it has ends
+
+
+@njit(nogil=True, forceinline=True)
+def _start(string, event, tries, openings, c, ends, flavours):
     for side in range(2):
         ends[0, side] = ends[1, side] = string.energy
         ends[2, side] = ends[3, side] = 0.0
@@ -85,4 +91,4 @@ def _last_two(string, ends, side, qx, qy, mass2_1, mass2_2, reverse, hadron_p, i
     return lam
 
 
-STRAIGHT = Geometry(_start, _left, _take, _last_two)
+STRAIGHT = Geometry(_open, _start, _left, _take, _last_two)

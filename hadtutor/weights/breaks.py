@@ -7,12 +7,13 @@ from scipy.special import logsumexp
 from ..events.histories import NO_FINAL_TWO, Histories
 from ..events.sample import Sample
 from ..lund.flavour import log_flavour_weight
-from ..lund.function import log_normalisation
+from ..lund.function import log_density, log_normalisation, log_share_above
 from ..lund.last_pair import log_order_probability
 from ..lund.recorded import log_f_recorded, log_top
 from ..lund.transverse import pt_log_density
 from ..params import LundMixture, LundParams
 from ..strings.from_history import flavour_before
+from ..strings.regions import cut_mass2
 from .allowed import Case, case_of, first_component
 from .trials import Trials, log_w_of_trials
 
@@ -97,6 +98,8 @@ def _flavour_at_ends(case):
     histories = case.histories
     if case.quark is not None:
         return case.quark
+    if histories.closed.any():
+        raise ValueError("bare histories of closed loops of gluons do not tell the flavours of ends; give the sample")
     if len(histories.z) == 0:
         return 2
     starts = histories.chain_offsets[:-1]
@@ -115,6 +118,7 @@ def chain_log_weights(
 ) -> np.ndarray:  # fmt: skip
     r"""Logarithm of the weight of each chain, shape (C,): its breaks, the draw for its last pair, and its order.
 
+    That of a closed loop of gluons has the weight of the break that cut it open, too.
     Chains in which no last pair was drawn, or its draw is not known, have the weight of their breaks. The last two come
     out in reversed order with probability :math:`1/(1 + e^{b\lambda})`, which depends on b. Arguments `sample`,
     `target`, `base`, `trials`, and errors, as of `break_log_weights`.
@@ -125,10 +129,11 @@ def chain_log_weights(
 def log_w_of_chains(case: Case, trials: Trials | None = None) -> np.ndarray:
     """`chain_log_weights` of what is checked."""
     histories, base, target, _ = case
-    of_breaks = log_w_of_breaks(case, trials)
+    of_breaks, of_openings = log_w_of_breaks(case, trials), _log_w_of_openings(case)
     target = first_component(target)  # what is not z goes by it
     # Without any break NumPy counts in whole numbers.
     log_w = np.bincount(histories.chain_of_break, of_breaks, minlength=histories.n_chains).astype(float)
+    log_w[histories.closed] += of_openings
     pt2 = histories.final_px.astype(float) ** 2 + histories.final_py.astype(float) ** 2
     if transverse(base) != transverse(target):
         drawn = np.isfinite(pt2)
@@ -141,6 +146,26 @@ def log_w_of_chains(case: Case, trials: Trials | None = None) -> np.ndarray:
     lam = histories.final_lambda[ordered].astype(float)
     signed = np.where(histories.final_reversed[ordered], lam, -lam)
     log_w[ordered] += log_order_probability(signed, target.b) - log_order_probability(signed, base.b)
+    return log_w
+
+
+def _log_w_of_openings(case):
+    """Of the breaks that cut closed loops open, in their order: flavour, transverse momentum, and a z that had room."""
+    histories, base, target, _ = case
+    if not histories.closed.any():
+        return 0.0
+    _, flavour, px, py, z, w2 = histories.openings[histories.closed].astype(float).T
+    mt2, one = cut_mass2(w2), first_component(target)
+    log_w = np.zeros(len(z))
+    if target != base:
+        log_w += log_density(z, mt2, target) - log_share_above(mt2 / w2, mt2, target)
+        log_w -= log_density(z, mt2, base) - log_share_above(mt2 / w2, mt2, base)
+    if transverse(base) != transverse(one):
+        log_w += pt_log_density(px**2 + py**2, one) - pt_log_density(px**2 + py**2, base)
+    if base.u_fraction != one.u_fraction:
+        odds = [np.where(flavour == 2, p.u_fraction, 1.0 - p.u_fraction) for p in (base, one)]
+        with np.errstate(divide="ignore"):
+            log_w += np.log(odds[1]) - np.log(odds[0])
     return log_w
 
 

@@ -272,6 +272,8 @@ def _cases(samples, trials):
     for sample, case in zip(samples, cases, strict=True):
         refuse_change(cases[0].base, case.base, LEARNABLE)
         count_events(sample, case.histories)
+        if case.histories.closed.any():
+            raise ValueError("closed loops of gluons are cut open by breaks not weighted here; event_weights does that")
     if trials is not None:
         if len(samples) > 1:
             raise ValueError(f"trials go with one sample, got {len(samples)}; marginal weights take several")

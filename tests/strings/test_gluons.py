@@ -8,7 +8,7 @@ from scipy import stats
 
 from hadtutor import LundParams, Sample, Showers, datasets, hadronize_partons, metrics, observables, strings, weights
 from hadtutor.particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION
-from hadtutor.strings.gluons import dot, join, light_cone, plus, transverse_axes
+from hadtutor.strings.regions import dot, join, light_cone, plus, transverse_axes
 
 
 def string_of(momenta, energy=90.0, n_events=1):
@@ -264,11 +264,21 @@ def test_bad_showers_are_refused():
         hadronize_partons(strange, rng=1)
     with pytest.raises(ValueError, match="flavours must be"):
         hadronize_partons(strange, flavours="all", rng=1)
-    loop = Showers([0, 2], [0.0, 0], [0.0, 0], [5.0, -5], [5.0, 5], [21, 21], [101, 102], [102, 101], 10.0)
-    with pytest.raises(ValueError, match="event 0 has a closed loop"):
-        hadronize_partons(loop, rng=1)
     tiny = Showers([0, 2], [0.0, 0], [0.0, 0], [0.5, -0.5], [0.5, 0.5], [2, -2], [101, 0], [0, 101], 1.0)
     with pytest.raises(ValueError, match="event 0 has no string of more than 1 GeV"):
         hadronize_partons(tiny, rng=1)
+    for e, what in ((20.0, "massive"), (10.0, "space-like")):
+        gluon = np.arange(9) == 4  # 13.5 GeV
+        with pytest.raises(ValueError, match=f"event 1 has a {what} parton: code 21"):
+            hadronize_partons(one.replace(e=np.where(gluon, e, one.e)), rng=1)
+    heavy = np.arange(9) == 6
+    with pytest.raises(ValueError, match="event 2 has a massive parton: code 2,"):
+        hadronize_partons(one.replace(e=np.where(heavy, 40.0, one.e)), rng=1)
+    lighter = Showers(
+        [0, 4], [0, 0, 0, 0.0], [0, 0, 0.05, -0.05], [5, -5, 0, 0.0], [5, 5, 0.05, 0.05], [2, -2, 1, -1],
+        [101, 0, 102, 0], [0, 101, 0, 102], 10.1,
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="event 0 has a string of 0.1 GeV.*two pions"):
+        hadronize_partons(lighter, rng=1)
     with pytest.raises(ValueError, match="add up to 2"):
         Showers.one_gluon(3, (0.5, 0.5, 0.5))
