@@ -134,6 +134,19 @@ def homer_of_histograms():
 
 
 @run(FITTED, ["torch"])
+def homer_on_graphs():
+    pair = sample().hadrons, sample(A030, 2).hadrons
+    found = quick(ht.homer.step_one, *pair, method="graph", energy=90.0, epochs=2, rng=1)
+    return found.log_ratio.std(), found.auc
+
+
+@run(needs=["torch"])
+def smeared_weights():
+    log_w, x = ht.weights.event_weights(sample(), A030).log_w, np.stack(list(columns().values()), axis=1)
+    return ht.homer.smear(log_w, x, width=1.0), ht.homer.smear(log_w, x, neighbours=10)
+
+
+@run(FITTED, ["torch"])
 def trained_network():
     import torch
 
