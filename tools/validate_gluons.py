@@ -93,6 +93,7 @@ def main():
         ours = hadronize_partons(partons, params, rng=seed, threads=options.threads, progress=False)
         theirs = pythia.hadronize_partons(partons, params, seed=seed, histories=False, progress=False)
         rows = list(compare(ours, theirs, hadron_columns))
+        mean = {row[0]: row[1] for row in rows}
         worst = max(rows, key=lambda row: abs(row[3]))
         least = min(rows, key=lambda row: row[6])
         all_p += [row[6] for row in rows]
@@ -100,7 +101,7 @@ def main():
         own, other, error = acceptances(ours[: len(few)], few, params, seed + 1)
         missed |= abs(worst[3]) > 4 or least[6] < 1e-3 or abs(own - other) > 3 * error
         print(
-            f"{name:12s}{partons.energy:5.0f}  {params.a:.2f} {params.b:.2f} {params.sigma_pt:.3f} {rows[0][1]:9.3f}"
+            f"{name:12s}{partons.energy:5.0f}  {params.a:.2f} {params.b:.2f} {params.sigma_pt:.3f} {mean['n_f']:9.3f}"
             f"{worst[0]:>9s}{worst[3]:6.2f}{least[0]:>9s}{least[6]:9.4f}   {own:.4f} {other:.4f} "
             f"{(own - other) / error:5.2f}",
             flush=True,
