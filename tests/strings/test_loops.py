@@ -82,8 +82,7 @@ def test_momentum_masses_and_charge_are_exact(name):
 
 def test_it_does_not_matter_with_which_gluon_a_loop_begins():
     first, second = (
-        hadronize_partons(loops_of(np.roll(RINGS["uneven"], k, axis=0), 10_000), rng=k, progress=False)
-        for k in (0, 2)
+        hadronize_partons(loops_of(np.roll(RINGS["uneven"], k, axis=0), 10_000), rng=k, progress=False) for k in (0, 2)
     )
     found = pulls(first.hadrons, second.hadrons, first.energy)
     assert max(map(abs, found.values())) < 4, found
