@@ -50,7 +50,8 @@ def event_weights(
     ----------
     sample : Sample or Histories
         String events with their histories, rejected chains too; bare histories want `base`. Of strings too light to
-        break nothing is recorded, so that they keep what they have.
+        break nothing is recorded, so that they keep what they have. Closed loops of gluons have the weight of the break
+        that cut them open, too.
     target : LundParams or LundMixture
         Parameters wanted: all may differ from those of the sample but `stop_mass`, `stop_new_flavour`, `stop_smear`.
     base : LundParams, optional

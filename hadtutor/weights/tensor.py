@@ -60,7 +60,8 @@ class LundWeights(nn.Module):
     Raises
     ------
     TypeError, ValueError
-        As `event_weights`; also if samples differ in more than a, b and σ, or the trials are not those of one sample.
+        As `event_weights`; also if samples differ in more than a, b and σ, have closed loops of gluons, or the trials
+        are not those of one sample.
 
     Examples
     --------

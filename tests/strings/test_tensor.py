@@ -49,7 +49,7 @@ def test_batches_are_joined_in_order_and_differ(events, dtype, monkeypatch):
 
 def test_columns_have_the_types_of_the_numba_kernel_and_the_asked_precision(sample, base, dtype):
     for name, column in vars(base.histories).items():
-        assert getattr(sample.histories, name).dtype == column.dtype, name
+        assert getattr(getattr(sample.histories, name), "dtype", None) == getattr(column, "dtype", None), name
     assert sample.hadrons.pid.dtype == np.int32
     assert {getattr(sample.hadrons, name).dtype for name in ("px", "py", "pz", "e")} == {np.dtype(dtype)}
 
