@@ -39,7 +39,7 @@ def smear(log_w: ArrayLike, x: ArrayLike, *, width: float | None = None, neighbo
     Returns
     -------
     ndarray, shape (N,)
-        Log weights. All pairs of events are looked at, which takes half a minute for 10⁵ events.
+        Log weights. All pairs of events are looked at, which takes up to a minute for 10⁵ events on one core.
 
     Raises
     ------
