@@ -96,6 +96,10 @@ def _gaussian(w, x):
 
 def _nearest(w, x, n):
     """Means of w over the nearest n; in so many dimensions to look at all pairs is faster than a tree."""
-    half = 0.5 * x.square().sum(dim=1)
-    near = (torch.addmm(-half, some, x.T).topk(n, sorted=False)[1] for some in x.split(ROWS))
-    return torch.cat([w[index].mean(dim=1) for index in near])
+    half, mean = 0.5 * x.square().sum(dim=1), torch.empty_like(w)
+    near = x.new_empty(ROWS, len(x))  # one piece of memory, used again: freed ones would not be given back
+    for start in range(0, len(x), ROWS):
+        some = x[start : start + ROWS]
+        torch.addmm(-half, some, x.T, out=near[: len(some)])
+        mean[start : start + ROWS] = w[near[: len(some)].topk(n, sorted=False)[1]].mean(dim=1)
+    return mean
