@@ -138,7 +138,10 @@ def _expected(chains, log_w_events, log_w_chains, acceptance):
     weight[accepted] = (len(wanted) * wanted / wanted.sum())[chains.event]
     if acceptance:
         now = np.exp(log_w_chains - log_w_chains.max())
-        weight[~accepted] = len(chains.event) * now[~accepted] / now[accepted].sum()
+        # Truncated at √N (Ionides, J. Comput. Graph. Stat. 17, 2008): else f follows one rejected chain of many breaks,
+        # gives it more weight with that, and follows it further.
+        rejected = len(chains.event) * now[~accepted] / now[accepted].sum()
+        weight[~accepted] = np.minimum(rejected, len(chains.event) ** 0.5)
     return weight
 
 
