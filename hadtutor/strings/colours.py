@@ -4,14 +4,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..events.showers import GLUON, PARTON_MASSES, Showers
+from ..events.showers import GLUON, Showers
 from ..particles import MASS_CHARGED_PION
 from .chain import CONSTITUENT_MASS
 from .regions import Kinked, kinked
 
 LIGHT = np.array([0, 1, 2, 1, 2, 1])  # by PDG code: d-like quarks become d, u-like ones u
-# GeV, by PDG code: those of Pythia and somewhat more, because programs differ in them; none for gluons.
-MOST_MASS = np.array([PARTON_MASSES.get(code, 0.0) + 0.05 * (code != GLUON) for code in range(GLUON + 1)])
+MOST_MASS = 5.0  # GeV, of quarks, for heavy ones may count as u and d; gluons have none
 LEAST_EXCESS = 1.0  # GeV above the masses of its ends: lighter strings do not break, as in Pythia
 
 
@@ -64,9 +63,9 @@ def colour_strings(showers: Showers, flavours: str | None = None) -> ColourStrin
 
 
 def _refuse_masses(p, pid, event):
-    """Of quarks larger than that of their flavour, of gluons any; what is rounding is none."""
+    """Of quarks larger than that of any flavour, of gluons any; what is rounding is none."""
     mass2, rounding = p[:, 3] ** 2 - np.sum(p[:, :3] ** 2, axis=1), 1e-5 * p[:, 3] ** 2
-    most = MOST_MASS[abs(pid)]
+    most = np.where(pid == GLUON, 0.0, MOST_MASS)
     of_partons = {"space-like": (mass2 < -rounding) | (p[:, 3] < 0.0), "massive": mass2 > most**2 + rounding}
     for what, wrong in of_partons.items():
         if wrong.any():
