@@ -74,14 +74,14 @@ def acceptances(ours, partons, params, seed):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=100_000)
-    parser.add_argument("--kink", choices=KINKS)
+    parser.add_argument("--kink", choices=[*KINKS, "showers"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     missed, all_p = False, []
     print(f"{'':12s}    E  a    b    σ          <n>   largest pull      smallest p   ln α, Pythia's, pull")
     cases = [(name, k, i) for k, name in enumerate(KINKS) if options.kink in (None, name) for i in range(len(POINTS))]
-    cases += [("showers", 0, i) for i in range(len(POINTS))] if options.kink is None else []
+    cases += [("showers", 0, i) for i in range(len(POINTS))] if options.kink in (None, "showers") else []
     for name, k, i in cases:
         params, seed = POINTS[i], 100 * options.seed + 10 * k + i
         if name == "showers":
