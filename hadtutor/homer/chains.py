@@ -83,7 +83,7 @@ class Chains:
         return float(np.log(w[self.accepted].sum() / total / self.accepted.mean()))
 
     def log_acceptance_slope(self, log_w: np.ndarray, derivative: np.ndarray, change: np.ndarray) -> np.ndarray:
-        """Derivative of `log_acceptance_ratio` where chains have `log_w`, (C,): a number for each column, (K,).
+        """Derivative of `log_acceptance_ratio` where chains have weights `log_w`, (C,): one of each column, (K,).
 
         `derivative`, (nodes, K), is that of the table of break weights, `change`, (C, K), that of what is not z.
         """
@@ -95,7 +95,7 @@ class Chains:
         return means[0] - means[1]
 
     def of_events(self, of_chains: np.ndarray) -> np.ndarray:
-        """Numbers of chains, (C,), summed over the accepted ones of each event, (N,)."""
+        """Numbers `of_chains`, (C,), summed over the accepted ones of each event, (N,)."""
         return np.bincount(self.event, of_chains[self.accepted], self.n_events)
 
     def event_log_weights(self, theta: np.ndarray, acceptance: bool = True) -> tuple[np.ndarray, float]:
