@@ -208,7 +208,8 @@ def test_packaged_events_keep_the_laws(pythia_samples, point):
 
 def test_packaged_columns_have_the_types_of_our_own(pythia_samples, base):
     for name, column in vars(base.histories).items():
-        assert getattr(getattr(pythia_samples["base"].histories, name), "dtype", None) == getattr(column, "dtype", None), name
+        packaged = getattr(pythia_samples["base"].histories, name)
+        assert getattr(packaged, "dtype", None) == getattr(column, "dtype", None), name
     for name, column in vars(base.hadrons).items():
         assert getattr(pythia_samples["base"].hadrons, name).dtype == column.dtype, name
 
