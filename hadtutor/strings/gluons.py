@@ -17,20 +17,23 @@ from ..lund.function import LARGEST_Z32
 from ..lund.transverse import break_pt
 from .regions import (
     EMPTY,
+    W2,
     axes,
     cut_mass2,
     dot,
     is_empty,
     light_cone,
+    minus_of,
     piece_to_cut,
     plus,
+    plus_of,
     row_of,
     set_up,
     transverse_axes,
 )
 from .straight import Geometry
 
-X_DIR, X_INV, PX, PY, DIR, INV, GAMMA, LEFT_A, LEFT_B = range(9)  # rows of `ends`
+X_DIR, X_INV, PX, PY, DIR, INV, GAMMA, LEFT_A, LEFT_B, TOP = range(10)  # rows of `ends`
 NEARLY = 0.01  # GeV²: see the reset rule in `_take`
 REPEATS = 10  # after so many failures neighbours are joined more readily, and again after twice as many
 
@@ -80,7 +83,7 @@ def _start(string, event, tries, openings, c, ends, flavours):
     for side in range(2):
         ends[X_DIR, side] = 1.0
         ends[X_INV, side] = ends[PX, side] = ends[PY, side] = ends[DIR, side] = ends[GAMMA, side] = 0.0
-        ends[INV, side] = top
+        ends[INV, side] = ends[TOP, side] = top
         flavours[side] = string.flavours[event, side]
     if closed:
         # Both ends begin at the break that cuts the loop, in the same place of the piece that is there twice.
@@ -92,7 +95,9 @@ def _start(string, event, tries, openings, c, ends, flavours):
             ends[PX, side], ends[PY, side] = sign * openings[c, CUT_PX], sign * openings[c, CUT_PY]
             ends[GAMMA, side] = ends[X_DIR, 0] * ends[X_INV, 0] * w2
             flavours[side] = int(openings[c, CUT_FLAVOUR])
-            is_empty(string, *_region(side, 0, top))  # an end that never breaks again needs its axes, too
+            is_empty(
+                string.pieces, string.regions, *_region(side, 0, top)
+            )  # an end that never breaks again needs its axes, too
 
 
 @njit(nogil=True, forceinline=True)
@@ -113,16 +118,16 @@ def _region(side, d, i):
 
 
 @njit(nogil=True, forceinline=True)
-def _vectors(string, side, d, i):
+def _vectors(pieces, side, d, i):
     """Light-cone vectors of a region along an end's own direction and the other."""
     if side == 0:
-        return row_of(string.plus, d), row_of(string.minus, i)
-    return row_of(string.minus, d), row_of(string.plus, i)
+        return plus_of(pieces, d), minus_of(pieces, i)
+    return minus_of(pieces, d), plus_of(pieces, i)
 
 
 @njit(nogil=True)
 def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
-    top = string.now[3] - 1
+    top, pieces, regions = int(ends[TOP, 0]), string.pieces, string.regions
     none = (0.0, 0.0, 0.0, 0.0)
     old_d, old_i = int(ends[DIR, side]), int(ends[INV, side])
     x_dir, x_inv, old_x, old_y = ends[X_DIR, side], ends[X_INV, side], ends[PX, side], ends[PY, side]
@@ -130,17 +135,17 @@ def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
     gamma = (1.0 - z) * (ends[GAMMA, side] + mt2 / z)
     d, i = old_d, old_i
     k, m = _region(side, d, i)
-    if is_empty(string, k, m):
+    if is_empty(pieces, regions, k, m):
         return False
-    x_axis, y_axis = axes(string, k, m)
-    p_dir, p_inv = _vectors(string, side, d, i)
+    x_axis, y_axis = axes(regions, k, m)
+    p_dir, p_inv = _vectors(pieces, side, d, i)
     kick = none
     collected = plus(plus(none, old_x, x_axis), old_y, y_axis)
     done = False
     if d + i == top:
         own = z * x_dir
-        if mt2 < own * (1.0 - x_inv) * string.w2[k, m]:
-            opposite = mt2 / (own * string.w2[k, m])
+        if mt2 < own * (1.0 - x_inv) * regions[k, m, W2]:
+            opposite = mt2 / (own * regions[k, m, W2])
             hadron = plus(plus(none, own, p_dir), opposite, p_inv)
             hadron = plus(plus(hadron, px, x_axis), py, y_axis)
             new_dir, new_inv = x_dir - own, x_inv + opposite
@@ -154,14 +159,14 @@ def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
         kick = plus(plus(none, qx, x_axis), qy, y_axis)
     while not done:
         k, m = _region(side, d, i)
-        if is_empty(string, k, m):
+        if is_empty(pieces, regions, k, m):
             d += 1
             if d + i > top:
                 return False
             continue
-        x_axis, y_axis = axes(string, k, m)
-        p_dir, p_inv = _vectors(string, side, d, i)
-        w2 = string.w2[k, m]
+        x_axis, y_axis = axes(regions, k, m)
+        p_dir, p_inv = _vectors(pieces, side, d, i)
+        w2 = regions[k, m, W2]
         # The reset rule: a kick that is transverse here, too, is written in the new axes. One from a low region is
         # `none`, as in Pythia: its components are kept, but for small ones, which are lost.
         if string.reset:
@@ -180,7 +185,7 @@ def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
             for dd in range(d, top - ii + 1):
                 own = x_dir if dd == old_d else 1.0
                 kk, mm = _region(side, dd, ii)
-                area = string.w2[kk, mm]
+                area = regions[kk, mm, W2]
                 g1 += own * along * area
                 if dd == d:
                     g2 -= along * area
@@ -222,8 +227,9 @@ def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
 
 
 @njit(nogil=True)
-def _joint(vectors, d, x_dir, last, x_last):
-    """What is left in one direction: from `d`, where a share x_dir is left, to `last`, where x_last is gone already."""
+def _joint(pieces, at, d, x_dir, last, x_last):
+    """What is left of p+, `at` 0, or p-, at 4: from `d`, with a share x_dir left, to `last`, where x_last is gone."""
+    vectors = pieces[:, at : at + 4]
     total = (0.0, 0.0, 0.0, 0.0)
     if d == last:
         return plus(total, x_dir - x_last, row_of(vectors, d))
@@ -235,7 +241,7 @@ def _joint(vectors, d, x_dir, last, x_last):
 
 @njit(nogil=True)
 def _last_two(string, ends, side, qx, qy, mass2_1, mass2_2, reverse, hadron_p, row):
-    left = _momentum_left(ends)
+    left, pieces, regions = _momentum_left(ends), string.pieces, string.regions
     none = (0.0, 0.0, 0.0, 0.0)
     d_plus, i_plus, d_minus, i_minus = int(ends[DIR, 0]), int(ends[INV, 0]), int(ends[DIR, 1]), int(ends[INV, 1])
     if left[3] < 0.0 or d_plus > i_minus or d_minus > i_plus:
@@ -244,16 +250,16 @@ def _last_two(string, ends, side, qx, qy, mass2_1, mass2_2, reverse, hadron_p, r
         return -1.0
     x_0, y_0, x_1, y_1 = ends[PX, 0], ends[PY, 0], ends[PX, 1], ends[PY, 1]
     if d_plus == i_minus and i_plus == d_minus:
-        if is_empty(string, d_plus, i_plus):
+        if is_empty(pieces, regions, d_plus, i_plus):
             return -1.0
-        one, other, w2 = row_of(string.plus, d_plus), row_of(string.minus, i_plus), string.w2[d_plus, i_plus]
-        x_axis, y_axis = axes(string, d_plus, i_plus)
+        one, other, w2 = plus_of(pieces, d_plus), minus_of(pieces, i_plus), regions[d_plus, i_plus, W2]
+        x_axis, y_axis = axes(regions, d_plus, i_plus)
     else:
-        one = _joint(string.plus, d_plus, ends[X_DIR, 0], i_minus, ends[X_INV, 1])
-        other = _joint(string.minus, d_minus, ends[X_DIR, 1], i_plus, ends[X_INV, 0])
+        one = _joint(pieces, 0, d_plus, ends[X_DIR, 0], i_minus, ends[X_INV, 1])
+        other = _joint(pieces, 4, d_minus, ends[X_DIR, 1], i_plus, ends[X_INV, 0])
         apart = plus(one, -1.0, other)
         if abs(apart[0]) + abs(apart[1]) + abs(apart[2]) + abs(apart[3]) < 1e-4 * (one[3] + other[3]):
-            delta = plus(row_of(string.plus, d_plus + 1), -1.0, row_of(string.minus, d_minus + 1))
+            delta = plus(plus_of(pieces, d_plus + 1), -1.0, minus_of(pieces, d_minus + 1))
             if abs(delta[0]) + abs(delta[1]) + abs(delta[2]) + abs(delta[3]) < 1e-4 * (one[3] + other[3]):
                 delta = (0.0, 0.0, 0.5 * min(one[3], other[3]), 0.0)
             one, other = plus(one, -1.0, delta), plus(other, 1.0, delta)
@@ -263,10 +269,10 @@ def _last_two(string, ends, side, qx, qy, mass2_1, mass2_2, reverse, hadron_p, r
         x_axis, y_axis, fine = transverse_axes(one, other)
         if not fine:
             return -1.0
-        old_x, old_y = axes(string, d_plus, i_plus)
+        old_x, old_y = axes(regions, d_plus, i_plus)
         waiting = plus(plus(none, x_0, old_x), y_0, old_y)
         x_0, y_0 = -dot(waiting, x_axis), -dot(waiting, y_axis)
-        old_x, old_y = axes(string, i_minus, d_minus)
+        old_x, old_y = axes(regions, i_minus, d_minus)
         waiting = plus(plus(none, x_1, old_x), y_1, old_y)
         x_1, y_1 = -dot(waiting, x_axis), -dot(waiting, y_axis)
     x_plus, x_minus = 2.0 * dot(left, other) / w2, 2.0 * dot(left, one) / w2

@@ -19,6 +19,7 @@ CUT_MT2_MAX = 25.0  # GeV²: of `cut_mass2`
 JOIN = 0.3  # GeV: neighbours nearer than this become one parton
 EMPTY = 0.01  # GeV²: a region with less has nothing to give
 TINY = 1e-20
+W2, KNOWN, X_AXIS, Y_AXIS = 0, 1, 2, 6  # columns of `Kinked.regions`
 Vector = tuple[float, float, float, float]
 
 
@@ -32,22 +33,17 @@ class Kinked(NamedTuple):
     now: np.ndarray  # (4,) which string the room holds, how often it was joined again, piece that is cut, pieces
     p: np.ndarray  # (L, 4) its partons
     share: np.ndarray  # (L,) of each that goes into a piece: a half of a gluon
-    plus: np.ndarray  # (L, 4) p+ of each low region, by i
-    minus: np.ndarray  # (L, 4) p-, by k
-    w2: np.ndarray  # (L, L) mass² of each region
-    x_axis: np.ndarray  # (L, L, 4)
-    y_axis: np.ndarray
-    known: np.ndarray  # (L, L) 0: not looked at, 1: has its axes, 2: empty
+    # Each array of a tuple is counted when it is used, so that these hold several things.
+    pieces: np.ndarray  # (L, 8) p+ of each low region, by i, and p-, by k
+    regions: np.ndarray  # (L, L, 10) mass² of each region; 0: not looked at, 1: has its axes, 2: empty; both axes
 
 
 def kinked(partons: np.ndarray, offsets: np.ndarray, flavours: np.ndarray, reset: bool = True) -> Kinked:
     """Strings between `partons`, (P, 4), with their offsets and flavours; see `Kinked`."""
     most = int(np.diff(offsets).max(initial=2)) + 2 * bool(np.any(flavours == 0))
-    vectors, areas, axes = (most, 4), (most, most), (most, most, 4)
     return Kinked(
-        np.ascontiguousarray(partons), offsets, flavours, reset, now=np.full(4, -1), p=np.zeros(vectors),
-        share=np.zeros(most), plus=np.zeros(vectors), minus=np.zeros(vectors), w2=np.zeros(areas),
-        x_axis=np.zeros(axes), y_axis=np.zeros(axes), known=np.zeros(areas, np.int64),
+        np.ascontiguousarray(partons), offsets, flavours, reset, now=np.full(4, -1), p=np.zeros((most, 4)),
+        share=np.zeros(most), pieces=np.zeros((most, 8)), regions=np.zeros((most, most, 10)),
     )  # fmt: skip
 
 
@@ -67,6 +63,18 @@ def plus(u, c, v):
 def row_of(a, k):
     """Row k of an array as a four-vector."""
     return a[k, 0], a[k, 1], a[k, 2], a[k, 3]
+
+
+@njit(nogil=True, forceinline=True)
+def plus_of(pieces, i):
+    """p+ of piece i."""
+    return pieces[i, 0], pieces[i, 1], pieces[i, 2], pieces[i, 3]
+
+
+@njit(nogil=True, forceinline=True)
+def minus_of(pieces, k):
+    """p- of piece k, counted from the antiquark."""
+    return pieces[k, 4], pieces[k, 5], pieces[k, 6], pieces[k, 7]
 
 
 @njit(nogil=True)
@@ -124,25 +132,32 @@ def transverse_axes(one, other):
 
 
 @njit(nogil=True)
-def is_empty(string, i, k):
-    """Whether region (i, k) has nothing to give; its axes are at hand after this."""
-    known = string.known
-    if known[i, k] == 0:
-        known[i, k] = 2
-        if string.w2[i, k] >= EMPTY:
-            x, y, fine = transverse_axes(row_of(string.plus, i), row_of(string.minus, k))
-            if fine:
-                known[i, k] = 1
-                for c in range(4):
-                    string.x_axis[i, k, c], string.y_axis[i, k, c] = x[c], y[c]
-    return known[i, k] == 2
+def _look(pieces, regions, i, k):
+    regions[i, k, KNOWN] = 2.0
+    if regions[i, k, W2] >= EMPTY:
+        x, y, fine = transverse_axes(plus_of(pieces, i), minus_of(pieces, k))
+        if fine:
+            regions[i, k, KNOWN] = 1.0
+            for c in range(4):
+                regions[i, k, X_AXIS + c], regions[i, k, Y_AXIS + c] = x[c], y[c]
 
 
 @njit(nogil=True, forceinline=True)
-def axes(string, i, k):
+def is_empty(pieces, regions, i, k):
+    """Whether region (i, k) has nothing to give; its axes are at hand after this."""
+    if regions[i, k, KNOWN] == 0.0:
+        _look(pieces, regions, i, k)
+    return regions[i, k, KNOWN] == 2.0
+
+
+@njit(nogil=True, forceinline=True)
+def axes(regions, i, k):
     """Both axes of region (i, k), see `is_empty`."""
-    x, y = string.x_axis, string.y_axis
-    return (x[i, k, 0], x[i, k, 1], x[i, k, 2], x[i, k, 3]), (y[i, k, 0], y[i, k, 1], y[i, k, 2], y[i, k, 3])
+    r, x, y = regions, X_AXIS, Y_AXIS
+    return (
+        (r[i, k, x], r[i, k, x + 1], r[i, k, x + 2], r[i, k, x + 3]),
+        (r[i, k, y], r[i, k, y + 1], r[i, k, y + 2], r[i, k, y + 3]),
+    )
 
 
 @njit(nogil=True)
@@ -221,19 +236,17 @@ def set_up(string, event, level, piece):
     p, share = string.p, string.share
     pieces = n + 1 if string.flavours[event, 0] == 0 else n - 1
     top = pieces - 1
-    none = (0.0, 0.0, 0.0, 0.0)
+    none, vectors, regions = (0.0, 0.0, 0.0, 0.0), string.pieces, string.regions
     b = piece
     for i in range(pieces):
         a, b = b, b + 1 if b + 1 < n else 0
         one, other, w2 = light_cone(plus(none, share[a], row_of(p, a)), plus(none, share[b], row_of(p, b)))
         kept = w2 >= EMPTY
         for c in range(4):
-            string.plus[i, c] = one[c] if kept else 0.0
-            string.minus[top - i, c] = other[c] if kept else 0.0
-        string.w2[i, top - i] = w2
-        string.known[i, top - i] = 0
+            vectors[i, c] = one[c] if kept else 0.0
+            vectors[top - i, 4 + c] = other[c] if kept else 0.0
+        regions[i, top - i, W2], regions[i, top - i, KNOWN] = w2, 0.0
     for i in range(pieces):
         for k in range(top - i):
-            string.w2[i, k] = 2.0 * dot(row_of(string.plus, i), row_of(string.minus, k))
-            string.known[i, k] = 0
+            regions[i, k, W2], regions[i, k, KNOWN] = 2.0 * dot(plus_of(vectors, i), minus_of(vectors, k)), 0.0
     string.now[0], string.now[1], string.now[2], string.now[3] = event, level, piece, pieces

@@ -13,7 +13,7 @@ from numba import njit
 
 from ..lund.last_pair import share_between_two
 
-ROWS_OF_ENDS = 9  # of which a straight string uses four
+ROWS_OF_ENDS = 10  # of which a straight string uses four
 
 
 class Geometry(NamedTuple):
