@@ -68,7 +68,7 @@ def hadronize_clusters(
     params, rng = as_params(params), as_generator(rng)
     whole(threads, "threads")
     check_law(decay)
-    p, following = momenta_at_rest(showers), showers._following()
+    p, following = momenta_at_rest(showers), showers._following
     order, _ = showers.colour_order()
     flavours, pairs = flavours_of(params), pair_table(params, pions_only)
     starts = range(0, max(len(showers), 1), CHUNK)

@@ -7,6 +7,7 @@ from arrays, with colour tags as in the Les Houches accord :cite:p:`boos2001gene
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,9 @@ class Showers(Events):
         kind = np.where(self.pid == GLUON, 0, self.pid)
         wrong = ((self.col > 0) != (kind >= 0)) | ((self.acol > 0) != (kind <= 0))
         self._refuse(wrong, "a parton of the wrong colour: quarks have only col, antiquarks only acol, gluons both")
-        self._following()
+        _ = self._following  # finds out whether colours match
 
+    @cached_property
     def _following(self):
         """For each parton the row of the one with its colour as anticolour; an antiquark's own, since it has none."""
         following = np.arange(len(self.pid))
@@ -91,7 +93,7 @@ class Showers(Events):
         True
         """
         rows, starts = np.empty(len(self.pid), np.int64), np.empty(len(self.pid) + 1, np.int64)
-        n_strings = _follow_colours(self._following(), self.acol > 0, self.offsets, rows, starts)
+        n_strings = _follow_colours(self._following, self.acol > 0, self.offsets, rows, starts)
         return rows, np.append(starts[:n_strings], len(rows))
 
     @classmethod

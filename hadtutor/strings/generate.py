@@ -165,10 +165,13 @@ def hadronize_chunk(
     ends, flavours = np.empty((ROWS_OF_ENDS, 2)), np.empty(2, np.int64)
     if not hasattr(scratch, "buffers") or len(scratch.buffers.break_pid) < rows:
         scratch.buffers = _make_buffers(rows)
-    status, kernel = FULL, cast(Any, fragment_events)
+    if not hasattr(scratch, "rng"):
+        scratch.rng = copy.deepcopy(rng)
+    again, status, kernel = scratch.rng, FULL, cast(Any, fragment_events)
     while status == FULL:
-        # A copy of the generator: a chunk that runs out of room starts again with the same numbers.
-        again, done, status = copy.deepcopy(rng), np.zeros(4, np.int64), ACCEPTED
+        # A chunk that runs out of room starts again with the same numbers. (To copy a generator takes far longer.)
+        again.bit_generator.state = rng.bit_generator.state
+        done, status = np.zeros(4, np.int64), ACCEPTED
         while status == ACCEPTED and done[0] < n_strings and not stop.is_set():
             status = kernel(
                 again, n_strings, geometry, string, *of_z, params, ends, flavours, scratch.buffers, hadron_end, done,
