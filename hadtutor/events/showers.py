@@ -63,10 +63,13 @@ class Showers(Events):
         kind = np.where(self.pid == GLUON, 0, self.pid)
         wrong = ((self.col > 0) != (kind >= 0)) | ((self.acol > 0) != (kind <= 0))
         self._refuse(wrong, "a parton of the wrong colour: quarks have only col, antiquarks only acol, gluons both")
-        _ = self._following  # finds out whether colours match
+        self._matched()
 
     @cached_property
     def _following(self):
+        return self._matched()
+
+    def _matched(self):
         """For each parton the row of the one with its colour as anticolour; an antiquark's own, since it has none."""
         following = np.arange(len(self.pid))
         tags = (tags.astype(np.int64, copy=False) for tags in (self.col, self.acol))
