@@ -252,8 +252,8 @@ def test_constituents_are_showers_without_gluons(constituents):
 
 
 def test_a_gluon_among_constituents_is_an_error_with_the_event(some):
+    columns = {f.name: getattr(some, f.name) for f in fields(some)}
     with pytest.raises(ValueError, match=r"event \d+ has a gluon among its constituents") as caught:
-        columns = {f.name: getattr(some, f.name) for f in fields(some)}
         Constituents(**columns, perturbative=np.ones(len(some.pid), bool))
     assert f"event {some.event[some.pid == 21][0]} " in str(caught.value)
 
