@@ -66,6 +66,11 @@ class Fitted(NamedTuple):
     auc_errors: list[float]
 
 
+def matrix(hadrons: Hadrons, threads: int) -> np.ndarray:
+    """Observables as features, (N, 13), what is not defined as 0."""
+    return np.nan_to_num(np.stack(list(observables.compute(hadrons, ENERGY, threads=threads).values()), axis=1))
+
+
 class Quarters(NamedTuple):
     """Where f is compared: in four bins of mT² with equally many breaks.
 

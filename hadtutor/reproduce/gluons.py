@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from .. import datasets, homer, observables, pythia, weights
+from .. import datasets, homer, pythia, weights
 from ..events.sample import Sample
 from ..events.showers import Showers
 from ..strings import hadronize_partons
-from .closure import BASE, ENERGY, TARGETS, Quarters, learn
+from .closure import BASE, ENERGY, TARGETS, Quarters, learn, matrix
 from .homer import tables
 
 TABLES = ("qgq", "qvgq", "qngq", "showers")
@@ -47,8 +47,7 @@ def side_by_side(n_events: int, *, threads: int, rng: int, progress: bool) -> li
     target, own = TARGETS["a030"], np.random.default_rng([rng, 2000])
     partons, options = Showers.one_gluon(n_events, energy=ENERGY), {"threads": threads, "progress": progress}
     sim, data = (hadronize_partons(partons, p, rng=own, **options) for p in (BASE, target))
-    x, y = (np.stack([*observables.compute(s.hadrons, ENERGY, threads=threads).values()], 1) for s in (sim, data))
-    x, y = np.nan_to_num(x), np.nan_to_num(y)
+    x, y = (matrix(sample.hadrons, threads) for sample in (sim, data))
     chains, exact, quarters = homer.prepare(sim), weights.event_weights(sim, target).log_w, Quarters.of(sim)
     before, rows = np.zeros(n_events), []
 
@@ -56,7 +55,7 @@ def side_by_side(n_events: int, *, threads: int, rng: int, progress: bool) -> li
         off = np.log(quarters.over_truth(breaks, target))
         log_w = homer.step_three(chains, breaks)[0]
         rows.append({
-            "what": what, "auc": auc, "f_bias": quarters.biases(list(np.exp(off))), "f_rms": float(np.std(off)),
+            "what": what, "auc": auc, "f_bias": quarters.biases(list(np.exp(off))), "f_spread": float(np.std(off)),
             "spread_of_log_w": float(np.std(log_w - exact)),
         })  # fmt: skip
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import homer, observables
+from .. import homer
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..homer.checks import check_simulation
-from .closure import BOOTSTRAPS, ENERGY, Fitted, Z, values
+from .closure import BOOTSTRAPS, Fitted, Z, matrix, values
 
 ITERATIONS = 5
 EPOCHS = {"classifier": 60, "regression": 20}  # of 10⁵ events
@@ -24,8 +24,7 @@ def as_published(
 ) -> Fitted:
     """All iterations, whether or not their classifier would have stopped; then one more look of it."""
     start = time.monotonic()
-    x, y = (np.stack(list(observables.compute(h, ENERGY, threads=threads).values()), 1) for h in (sim.hadrons, data))
-    x, y = np.nan_to_num(x), np.nan_to_num(y)
+    x, y = (matrix(hadrons, threads) for hadrons in (sim.hadrons, data))
     chains, features = homer.prepare(sim), homer.break_features(check_simulation(sim)[0])
     more = max(1.0, len(sim) / 1e5)
     classifier = round(EPOCHS["classifier"] / np.sqrt(more))

@@ -49,12 +49,12 @@ def summary(result: dict[str, Any]) -> str:
                 f"{row['n_eff']:9.3f}   {biases}"
             )
     if "smearing" in numbers:
-        head = f"{'one gluon, a tenth of the events:':36s}{'AUC':>8s}{'rms of ln f/truth':>19s}"
+        head = f"{'one gluon, a tenth of the events:':36s}{'AUC':>8s}{'spread of ln f/truth':>22s}"
         lines += ["", head + "   |f/truth - 1| up to [%]"]
         for row in numbers["smearing"]:
             area = "" if row["auc"] is None else f"{row['auc']:.4f}"
             biases = " ".join(f"{100 * bias:5.1f}" for bias in row["f_bias"])
-            lines.append(f"{row['what']:36s}{area:>8s}{row['f_rms']:19.4f}   {biases}")
+            lines.append(f"{row['what']:36s}{area:>8s}{row['f_spread']:22.4f}   {biases}")
     return "\n".join(lines)
 
 

@@ -179,6 +179,7 @@ def hadronize_chunk(
             )  # fmt: skip
         if status == FULL:
             scratch.buffers = _make_buffers(2 * len(scratch.buffers.break_pid))
+    rng.bit_generator.state = again.bit_generator.state  # whoever goes on draws other numbers
     if status == GAVE_UP:
         return int(done[0])
     out, (_, h, j, c) = scratch.buffers, done

@@ -75,6 +75,7 @@ class LundWeights(nn.Module):
 
     rows: Tensor
     signed_lambda: Tensor
+    is_accepted: Tensor
     accepted: Tensor
     event_of_chain: Tensor
     chain_offsets: Tensor
@@ -112,8 +113,8 @@ class LundWeights(nn.Module):
         self.register_buffer("rows", torch.as_tensor(np.concatenate([self._rows(h) for h in histories])).to(**like))
         lam = joined(lambda h: np.where(h.final_reversed, h.final_lambda, -h.final_lambda).astype(float))
         self.register_buffer("signed_lambda", torch.tensor(np.nan_to_num(lam), **like))
-        accepted = joined(lambda h: h.accepted)
-        self.register_buffer("accepted", torch.tensor(accepted, device=device))
+        self.register_buffer("is_accepted", torch.tensor(joined(lambda h: h.accepted), device=device))
+        self.register_buffer("accepted", torch.nonzero(self.is_accepted)[:, 0])
         before = np.cumsum([0] + [len(s) for s in samples])
         event = np.concatenate([h.event_of_chain + n for h, n in zip(histories, before[:-1], strict=True)])
         offsets = np.searchsorted(event, np.arange(before[-1] + 1))
@@ -137,7 +138,7 @@ class LundWeights(nn.Module):
             every, n_strings = self._some_chains(None), [int(h.accepted.sum()) for h in histories]
             odds = [math.log(c / s / (len(event) / sum(n_strings))) for c, s in zip(n_chains, n_strings, strict=True)]
             parts = [
-                every.of_events(p + more) + math.log(len(s) / before[-1])
+                every.of_events((p + more)[every.accepted]) + math.log(len(s) / before[-1])
                 for p, more, s in zip(log_p, odds, samples, strict=True)
             ]
             self.register_buffer("log_mixture_of_events", torch.logsumexp(torch.stack(parts), 0))
@@ -198,7 +199,7 @@ class LundWeights(nn.Module):
         event = torch.repeat_interleave(torch.arange(len(events), device=lengths.device), lengths)
         rank = torch.arange(len(event), device=lengths.device) - (torch.cumsum(lengths, 0) - lengths)[event]
         chains = self.chain_offsets[events][event] + rank
-        return _Chains(chains, event, self.accepted[chains], len(events))
+        return _Chains(chains, event, torch.nonzero(self.is_accepted[chains])[:, 0], len(events))
 
     def at(
         self, a: Tensor | float, b: Tensor | float, sigma_pt: Tensor | float, events: Tensor | None = None,
@@ -225,15 +226,15 @@ class LundWeights(nn.Module):
             log_w = self._log_density(a, b, sigma_pt) + self.trials.sums(a, b)
             return torch.segment_reduce(log_w, "sum", lengths=torch.diff(self.chain_offsets))
         chains = self._some_chains(events)
-        log_p = self._log_density(a, b, sigma_pt, chains.numbers)
-        log_w, log_u = log_p - self.log_mixture[chains.numbers], None if log_u is None else log_u[chains.event]
+        kept, mixture = chains.accepted, self.log_mixture[chains.numbers]
+        log_p, log_u = self._log_density(a, b, sigma_pt, chains.numbers), None if log_u is None else log_u[chains.event]
+        of_strings = log_p[kept]
         # ln of (Σ_all w / C) / (Σ_acc w / S), the ratio of acceptances; see `hadtutor.weights.event_weights`.
-        kept = chains.accepted
-        ratio = -_log_mean(log_w[kept], None if log_u is None else log_u[kept])
+        ratio = -_log_mean(of_strings - mixture[kept], None if log_u is None else log_u[kept])
         if self.complete:
-            ratio = ratio + _log_mean(log_w, log_u)
+            ratio = ratio + _log_mean(log_p - mixture, log_u)
         mixture = self.log_mixture_of_events if events is None else self.log_mixture_of_events[events]
-        return chains.of_events(log_p + ratio) - mixture
+        return chains.of_events(of_strings + ratio) - mixture
 
     def forward(self, events: Tensor | None = None) -> Tensor:
         """Logarithm of the weights at the parameters of the module; `events` as in `at`."""
@@ -245,17 +246,18 @@ class LundWeights(nn.Module):
 
 
 class _Chains(NamedTuple):
-    """Chains of some events, with their event among these."""
+    """Chains of some events, with their event among these, and which of the chains are accepted."""
 
     numbers: slice | Tensor
     event: Tensor
     accepted: Tensor
     n_events: int
 
-    def of_events(self, of_chains):
-        """Numbers of chains summed over the accepted ones of each event, that is over its strings."""
-        zeros = of_chains.new_zeros(self.n_events)
-        return zeros.index_add(0, self.event[self.accepted], of_chains[self.accepted])
+    def of_events(self, of_strings):
+        """Numbers of accepted chains summed over each event."""
+        if len(of_strings) == self.n_events:  # one string each, in their order
+            return of_strings
+        return of_strings.new_zeros(self.n_events).index_add(0, self.event[self.accepted], of_strings)
 
 
 def _log_mean(log_w, log_u):

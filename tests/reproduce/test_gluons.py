@@ -12,7 +12,7 @@ def test_smearing_as_published_does_nothing():
     plain, published = by_name["one passage"], by_name["smeared as published, width 0.05"]
     assert published["spread_of_log_w"] == pytest.approx(plain["spread_of_log_w"], rel=1e-6)
     assert by_name["smeared, width 1"]["spread_of_log_w"] != pytest.approx(plain["spread_of_log_w"], rel=1e-3)
-    assert by_name["smeared, width 1"]["f_rms"] > plain["f_rms"], "a mean over others is flatter still"
+    assert by_name["smeared, width 1"]["f_spread"] > plain["f_spread"], "a mean over others is flatter still"
     assert {row["what"] for row in rows if row["auc"]} > {"one passage", "one passage, Deep Sets"}
 
 
