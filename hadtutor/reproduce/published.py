@@ -51,8 +51,8 @@ def as_published(
     found = {}
     if fits:  # of the function with the errors that the network claims at the nodes
         reached = chains.basis.reference > 0
-        matrix = chains.basis.matrix[reached] / breaks.sigma_table[reached, None]
-        measured = homer.Measurement(matrix @ breaks.theta, matrix)
+        jacobian = chains.basis.matrix[reached] / breaks.sigma_table[reached, None]
+        measured = homer.Measurement(jacobian @ breaks.theta, jacobian)
         result = homer.HomerResult(breaks, log_w, sigma, [], "", np.empty((0, chains.basis.size)), measured)
         found["mixture"] = values(homer.fit_mixture(result, bootstraps=BOOTSTRAPS, rng=rng, progress=progress))
     aucs, errors = zip(*looks, strict=True)
