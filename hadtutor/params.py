@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ._support.checks import number
 
-__all__ = ["CLUSTER_LEP", "ClusterParams", "LundMixture", "LundParams"]
+__all__ = ["CLUSTER_LEP", "ClusterParams", "FlavourParams", "LundMixture", "LundParams"]
 
 T = TypeVar("T", bound=type)
 
@@ -55,6 +55,11 @@ _RANGES: dict[str, tuple] = {
     **dict.fromkeys(("p_split", "p_split_charm", "p_split_bottom"), (0.0, 3.0, "", True)),
     **dict.fromkeys(("cl_smr", "cl_smr_charm", "cl_smr_bottom"), (0.0, 1000.0)),
     **dict.fromkeys(("pwt_s", "pwt_diquark", "vector_wt", "dec_wt"), (0.0, 1000.0)),
+    # Pythia's, without zero: what is never made has no weight at another value.
+    **dict.fromkeys(("prob_s_to_ud", "prob_qq_to_q", "prob_sq_to_qq", "prob_qq1_to_qq0"), (0.0, 1.0, "", True)),
+    **dict.fromkeys(("eta_sup", "eta_prime_sup", "popcorn_s_pair", "popcorn_s_meson"), (0.0, 1.0, "", True)),
+    **dict.fromkeys([f"meson_{x}_vector" for x in ("ud", "s", "c", "b")], (0.0, 3.0, "", True)),
+    "popcorn_rate": (0.0, 2.0, "", True),
 }
 
 
@@ -132,6 +137,57 @@ class LundParams(NamedTuple):
     u_fraction: float = 0.5
 
     def replace(self, **changes: float) -> "LundParams":
+        """The same with `changes`, new values by name, and checked again."""
+        return self._replace(**changes)
+
+
+@_checked(_in_ranges)
+class FlavourParams(NamedTuple):
+    """How often Pythia makes each flavour and each kind of hadron when a string breaks.
+
+    Defaults are the Monash 2013 tune :cite:p:`skands2014tuning`, and what Pythia has where that leaves them alone; the
+    allowed values are Pythia's, without zero. All have names of Pythia's, given in brackets without ``StringFlav:``.
+
+    Attributes
+    ----------
+    prob_s_to_ud : float
+        New s quarks over new u quarks, rho (``probStoUD``), (0, 1].
+    prob_qq_to_q : float
+        New diquarks over new quarks, xi (``probQQtoQ``), (0, 1].
+    prob_sq_to_qq : float
+        Suppression of strange diquarks besides that of s quarks, x (``probSQtoQQ``), (0, 1].
+    prob_qq1_to_qq0 : float
+        Suppression of diquarks of spin 1; spin states count besides, y (``probQQ1toQQ0``), (0, 1].
+    meson_ud_vector, meson_s_vector, meson_c_vector, meson_b_vector : float
+        Vector over pseudoscalar mesons, by their heaviest quark (``mesonUDvector``, …), (0, 3].
+    eta_sup, eta_prime_sup : float
+        Fraction of eta and of eta' that is kept (``etaSup``, ``etaPrimeSup``), (0, 1].
+    popcorn_rate : float
+        Baryon pairs with a meson between them over half of those without, roughly (``popcornRate``), (0, 2].
+    popcorn_s_pair, popcorn_s_meson : float
+        Suppression of a shared s quark, and of a strange meson, in such pairs (``popcornSpair``, …), (0, 1].
+
+    Examples
+    --------
+    >>> FlavourParams().replace(prob_s_to_ud=0.25).prob_s_to_ud
+    0.25
+    """
+
+    prob_s_to_ud: float = 0.217
+    prob_qq_to_q: float = 0.081
+    prob_sq_to_qq: float = 0.915
+    prob_qq1_to_qq0: float = 0.0275
+    meson_ud_vector: float = 0.50
+    meson_s_vector: float = 0.55
+    meson_c_vector: float = 0.88
+    meson_b_vector: float = 2.20
+    eta_sup: float = 0.60
+    eta_prime_sup: float = 0.12
+    popcorn_rate: float = 0.5
+    popcorn_s_pair: float = 0.9
+    popcorn_s_meson: float = 0.5
+
+    def replace(self, **changes: float) -> "FlavourParams":
         """The same with `changes`, new values by name, and checked again."""
         return self._replace(**changes)
 
