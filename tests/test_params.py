@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 import hadtutor as ht
-from hadtutor import ClusterParams, LundMixture, LundParams
+from hadtutor import ClusterParams, FlavourParams, LundMixture, LundParams
 from hadtutor.params import CLUSTER_LEP
 
 UNITS = {"b": "GeV^-2", "sigma_pt": "GeV", "stop_mass": "GeV"}
@@ -253,6 +253,7 @@ def test_validated_parameters_of_the_cluster_model_are_floats():
 MADE = [
     (LundParams(a=0.3), {"a": -1.0}, "a must be >= 0 and <= 20, got -1.0"),
     (ClusterParams(cl_max=3.0), {"cl_pow": 0.0}, "cl_pow must be > 0 and <= 100, got 0.0"),
+    (FlavourParams(eta_sup=0.7), {"popcorn_rate": 0.0}, "popcorn_rate must be > 0 and <= 2, got 0.0"),
     (LundMixture((LundParams(), LundParams(a=0.3)), (0.5, 0.5)), {"fractions": (0.5, 0.6)}, "add up to 1, got 1.1"),
 ]
 
@@ -295,7 +296,7 @@ def ranges_in_words(kind):
     return found
 
 
-@pytest.mark.parametrize("kind", [LundParams, ClusterParams])
+@pytest.mark.parametrize("kind", [LundParams, ClusterParams, FlavourParams])
 def test_documented_ranges_are_those_that_are_checked(kind):
     ranges = ranges_in_words(kind)
     assert set(ranges) == set(kind._fields)
