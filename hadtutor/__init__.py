@@ -8,7 +8,7 @@ __version__ = "0.1.0"
 # who does not need them.
 _HOME = {
     **dict.fromkeys(("Clusters", "Constituents", "Hadrons", "Histories", "Sample", "Showers"), "events"),
-    **dict.fromkeys(("ClusterParams", "FlavourParams", "LundMixture", "LundParams"), "params"),
+    **dict.fromkeys(("ClusterParams", "LundMixture", "LundParams"), "params"),
     **dict.fromkeys(("HadronizationError", "hadronize_partons", "hadronize_strings"), "strings"),
     "DataFileError": "files", "hadronize_clusters": "cluster", "progress": "_support.bars",
 }  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ._support.checks import number
 
-__all__ = ["CLUSTER_LEP", "ClusterParams", "FlavourParams", "LundMixture", "LundParams"]
+__all__ = ["CLUSTER_LEP", "ClusterParams", "LundMixture", "LundParams"]
 
 T = TypeVar("T", bound=type)
 
@@ -49,6 +49,7 @@ _RANGES: dict[str, tuple] = {
     "stop_smear": (0.0, 0.5),
     "enhanced_width": (0.0, 10.0, "", True),
     **dict.fromkeys(("enhanced_fraction", "u_fraction"), (0.0, 1.0)),
+    **dict.fromkeys(("a_extra_diquark", "r_c", "r_b"), (0.0, 2.0)),
     **dict.fromkeys(_MASSES, (0.0, 1000.0, " GeV", True)),
     **dict.fromkeys(("cl_pow", "cl_pow_charm", "cl_pow_bottom"), (0.0, 100.0, "", True)),
     # Above 3 nearly all draws of two masses that large do not fit into the cluster.
@@ -117,6 +118,27 @@ class LundParams(NamedTuple):
         Factor by which those breaks are broader (``StringPT:enhancedWidth``), (0, 10].
     u_fraction : float
         Fraction of u among new quarks, the others are d, [0, 1]; always 1/2 in Pythia.
+    a_extra_diquark : float
+        What is added to a where a diquark waits (``StringZ:aExtraDiquark``), [0, 2]. From here on it is about strings
+        of all flavours, of real Pythia; u, d and pions know nothing of it.
+    r_c, r_b : float
+        How much of the area law's effect of its mass a charm or bottom quark feels (``rFactC``, ``rFactB``), [0, 2].
+    prob_s_to_ud : float
+        New s quarks over new u quarks, rho (``StringFlav:probStoUD``, and so on with the following), (0, 1].
+    prob_qq_to_q : float
+        New diquarks over new quarks, xi (``probQQtoQ``), (0, 1].
+    prob_sq_to_qq : float
+        Suppression of strange diquarks besides that of s quarks, x (``probSQtoQQ``), (0, 1].
+    prob_qq1_to_qq0 : float
+        Suppression of diquarks of spin 1; spin states count besides, y (``probQQ1toQQ0``), (0, 1].
+    meson_ud_vector, meson_s_vector, meson_c_vector, meson_b_vector : float
+        Vector over pseudoscalar mesons, by their heaviest quark (``mesonUDvector``, …), (0, 3].
+    eta_sup, eta_prime_sup : float
+        Fraction of eta and of eta' that is kept (``etaSup``, ``etaPrimeSup``), (0, 1].
+    popcorn_rate : float
+        Baryon pairs with a meson between them over half of those without, roughly (``popcornRate``), (0, 2].
+    popcorn_s_pair, popcorn_s_meson : float
+        Suppression of a shared s quark, and of a strange meson, in such pairs (``popcornSpair``, …), (0, 1].
 
     Examples
     --------
@@ -135,44 +157,9 @@ class LundParams(NamedTuple):
     enhanced_fraction: float = 0.0
     enhanced_width: float = 2.0
     u_fraction: float = 0.5
-
-    def replace(self, **changes: float) -> "LundParams":
-        """The same with `changes`, new values by name, and checked again."""
-        return self._replace(**changes)
-
-
-@_checked(_in_ranges)
-class FlavourParams(NamedTuple):
-    """How often Pythia makes each flavour and each kind of hadron when a string breaks.
-
-    Defaults are the Monash 2013 tune :cite:p:`skands2014tuning`, and what Pythia has where that leaves them alone; the
-    allowed values are Pythia's, without zero. All have names of Pythia's, given in brackets without ``StringFlav:``.
-
-    Attributes
-    ----------
-    prob_s_to_ud : float
-        New s quarks over new u quarks, rho (``probStoUD``), (0, 1].
-    prob_qq_to_q : float
-        New diquarks over new quarks, xi (``probQQtoQ``), (0, 1].
-    prob_sq_to_qq : float
-        Suppression of strange diquarks besides that of s quarks, x (``probSQtoQQ``), (0, 1].
-    prob_qq1_to_qq0 : float
-        Suppression of diquarks of spin 1; spin states count besides, y (``probQQ1toQQ0``), (0, 1].
-    meson_ud_vector, meson_s_vector, meson_c_vector, meson_b_vector : float
-        Vector over pseudoscalar mesons, by their heaviest quark (``mesonUDvector``, …), (0, 3].
-    eta_sup, eta_prime_sup : float
-        Fraction of eta and of eta' that is kept (``etaSup``, ``etaPrimeSup``), (0, 1].
-    popcorn_rate : float
-        Baryon pairs with a meson between them over half of those without, roughly (``popcornRate``), (0, 2].
-    popcorn_s_pair, popcorn_s_meson : float
-        Suppression of a shared s quark, and of a strange meson, in such pairs (``popcornSpair``, …), (0, 1].
-
-    Examples
-    --------
-    >>> FlavourParams().replace(prob_s_to_ud=0.25).prob_s_to_ud
-    0.25
-    """
-
+    a_extra_diquark: float = 0.97
+    r_c: float = 1.32
+    r_b: float = 0.855
     prob_s_to_ud: float = 0.217
     prob_qq_to_q: float = 0.081
     prob_sq_to_qq: float = 0.915
@@ -187,7 +174,7 @@ class FlavourParams(NamedTuple):
     popcorn_s_pair: float = 0.9
     popcorn_s_meson: float = 0.5
 
-    def replace(self, **changes: float) -> "FlavourParams":
+    def replace(self, **changes: float) -> "LundParams":
         """The same with `changes`, new values by name, and checked again."""
         return self._replace(**changes)
 

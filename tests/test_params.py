@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 import hadtutor as ht
-from hadtutor import ClusterParams, FlavourParams, LundMixture, LundParams
+from hadtutor import ClusterParams, LundMixture, LundParams
 from hadtutor.params import CLUSTER_LEP
 
 UNITS = {"b": "GeV^-2", "sigma_pt": "GeV", "stop_mass": "GeV"}
@@ -27,6 +27,10 @@ TOO_LOW = {
     "enhanced_fraction": -0.01,
     "enhanced_width": 0.0,
     "u_fraction": -0.01,
+    "a_extra_diquark": -0.01,
+    "r_b": -0.01,
+    "prob_s_to_ud": 0.0,
+    "popcorn_rate": 0.0,
 }
 TOO_HIGH = {
     "a": 20.1,
@@ -38,6 +42,10 @@ TOO_HIGH = {
     "enhanced_fraction": 1.01,
     "enhanced_width": 10.1,
     "u_fraction": 1.01,
+    "a_extra_diquark": 2.01,
+    "r_b": 2.01,
+    "prob_s_to_ud": 1.01,
+    "popcorn_rate": 2.01,
 }
 
 
@@ -60,6 +68,22 @@ def test_defaults_are_the_monash_tune():
         "enhanced_fraction": 0.0,
         "enhanced_width": 2.0,
         "u_fraction": 0.5,
+        "a_extra_diquark": 0.97,
+        "r_c": 1.32,
+        "r_b": 0.855,
+        "prob_s_to_ud": 0.217,
+        "prob_qq_to_q": 0.081,
+        "prob_sq_to_qq": 0.915,
+        "prob_qq1_to_qq0": 0.0275,
+        "meson_ud_vector": 0.50,
+        "meson_s_vector": 0.55,
+        "meson_c_vector": 0.88,
+        "meson_b_vector": 2.20,
+        "eta_sup": 0.60,
+        "eta_prime_sup": 0.12,
+        "popcorn_rate": 0.5,
+        "popcorn_s_pair": 0.9,
+        "popcorn_s_meson": 0.5,
     }
 
 
@@ -253,7 +277,7 @@ def test_validated_parameters_of_the_cluster_model_are_floats():
 MADE = [
     (LundParams(a=0.3), {"a": -1.0}, "a must be >= 0 and <= 20, got -1.0"),
     (ClusterParams(cl_max=3.0), {"cl_pow": 0.0}, "cl_pow must be > 0 and <= 100, got 0.0"),
-    (FlavourParams(eta_sup=0.7), {"popcorn_rate": 0.0}, "popcorn_rate must be > 0 and <= 2, got 0.0"),
+    (LundParams(eta_sup=0.7), {"popcorn_rate": 0.0}, "popcorn_rate must be > 0 and <= 2, got 0.0"),
     (LundMixture((LundParams(), LundParams(a=0.3)), (0.5, 0.5)), {"fractions": (0.5, 0.6)}, "add up to 1, got 1.1"),
 ]
 
@@ -296,7 +320,7 @@ def ranges_in_words(kind):
     return found
 
 
-@pytest.mark.parametrize("kind", [LundParams, ClusterParams, FlavourParams])
+@pytest.mark.parametrize("kind", [LundParams, ClusterParams])
 def test_documented_ranges_are_those_that_are_checked(kind):
     ranges = ranges_in_words(kind)
     assert set(ranges) == set(kind._fields)

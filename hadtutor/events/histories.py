@@ -20,6 +20,9 @@ class ChainStatus(Code):
 
 ACCEPTED, NO_ROOM, NO_FINAL_TWO = map(int, ChainStatus)  # for kernels: numba freezes plain numbers
 CUT_PIECE, CUT_FLAVOUR, CUT_PX, CUT_PY, CUT_Z, CUT_W2 = range(6)  # columns of `Histories.openings`
+FLAVOURS = tuple(
+    f"{last}{what}{more}" for last in ("", "final_") for what in ("old", "new") for more in ("", "_popcorn")
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,13 @@ class Histories(Ragged):
         Where a closed loop of gluons was cut: number of the piece, from that between its first two partons (after
         joining) on; flavour of the quark there, 2 for u and 1 for d; its transverse momentum px and py [GeV], opposite
         for the antiquark; z; mass squared of the piece [GeV²]. Zeros for strings with ends; None if all have these.
+    old, new : ndarray of int16, shape (breaks,), optional
+        Where strings have all flavours, PDG codes of what waited at the string end, a quark or a diquark, and of what
+        was made; None for u and d quarks and pions, where `pid` tells.
+    old_popcorn, new_popcorn : ndarray of int16, shape (breaks,), optional
+        Of diquarks that will make a meson before their baryon, the quark that it takes (1, 2, 3 for d, u, s); else 0.
+    final_old, final_new, final_old_popcorn, final_new_popcorn : ndarray of int16, shape (C,), optional
+        The same of the draw for the last pair, 0 where there was none.
     """
 
     chain_offsets: np.ndarray
@@ -75,6 +85,14 @@ class Histories(Ragged):
     final_reversed: np.ndarray
     strings: np.ndarray = None  # type: ignore[assignment]
     openings: np.ndarray | None = None
+    old: np.ndarray | None = field(default=None, metadata=WHOLE)
+    new: np.ndarray | None = field(default=None, metadata=WHOLE)
+    old_popcorn: np.ndarray | None = field(default=None, metadata=WHOLE)
+    new_popcorn: np.ndarray | None = field(default=None, metadata=WHOLE)
+    final_old: np.ndarray | None = None
+    final_new: np.ndarray | None = None
+    final_old_popcorn: np.ndarray | None = None
+    final_new_popcorn: np.ndarray | None = None
     _unit = "breaks"
 
     def __post_init__(self) -> None:
@@ -88,6 +106,8 @@ class Histories(Ragged):
                 raise ValueError(f"{name} has {len(values)} entries for {n_chains} chains")
         if self.openings is not None and self.openings.shape != (n_chains, 6):
             raise ValueError(f"openings must have shape ({n_chains}, 6), got {self.openings.shape}")
+        if len({getattr(self, name) is None for name in FLAVOURS}) > 1:
+            raise ValueError(f"of strings of all flavours all of {', '.join(FLAVOURS)} are wanted, or none")
         if np.any(np.diff(self.event_of_chain) < 0):
             raise ValueError("event_of_chain must not decrease: the chains of an event lie together")
         if np.any((np.diff(self.strings) < 0) & (np.diff(self.event_of_chain) == 0)):
@@ -95,7 +115,12 @@ class Histories(Ragged):
 
     def _chain_fields(self):
         names = [f.name for f in fields(self) if not f.metadata.get("per_row") and f.name != "chain_offsets"]
-        return [name for name in names if name != "openings" or self.openings is not None]
+        return [name for name in names if getattr(self, name) is not None]
+
+    @property
+    def all_flavours(self) -> bool:
+        """Whether flavours were recorded, so that strings may have any, and not u and d quarks and pions alone."""
+        return self.new is not None
 
     @property
     def accepted(self) -> np.ndarray:
@@ -138,6 +163,8 @@ class Histories(Ragged):
     def concatenate(cls, parts: Iterable["Histories"]) -> "Histories":
         """As of any ragged data; `parts` may have closed loops or not."""
         parts = list(parts)
+        if len({part.all_flavours for part in parts if isinstance(part, Histories)}) > 1:
+            raise ValueError("histories of pions and of all flavours do not go together: other things are drawn there")
         if any(getattr(part, "openings", None) is not None for part in parts):
             none = [isinstance(part, Histories) and part.openings is None for part in parts]
             parts = [

@@ -99,7 +99,8 @@ class Ragged(Saved):
     _unit: ClassVar[str]  # what the rows are
 
     def _columns(self):
-        return {f.name: getattr(self, f.name) for f in fields(self) if "per_row" in f.metadata}
+        columns = {f.name: getattr(self, f.name) for f in fields(self) if "per_row" in f.metadata}
+        return {name: column for name, column in columns.items() if column is not None}
 
     def _take(self, rows, **others):
         """As `_changed`, with some rows alone, by number or mask."""
@@ -130,7 +131,7 @@ class Ragged(Saved):
         name = fields(self)[0].name
         offsets = self.__dict__[name] = column(getattr(self, name), name, np.int64)
         for f in fields(self):
-            if dtype := f.metadata.get("per_row"):
+            if (dtype := f.metadata.get("per_row")) and getattr(self, f.name) is not None:
                 self.__dict__[f.name] = column(getattr(self, f.name), f.name, dtype, own=True)
         sizes = {name: len(column) for name, column in self._columns().items()}
         n_rows = next(iter(sizes.values()))

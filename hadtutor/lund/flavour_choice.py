@@ -31,7 +31,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..params import FlavourParams
+from ..params import LundParams
+
+NAMES = LundParams._fields[LundParams._fields.index("prob_s_to_ud") :]
+"""The parameters that the choice of flavours depends on."""
 
 __all__ = ["choice_index", "log_table", "pair_index", "table_gradient"]
 
@@ -140,7 +143,7 @@ def pair_index(first: ArrayLike, second: ArrayLike, hadron: ArrayLike) -> np.nda
     return np.where(fails, len(_rows().old) + (waits != PAIR), found)
 
 
-def log_table(params: FlavourParams) -> np.ndarray:
+def log_table(params: LundParams) -> np.ndarray:
     """Logarithm of the probability of each row, given what waited at the string end.
 
     The probabilities of all rows of what waited add up to one. What breaks of the same row are, such as charges, and
@@ -148,37 +151,41 @@ def log_table(params: FlavourParams) -> np.ndarray:
 
     Parameters
     ----------
-    params : FlavourParams
+    params : LundParams
 
     Returns
     -------
     log_p : ndarray, shape (n_rows,)
     """
-    return _log_table(np.array(params))
+    return _log_table(_values(params))
 
 
-def table_gradient(params: FlavourParams) -> np.ndarray:
+def table_gradient(params: LundParams) -> np.ndarray:
     """Derivatives of `log_table` by the parameters, exact to rounding.
 
     Parameters
     ----------
-    params : FlavourParams
+    params : LundParams
 
     Returns
     -------
-    gradient : ndarray, shape (n_params, n_rows)
+    gradient : ndarray, shape (n_names, n_rows)
+        By the parameters in `NAMES`.
     """
     step = 1e-30  # complex, so that nothing is subtracted
-    values = np.array(params)
+    values = _values(params)
     return np.stack([_log_table(values + 1j * step * unit).imag / step for unit in np.eye(len(values))])
 
 
 # --- The law ---------------------------------------------------------------------------------------
 
 
+def _values(params):
+    return np.array([getattr(params, name) for name in NAMES])
+
+
 def _log_table(values: np.ndarray) -> np.ndarray:
-    params = FlavourParams._fields
-    p = dict(zip(params, values, strict=True))
+    p = dict(zip(NAMES, values, strict=True))
     rows = _rows()
     weight = rows.constant * _picks(p)[rows.pick] * _mesons(p)[rows.meson]
     norm = np.stack([weight[rows.old == k].sum() for k in range(CERTAIN + 1)])

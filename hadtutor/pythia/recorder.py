@@ -1,17 +1,29 @@
-"""Break histories of real Pythia strings, recorded with Pythia's `UserHooks`."""
+"""Break histories of real Pythia strings, of all flavours, recorded with Pythia's `UserHooks`."""
 
 from array import array
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..events.histories import ACCEPTED, NO_FINAL_TWO, Histories
+from ..events.histories import ACCEPTED, FLAVOURS, NO_FINAL_TWO, NO_ROOM, Histories
 from ..events.ragged import rows_of
 from ..strings.chain import MAX_TRIES
 from ..strings.from_history import hadrons_of_chains
 from ..strings.straight import Geometry
 
-DOUBLE = "z", "mt2", "px", "py", "final_px", "final_py", "final_lambda"
+SINGLE = "z", "mt2", "px", "py", "final_px", "final_py", "final_lambda"
+BREAK = "z", "mt2", "px", "py", "mass", "pid", "new", "popcorn", "positive"
+CHAIN = (
+    "first_break", "parton", "old_pos", "old_neg", "mt2_pos", "mt2_neg", "new_pos", "new_neg", "popcorn_pos",
+    "popcorn_neg", "px_pos", "py_pos", "px_neg", "py_neg", "pid_pos", "pid_neg",
+)  # fmt: skip
+PAIR = (
+    "chain", "px", "py", "mass_pos", "mass_neg", "pid_pos", "pid_neg", "new_pos", "new_neg", "popcorn_pos",
+    "popcorn_neg", "p_x", "p_y", "p_z",
+)  # fmt: skip
+ENDS = "pos", "neg"
+NEARLY = 1e-3  # GeV: a replayed hadron is at least so near the real one
 
 
 def first_parton(event: Any, number: int) -> int:
@@ -27,57 +39,185 @@ def make_recorder(pythia8mc: Any) -> Any:
     class Recorder(pythia8mc.UserHooks):
         def __init__(self):
             super().__init__()
-            # Rows of 6, 2 and 6 plain numbers: a list of tuples would take six times the memory.
-            self.breaks, self.chains, self.finals = array("d"), array("q"), array("d")
-            self.event = None
+            # Rows of plain numbers: a list of tuples would take six times the memory.
+            self.breaks, self.chains, self.pairs = array("d"), array("d"), array("d")
+            self.event, self.failed = None, False
+
+        @property
+        def n_chains(self):
+            return len(self.chains) // len(CHAIN)
+
+        def take(self, first_chain):
+            """All that was seen, and nothing is left; `first_chain` is the number of the first one of each event."""
+            names = {"breaks": BREAK, "chains": CHAIN, "pairs": PAIR}
+            rows = [np.array(getattr(self, of)).reshape(-1, len(columns)) for of, columns in names.items()]
+            for of in names:
+                setattr(self, of, array("d"))
+            return Rows(*rows, np.asarray(first_chain, np.int64))
 
         def canVetoFragmentation(self):
             return True
 
         def setStringEnds(self, pos, neg, partons):
-            self.chains.extend((len(self.breaks) // 6, first_parton(self.event, partons[0])))
+            # What was drawn for the last pair of a chain that failed still lies in the ends.
+            left = (0.0,) * 6
+            if self.failed:
+                left = pos.pxNew, pos.pyNew, neg.pxNew, neg.pyNew, pos.idHad, neg.idHad
+            new_pos, new_neg = pos.flavNew, neg.flavNew
+            popcorn = new_pos.nPop * new_pos.idPop, new_neg.nPop * new_neg.idPop
+            now = pos.flavOld.id, neg.flavOld.id, pos.mT2Had, neg.mT2Had, new_pos.id, new_neg.id, *popcorn
+            parton = first_parton(self.event, partons[0])
+            self.chains.extend((len(self.breaks) // len(BREAK), parton, *now, *left))
+            self.failed = True
 
         def doVetoFragmentation(self, *args):
             if len(args) == 2:
-                hadron, end = args
+                end = args[1]
                 # By now pxNew refers to the region where the string broke; what was drawn is the hadron's less the old.
                 px, py = end.pxHad - end.pxOld, end.pyHad - end.pyOld
-                self.breaks.extend((end.zHad, end.mT2Had, px, py, hadron.id(), end.fromPos))
+                new = end.flavNew
+                flavour = new.id
+                popcorn = new.nPop * new.idPop if abs(flavour) > 1000 else 0
+                hadron = end.zHad, end.mT2Had, px, py, end.mHad, end.idHad
+                self.breaks.extend((*hadron, flavour, popcorn, end.fromPos))
             else:
-                first, second, end, _ = args
-                chain = len(self.chains) // 2 - 1
-                self.finals.extend((chain, end.pxNew, end.pyNew, first.id(), second.id(), end.fromPos))
+                p, _, pos, neg = args
+                new_pos, new_neg = pos.flavNew, neg.flavNew
+                popcorn = new_pos.nPop * new_pos.idPop, new_neg.nPop * new_neg.idPop
+                flavours = pos.idHad, neg.idHad, new_pos.id, new_neg.id, *popcorn
+                chain, momentum = self.n_chains - 1, (p.px(), p.py(), p.pz())
+                self.pairs.extend((chain, pos.pxNew, pos.pyNew, pos.mHad, neg.mHad, *flavours, *momentum))
+                self.failed = False
             return False
 
     return Recorder()
 
 
-def histories_of(hook: Any, first_chain: np.ndarray, strings: np.ndarray, offsets: np.ndarray) -> Histories:
+class Rows(NamedTuple):
+    """What a recorder has seen, as arrays, with columns of these names."""
+
+    breaks: np.ndarray  # (breaks, BREAK)
+    chains: np.ndarray  # (C, CHAIN)
+    pairs: np.ndarray  # (S, PAIR)
+    first_chain: np.ndarray  # (N,) number of the first chain of each event
+
+
+def joined(parts: Sequence[Rows]) -> Rows:
+    """Rows of one part of the events after the other."""
+    breaks, chains, pairs = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    n_breaks, n_chains = (np.cumsum([0] + [len(part[k]) for part in parts[:-1]]) for k in range(2))
+    chains[:, CHAIN.index("first_break")] += np.repeat(n_breaks, [len(part.chains) for part in parts])
+    pairs[:, PAIR.index("chain")] += np.repeat(n_chains, [len(part.pairs) for part in parts])
+    first_chain = np.concatenate([part.first_chain + n for part, n in zip(parts, n_chains, strict=True)])
+    return Rows(breaks, chains, pairs, first_chain)
+
+
+class Recorded(NamedTuple):
+    """Histories in double precision, and what they do not hold: masses, and where the last pair went."""
+
+    histories: Histories  # of all flavours
+    mass2: np.ndarray  # (breaks,) of the hadrons [GeV²]
+    pair_mass2: np.ndarray  # (2, C) of the last two, as `final_pid` has them
+    momentum: np.ndarray  # (3, C) of that of the last two which is nearer to the quark [GeV]
+
+
+def recorded(rows: Rows, strings: np.ndarray, offsets: np.ndarray) -> Recorded:
     """What a recorder has seen, in double precision and without what Pythia does not show of the last pair.
 
-    `first_chain` is the number of the first chain of each event, `strings` that of the string of each parton in its
-    event; the partons of event i are those from ``offsets[i]`` on.
+    `strings` are numbers of the string of each parton in its event; the partons of event i are those from
+    ``offsets[i]`` on.
     """
-    breaks, finals = (np.array(rows, dtype=float).reshape(-1, 6) for rows in (hook.breaks, hook.finals))
-    starts, parton = np.array(hook.chains, dtype=np.int64).reshape(-1, 2).T
-    n_chains = len(starts)
-    event = np.searchsorted(first_chain, np.arange(n_chains), side="right") - 1
-    string = strings[offsets[event] + parton - 1]  # Pythia counts from 1
-    pairs, of_pairs = finals[:, 0].astype(int), np.zeros((5, n_chains))
-    of_pairs[:2] = np.nan
-    of_pairs[:, pairs] = finals[:, 1:].T
-    status = np.full(n_chains, NO_FINAL_TWO, np.int8)
-    status[pairs] = ACCEPTED
-    kept = np.flatnonzero(of_last_try(event, string, status == ACCEPTED))
+    breaks, chains, pairs = (
+        dict(zip(names, columns.T, strict=True)) for names, columns in zip((BREAK, CHAIN, PAIR), rows[:3], strict=True)
+    )
+    n_chains = len(chains["parton"])
+    event = np.searchsorted(rows.first_chain, np.arange(n_chains), side="right") - 1
+    string = strings[offsets[event] + chains["parton"].astype(int) - 1]  # Pythia counts from 1
+    starts = np.append(chains["first_break"], len(breaks["z"])).astype(np.int64)
+    pair = pairs["chain"].astype(int)
+    positive, accepted = breaks["positive"] == 1, np.zeros(n_chains, bool)
+    accepted[pair] = True
+    old, old_popcorn, ends = _along_the_chains(chains, breaks, starts, positive)
+
+    def at_ends(name, of=chains):
+        return np.stack([of[f"{name}_{end}"] for end in ENDS])
+
+    # A chain that failed is told by what the ends hold when the next one begins.
+    after = {name: np.append(column[1:], 0.0) for name, column in chains.items()}
+    new, popcorn, codes, px, py, mt2 = (at_ends(n, after) for n in ("new", "popcorn", "pid", "px", "py", "mt2"))
+    changed = mt2 != ends["mt2"]
+    changed[:, pair] = True
+    for column, name in ((new, "new"), (popcorn, "popcorn"), (codes, "pid")):
+        column[:, pair] = at_ends(name, pairs)
+    for column, name in ((px, "px"), (py, "py")):
+        column[:, pair] = pairs[name], -pairs[name]
+    side, every = _side_of_last(changed, new, at_ends("new"), ends["old"]), np.arange(n_chains)
+    drawn = accepted | changed.any(axis=0)
+    status = np.where(accepted, ACCEPTED, np.where(drawn, NO_FINAL_TWO, NO_ROOM)).astype(np.int8)
+    both = (px[0] == -px[1]) & (py[0] == -py[1])  # hadrons of the pair were made
+    kept = np.flatnonzero(of_last_try(event, string, accepted))
     kept = kept[np.lexsort((string[kept], event[kept]))]
-    rows, chain_offsets = rows_of(np.append(starts, len(breaks)), kept)
-    z, mt2, px, py, codes, positive = breaks[rows].T
-    final_px, final_py, pid, pid_other, final_positive = of_pairs[:, kept]
-    return Histories(
-        chain_offsets, z, mt2, px, py, codes.astype(np.int32), positive.astype(bool), event[kept], status[kept],
-        final_px, final_py, pid.astype(np.int32), pid_other.astype(np.int32), final_positive.astype(bool),
+    some, chain_offsets = rows_of(starts, kept)
+
+    def last(columns, dtype, where=drawn, of=side, empty=0):
+        return np.where(where, columns[of, every], empty)[kept].astype(dtype)
+
+    def small(values):
+        return values[some].astype(np.int16)
+
+    waiting, fresh = last(ends["old"], np.int16), last(new, np.int16)
+    histories = Histories(
+        chain_offsets, *(breaks[name][some] for name in ("z", "mt2", "px", "py")), breaks["pid"][some].astype(np.int32),
+        positive[some], event[kept], status[kept], last(px, float, empty=np.nan), last(py, float, empty=np.nan),
+        last(codes, np.int32), last(codes, np.int32, drawn & both, 1 - side), side[kept] == 0,
         np.full(len(kept), np.nan), np.zeros(len(kept), bool), string[kept].astype(np.int32),
+        old=small(old), new=small(breaks["new"]), old_popcorn=small(old_popcorn), new_popcorn=small(breaks["popcorn"]),
+        final_old=waiting, final_new=np.where(_is_triplet(fresh) == _is_triplet(waiting), -fresh, fresh),
+        final_old_popcorn=last(ends["popcorn"], np.int16), final_new_popcorn=last(popcorn, np.int16),
     )  # fmt: skip
+    masses, momentum = np.zeros((2, n_chains)), np.zeros((3, n_chains))
+    masses[:, pair], momentum[:, pair] = at_ends("mass", pairs), [pairs[f"p_{c}"] for c in "xyz"]
+    pair_masses = np.stack([masses[side, every], masses[1 - side, every]])
+    return Recorded(histories, breaks["mass"][some] ** 2, pair_masses[:, kept] ** 2, momentum[:, kept])
+
+
+def of_pions(record: Recorded) -> Recorded:
+    """The same without flavours, which the codes of pions tell."""
+    return record._replace(histories=record.histories.replace(**dict.fromkeys(FLAVOURS)))
+
+
+def _along_the_chains(chains, breaks, starts, positive):
+    """What waits before each break, a flavour and its popcorn; the same at the ends of chains, with the last mT²."""
+    chain = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    n_chains, old, old_popcorn = len(starts) - 1, np.empty(len(chain)), np.empty(len(chain))
+    ends = {"old": np.empty((2, n_chains)), "popcorn": np.zeros((2, n_chains)), "mt2": np.empty((2, n_chains))}
+    for side, (end, here) in enumerate(zip(ENDS, (positive, ~positive), strict=True)):
+        rows = np.flatnonzero(here)
+        begins = np.diff(chain[rows], prepend=-1) != 0
+        old[rows] = np.where(begins, chains[f"old_{end}"][chain[rows]], -np.roll(breaks["new"][rows], 1))
+        old_popcorn[rows] = np.where(begins, 0, np.roll(breaks["popcorn"][rows], 1))
+        last = rows[np.append(begins[1:], True)[: len(rows)]]
+        ends["old"][side], ends["mt2"][side] = chains[f"old_{end}"], chains[f"mt2_{end}"]
+        ends["old"][side, chain[last]], ends["mt2"][side, chain[last]] = -breaks["new"][last], breaks["mt2"][last]
+        ends["popcorn"][side, chain[last]] = breaks["popcorn"][last]
+    return old, old_popcorn, ends
+
+
+def _side_of_last(changed, new, before, waiting):
+    """From which end the flavour of the last pair was drawn, 0 or 1.
+
+    It is turned into its antiparticle there when the other hadron is made, and does not go with what waits any more.
+    What an end has held since before the chain says nothing. If the other hadron was not made, only one end changed.
+    """
+    turned = _is_triplet(new) == _is_triplet(waiting)
+    turned = np.where(turned.all(axis=0), turned & (new != before), turned)
+    says = np.where(turned[0] == turned[1], changed, turned)
+    return np.where(says[0], 0, 1)
+
+
+def _is_triplet(code):
+    """Whether quarks and diquarks are colour triplets: quarks and antidiquarks."""
+    return (code > 0) == (abs(code) < 10)
 
 
 def of_last_try(event: np.ndarray, string: np.ndarray, accepted: np.ndarray) -> np.ndarray:
@@ -100,18 +240,24 @@ def of_last_try(event: np.ndarray, string: np.ndarray, accepted: np.ndarray) -> 
     return tries == tries[np.searchsorted(event, event, side="right") - 1]
 
 
-def with_last_pair(histories: Histories, momenta: np.ndarray, geometry: Geometry, string: Any) -> Histories:
+def with_last_pair(record: Recorded, geometry: Geometry, string: Any) -> Histories:
     """Add what Pythia does not show of the last pair: λ, and whether it came out reversed; in single precision.
 
-    `momenta`, (4, rows), are those of Pythia's hadrons, one accepted chain after the other in the order of making, each
-    on its own string of `string`.
+    The accepted chains are of those strings of `string`, one each. Where what they make is not what Pythia made, as of
+    strings that gave momentum to another, nothing is known.
     """
-    last = np.cumsum(np.diff(histories.only_accepted().chain_offsets) + 2) - 1
+    histories, accepted = record.histories, record.histories.accepted
+    of_breaks = accepted[histories.chain_of_break]
+    masses2 = record.mass2[of_breaks], record.pair_mass2[:, accepted]
     swapped = histories.replace(final_reversed=np.ones(histories.n_chains, bool))
-    (ours, _, lam), (reverse, _, _) = (hadrons_of_chains(h, geometry, string) for h in (histories, swapped))
-    off, off_swapped = (np.sum((p[:, last] - momenta[:, last]) ** 2, axis=0) for p in (ours, reverse))
-    single = {name: getattr(histories, name).astype(np.float32) for name in DOUBLE}
-    single["final_lambda"][histories.accepted] = np.maximum(0.0, lam)
+    (ours, lam), (reverse, _) = (hadrons_of_chains(h, geometry, string, masses2) for h in (histories, swapped))
+    done = histories.only_accepted()
+    last = np.cumsum(np.diff(done.chain_offsets) + 2) - np.where(done.final_from_positive, 2, 1)
+    wanted = record.momentum[:, accepted]
+    off, off_swapped = (np.sqrt(np.sum((p[:3, last] - wanted) ** 2, axis=0)) for p in (ours, reverse))
+    near = np.minimum(off, off_swapped) < NEARLY * (1.0 + np.sqrt(np.sum(wanted**2, axis=0)))
+    single = {name: getattr(histories, name).astype(np.float32) for name in SINGLE}
+    single["final_lambda"][accepted] = np.where(near, np.maximum(0.0, lam), np.nan)
     final_reversed = histories.final_reversed.copy()
-    final_reversed[histories.accepted] = off_swapped < off
+    final_reversed[accepted] = off_swapped < off
     return histories.replace(**single, final_reversed=final_reversed)

@@ -27,6 +27,23 @@ OF_LUND = {
 }  # fmt: skip
 
 
+OF_ALL_FLAVOURS = {
+    "a_extra_diquark": "StringZ:aExtraDiquark", "r_c": "StringZ:rFactC", "r_b": "StringZ:rFactB",
+    "prob_s_to_ud": "StringFlav:probStoUD", "prob_qq_to_q": "StringFlav:probQQtoQ",
+    "prob_sq_to_qq": "StringFlav:probSQtoQQ", "prob_qq1_to_qq0": "StringFlav:probQQ1toQQ0",
+    "meson_ud_vector": "StringFlav:mesonUDvector", "meson_s_vector": "StringFlav:mesonSvector",
+    "meson_c_vector": "StringFlav:mesonCvector", "meson_b_vector": "StringFlav:mesonBvector",
+    "eta_sup": "StringFlav:etaSup", "eta_prime_sup": "StringFlav:etaPrimeSup",
+    "popcorn_rate": "StringFlav:popcornRate", "popcorn_s_pair": "StringFlav:popcornSpair",
+    "popcorn_s_meson": "StringFlav:popcornSmeson",
+}  # fmt: skip
+OTHER_MODELS = (
+    "StringPT:thermalModel", "StringPT:mT2suppression", "StringPT:closePacking", "ClosePacking:doClosePacking",
+    "StringZ:useNonstandardC", "StringZ:useNonstandardB", "StringZ:usePetersonC", "StringZ:usePetersonB",
+    "Ropewalk:RopeHadronization",
+)  # fmt: skip
+
+
 def pythia8mc() -> Any:
     """The package of real Pythia."""
     return need("pythia8mc", "pythia", "real Pythia")
@@ -64,7 +81,8 @@ def start(settings: str | Iterable[str], *, seed: int, params: LundParams | None
     for setting in ("Print:quiet = on", *settings, "Random:setSeed = on", f"Random:seed = {seed}"):
         if not pythia.readString(setting):
             raise ValueError(f"Pythia refuses the setting {setting!r}")
-    for own_name, name in OF_LUND.items() if params is not None else ():
+    of_flavours = {own: name for own, name in OF_ALL_FLAVOURS.items() if not any(name in line for line in settings)}
+    for own_name, name in (OF_LUND | of_flavours).items() if params is not None else ():
         value = getattr(params, own_name)
         # Pythia refuses a value outside its range or moves it to the nearest limit.
         if not pythia.readString(f"{name} = {value!r}") or pythia.parm(name) != value:
@@ -74,6 +92,22 @@ def start(settings: str | Iterable[str], *, seed: int, params: LundParams | None
     if not pythia.init():
         raise RuntimeError("Pythia could not be initialised with these settings")
     return pythia
+
+
+def params_of(pythia: Any) -> LundParams:
+    """Parameters of the string as a Pythia object has them."""
+    return LundParams(**{own_name: pythia.parm(name) for own_name, name in (OF_LUND | OF_ALL_FLAVOURS).items()})
+
+
+def refuse_other_models(pythia: Any) -> None:
+    """ValueError if strings break by laws other than those that weights of histories know."""
+    settings = pythia.settings
+    on = [name for name in OTHER_MODELS if settings.isFlag(name) and settings.flag(name)]
+    on += [name for name in ("StringZ:aExtraSQuark",) if pythia.parm(name) != 0.0]
+    if not pythia.flag("StringZ:useOldAExtra"):
+        on.append("StringZ:useOldAExtra = off")
+    if on:
+        raise ValueError(f"histories know Lund's model alone, not {', '.join(on)}; leave that, or histories, out")
 
 
 def listed(settings: str | Iterable[str]) -> tuple[str, ...]:

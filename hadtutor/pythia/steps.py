@@ -2,20 +2,28 @@
 
 from array import array
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._support.bars import track
+from .._support.bars import Progress, track
 from .._support.checks import energy_gev, whole
+from .._support.processes import in_processes
 from ..events.hadrons import Hadrons
+from ..events.ragged import rows_of
 from ..events.sample import Sample
 from ..events.showers import Showers
 from ..params import LundParams
 from ..particles import QUARKS
-from .settings import HADRONS_ONLY, QUARK_PAIRS, listed, pythia8mc, start
+from ..strings.colours import numbered_strings
+from ..strings.gluons import KINKED
+from ..strings.regions import kinked
+from .recorder import Rows, joined, make_recorder, recorded, with_last_pair
+from .settings import HADRONS_ONLY, QUARK_PAIRS, listed, params_of, pythia8mc, refuse_other_models, start
 from .strings import FinalParticles
 from .veto import make_veto
+
+CHUNK = 250  # showers at a time: each chunk begins with a seed of its own
 
 
 def shower(
@@ -91,11 +99,13 @@ def shower(
     return Showers(np.array(offsets), *columns)
 
 
-def hadronize(showers: Showers, params: LundParams | None = None, *, seed: int = 1, decays: bool = True,
-              settings: str | Iterable[str] = (), progress: bool = True) -> Hadrons:  # fmt: skip
+def hadronize(
+    showers: Showers, params: LundParams | None = None, *, seed: int = 1, decays: bool = True, histories: bool = False,
+    settings: str | Iterable[str] = (), processes: int = 1, progress: bool = True,
+) -> Any:  # fmt: skip
     """Hadronize showered partons with real Pythia: strings with gluons, all flavours, baryons, decays.
 
-    What comes out is stable, so with decays photons and leptons too. `seed`, `settings` and `progress` as in `shower`.
+    What comes out is stable, so with decays photons and leptons too. `settings` and `progress` as in `shower`.
 
     Parameters
     ----------
@@ -103,29 +113,110 @@ def hadronize(showers: Showers, params: LundParams | None = None, *, seed: int =
         N events.
     params : LundParams, optional
         Parameters of the string; by default Pythia's own, the Monash 2013 tune.
+    seed : int
+        1 to 900 000 000. Events do not depend on how many there are, nor on the number of processes.
     decays : bool
         Whether unstable hadrons decay, as they do by the time a detector sees them: all but those that fly a metre
         or more on average (π±, K±, K_L, n, μ).
+    histories : bool
+        Whether to record the breaks of all strings, which takes a third longer; the events are the same. Strings too
+        light to break have none.
+    processes : int
+        How many copies of Pythia work at the same time.
+
+    Returns
+    -------
+    Hadrons or Sample
+        With histories a `Sample`, whose partons are the showers.
 
     Raises
     ------
     TypeError, ValueError, RuntimeError
-        As `start`; if `showers` are none, or Pythia gives up on an event.
+        As `start`; if `showers` are none, or Pythia gives up on an event; with histories, if an event has a closed loop
+        of gluons, which Pythia cuts open without showing where, or settings change the model beyond its parameters.
 
     Examples
     --------
     >>> import hadtutor as ht
     >>> showers = ht.datasets.load("pythia-showers-91")[:100]
     >>> hadronize(showers, ht.LundParams(a=0.3))
-    Hadrons(100 events, 4107 hadrons)
+    Hadrons(100 events, 4145 hadrons)
+    >>> hadronize(showers, ht.LundParams(a=0.3), histories=True).histories.all_flavours
+    True
     """
     if not isinstance(showers, Showers):
         raise TypeError(f"hadronize takes Showers, got {type(showers).__name__}")
+    seed, processes = whole(seed, "seed", 1, 900_000_000), whole(processes, "processes")
     settings = (*HADRONS_ONLY, f"HadronLevel:Decay = {'on' if decays else 'off'}", *listed(settings))
-    pythia = start(settings, seed=seed, params=params)
-    columns = (showers.pid, np.full(len(showers.pid), 23), showers.col, showers.acol)
+    columns = showers.pid, np.full(len(showers.pid), 23), showers.col, showers.acol
     *momenta, mass, _ = _momenta_and_masses(showers)
-    return _complete(pythia, showers.offsets, (*columns, *momenta, mass), progress)
+    columns = *columns, *momenta, mass
+    strings = numbered_strings(showers) if histories else None
+    if strings is not None and strings.closed.any():
+        raise ValueError(
+            f"event {strings.event[np.argmax(strings.closed)]} has a closed loop of gluons, and Pythia does not show "
+            "how it is cut open; leave its histories out, histories=False"
+        )
+    jobs = []
+    for k, first in enumerate(range(0, len(showers), CHUNK)):
+        offsets = showers.offsets[first : first + CHUNK + 1]
+        rows = slice(offsets[0], offsets[-1])
+        jobs.append((_seed_of(seed, k), first, offsets - offsets[0], [column[rows] for column in columns]))
+    made = []
+    with (
+        in_processes(Hadronizer, (settings, params, histories), jobs, processes) as results,
+        Progress(len(showers), "event", progress) as bar,
+    ):
+        for part in results:
+            made.append(part)
+            bar.update(len(part.hadrons))
+    if not made:
+        made = [Hadronizer(settings, params, histories)((seed, 0, np.zeros(1, int), [c[:0] for c in columns]))]
+    hadrons = Hadrons.concatenate([part.hadrons for part in made])
+    if strings is None:
+        return hadrons
+    record = recorded(joined([part.record for part in made]), strings.of_partons(), showers.offsets)
+    return Sample(hadrons, _of_strings(record, strings, showers), made[0].params, showers.energy, partons=showers)
+
+
+def _of_strings(record, strings, showers):
+    """Histories with the order of the last pairs, where what was made replays between the partons of the showers."""
+    done = record.histories.only_accepted()
+    first = np.searchsorted(strings.event, np.arange(len(showers)))
+    rows, offsets = rows_of(strings.offsets, first[done.event_of_chain] + done.strings)
+    flavours = np.full((len(offsets) - 1, 2), 2)  # those of ends play no part
+    return with_last_pair(record, KINKED, kinked(showers.p4[strings.rows[rows]], offsets, flavours))
+
+
+def _seed_of(*numbers):
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0]) % 900_000_000 + 1
+
+
+class Part(NamedTuple):
+    """What Pythia made of some showers."""
+
+    hadrons: Hadrons
+    record: Rows | None
+    params: LundParams
+
+
+class Hadronizer:
+    """Real Pythia, ready to hadronize one chunk of showers after the other; arguments as of `hadronize`."""
+
+    def __init__(self, settings: tuple[str, ...], params: LundParams | None, histories: bool) -> None:
+        self.hook: Any = make_recorder(pythia8mc()) if histories else None
+        self.pythia = start(settings, seed=1, params=params, hook=self.hook)
+        if histories:
+            self.hook.event = self.pythia.event
+            refuse_other_models(self.pythia)
+
+    def __call__(self, job: tuple) -> Part:
+        """A chunk: its seed, the number of its first event, offsets and columns of its partons."""
+        seed, first, offsets, columns = job
+        self.pythia.rndm.init(seed)
+        hadrons, first_chain = _complete(self.pythia, offsets, columns, self.hook, first)
+        record = None if self.hook is None else self.hook.take(first_chain)
+        return Part(hadrons, record, params_of(self.pythia))
 
 
 def decay(
@@ -181,7 +272,8 @@ def decay(
             f"not {nominal[k]:.3g}: it cannot decay"
         )
     none = np.zeros(len(hadrons.pid), int)
-    return _complete(pythia, hadrons.offsets, (hadrons.pid, none + 1, none, none, *momenta, mass), progress)
+    columns = hadrons.pid, none + 1, none, none, *momenta, mass
+    return _complete(pythia, hadrons.offsets, columns, progress=progress)[0]
 
 
 def _momenta_and_masses(particles):
@@ -194,9 +286,12 @@ def _momenta_and_masses(particles):
     return *momenta, mass, 8 * np.finfo(exact).eps * e**2
 
 
-def _complete(pythia, offsets, columns, progress):
-    """What Pythia makes of the particles of each event, given as code, status, colours, momentum and mass."""
-    final = FinalParticles()
+def _complete(pythia, offsets, columns, hook=None, first=0, progress=False):
+    """What Pythia makes of the particles of each event, given as code, status, colours, momentum and mass.
+
+    With the number of the first chain that a `hook` saw of each; `first` is the number of the first event.
+    """
+    final, first_chain = FinalParticles(), []
     for number in track(range(len(offsets) - 1), "event", progress):
         rows = slice(offsets[number], offsets[number + 1])
         particles = list(zip(*(column[rows].tolist() for column in columns), strict=True))
@@ -204,9 +299,11 @@ def _complete(pythia, offsets, columns, progress):
             pythia.event.reset()
             for particle in particles:
                 pythia.event.append(*particle)
+            chain = 0 if hook is None else hook.n_chains
             if not particles or pythia.next():
                 break
         else:
-            raise RuntimeError(f"event {number}: Pythia gave up on these {len(particles)} particles")
+            raise RuntimeError(f"event {first + number}: Pythia gave up on these {len(particles)} particles")
+        first_chain.append(chain)
         final.take(pythia.event)
-    return final.hadrons()
+    return final.hadrons(), np.array(first_chain, np.int64)

@@ -12,13 +12,13 @@ from ..events.sample import Sample
 from ..events.showers import Showers
 from ..params import LundParams
 from ..particles import QUARKS
-from ..strings.colours import colour_strings
+from ..strings.colours import colour_strings, numbered_strings
 from ..strings.from_history import string_order
 from ..strings.generate import check_string
 from ..strings.gluons import KINKED
 from ..strings.regions import kinked
 from ..strings.straight import STRAIGHT, Strings
-from .recorder import first_parton, histories_of, make_recorder, with_last_pair
+from .recorder import first_parton, make_recorder, of_pions, recorded, with_last_pair
 from .settings import PIONS_ONLY, pythia8mc, start
 
 
@@ -50,8 +50,7 @@ class Run(NamedTuple):
 
     hadrons: Hadrons
     parton: np.ndarray  # (rows,) number in its event, from 1 on, of one of the string that a hadron comes from
-    hook: Any
-    first_chain: np.ndarray  # (N,)
+    rows: Any  # of the recorder
 
 
 def _run(params, seed, n_events, partons, what, histories, progress):
@@ -66,13 +65,13 @@ def _run(params, seed, n_events, partons, what, histories, progress):
         for columns in partons(number):
             event.append(*columns)
         if histories:
-            first_chain.append(len(hook.chains) // 2)
+            first_chain.append(hook.n_chains)
         if not pythia.next():
             raise RuntimeError(f"event {number}: Pythia gave up on {what}")
         final.take(event)
         if histories:
             parton.extend(first_parton(event, p.index()) for p in event if p.isFinal())
-    return Run(final.hadrons(), np.array(parton), hook, np.array(first_chain))
+    return Run(final.hadrons(), np.array(parton), hook and hook.take(first_chain))
 
 
 def _in_order(hadrons, rows):
@@ -127,23 +126,22 @@ def hadronize_partons(
     made = _run(params, seed, len(showers), partons, "its strings", histories, progress)
     if not histories:
         return Sample(made.hadrons, None, params, showers.energy, partons=showers)
-    number = np.empty(len(mass), np.int32)  # of the string of each parton
-    number[showers.colour_order()[0]] = np.repeat(strings.number, np.diff(strings.offsets))
-    recorded = histories_of(made.hook, made.first_chain, number, showers.offsets)
-    first_string, done = np.searchsorted(strings.event, np.arange(len(showers))), recorded.accepted
-    heavy = first_string[recorded.event_of_chain[done]] + recorded.strings[done]
+    number = numbered_strings(showers).of_partons()
+    record = of_pions(recorded(made.rows, number, showers.offsets))
+    done = record.histories.only_accepted()
+    first_string = np.searchsorted(strings.event, np.arange(len(showers)))
+    heavy = first_string[done.event_of_chain] + done.strings
     # Pythia takes the lightest string first; we list what light ones make after the hadrons of the others.
     event = made.hadrons.event
     string = first_string[event] + number[showers.offsets[event] + made.parton - 1]
     broke = np.isin(string, heavy)
     rows = np.lexsort((string, ~broke, event))
     broke = broke[rows]
-    rows[broke] = _in_order_of_making(rows[broke], recorded)
-    hadrons = _in_order(made.hadrons, rows)
+    rows[broke] = _in_order_of_making(rows[broke], done)
     of_heavy, string_offsets = rows_of(strings.offsets, heavy)
     string = kinked(strings.partons[of_heavy], string_offsets, strings.flavours[heavy])
-    recorded = with_last_pair(recorded, hadrons.p4[broke].T, KINKED, string)
-    return Sample(hadrons, recorded, params, showers.energy, partons=showers)
+    histories = with_last_pair(record, KINKED, string)
+    return Sample(_in_order(made.hadrons, rows), histories, params, showers.energy, partons=showers)
 
 
 def _in_order_of_making(rows, histories):
@@ -182,10 +180,10 @@ def hadronize_strings(
     made = _run(params, seed, n_events, lambda number: pair, what, histories, progress)
     if not histories:
         return Sample(made.hadrons, None, params, energy, quark)
-    recorded = histories_of(made.hook, made.first_chain, np.zeros(2 * n_events, np.int32), 2 * np.arange(n_events))
+    record = of_pions(recorded(made.rows, np.zeros(2 * n_events, np.int32), 2 * np.arange(n_events)))
     # The axes of Pythia's straight string lie the other way round: its x is our y.
-    turned = {"px": recorded.py, "py": recorded.px, "final_px": recorded.final_py, "final_py": recorded.final_px}
-    recorded = recorded.replace(**turned)
-    hadrons = _in_order(made.hadrons, _in_order_of_making(np.arange(len(made.hadrons.px)), recorded))
-    recorded = with_last_pair(recorded, hadrons.p4.T, STRAIGHT, Strings(energy, 0))
-    return Sample(hadrons, recorded, params, energy, quark)
+    h = record.histories
+    turned = h.replace(px=h.py, py=h.px, final_px=h.final_py, final_py=h.final_px)
+    hadrons = _in_order(made.hadrons, _in_order_of_making(np.arange(len(made.hadrons.px)), h))
+    histories = with_last_pair(record._replace(histories=turned), STRAIGHT, Strings(energy, 0))
+    return Sample(hadrons, histories, params, energy, quark)

@@ -14,6 +14,22 @@ MOST_MASS = 5.0  # GeV, of quarks, for heavy ones may count as u and d; gluons h
 LEAST_EXCESS = 1.0  # GeV above the masses of its ends: lighter strings do not break, as in Pythia
 
 
+class Numbered(NamedTuple):
+    """S strings of showers by their rows there, along each."""
+
+    rows: np.ndarray  # (P,)
+    offsets: np.ndarray  # (S + 1,)
+    event: np.ndarray  # (S,)
+    number: np.ndarray  # (S,) in its event
+    closed: np.ndarray  # (S,) whether it is a loop of gluons
+
+    def of_partons(self) -> np.ndarray:
+        """Number of the string of each parton, (P,), in the order of the showers."""
+        number = np.empty(len(self.rows), np.int32)
+        number[self.rows] = np.repeat(self.number, np.diff(self.offsets))
+        return number
+
+
 class ColourStrings(NamedTuple):
     """S strings of showers, event by event, from the quark over gluons to the antiquark, or closed loops of gluons."""
 
@@ -25,14 +41,21 @@ class ColourStrings(NamedTuple):
     light: np.ndarray  # (S,) whether it makes two hadrons at once
 
 
+def numbered_strings(showers: Showers) -> Numbered:
+    """The strings of `showers`, of any flavour and mass."""
+    rows, offsets = showers.colour_order()
+    first = rows[offsets[:-1]]
+    event = showers.event[first]
+    number = np.arange(len(event)) - np.searchsorted(event, event)
+    return Numbered(rows, offsets, event, number.astype(np.int32), showers.pid[first] == GLUON)
+
+
 def colour_strings(showers: Showers, flavours: str | None = None) -> ColourStrings:
     """The strings that the partons of `showers` span; `flavours` as for `hadronize_partons`, which tells of errors."""
     if flavours not in (None, "to u d"):
         raise ValueError(f'flavours must be "to u d" or None, got {flavours!r}')
-    rows, offsets = showers.colour_order()
-    event = showers.event[rows[offsets[:-1]]]
+    rows, offsets, event, number, closed = numbered_strings(showers)
     codes = np.stack([showers.pid[rows[offsets[:-1]]], -showers.pid[rows[offsets[1:] - 1]]], axis=1)
-    closed = codes[:, 0] == GLUON
     wrong = closed & (np.diff(offsets) == 1)
     if wrong.any():
         raise ValueError(f"event {event[np.argmax(wrong)]} has a gluon whose colours are tied to each other")
@@ -58,8 +81,7 @@ def colour_strings(showers: Showers, flavours: str | None = None) -> ColourStrin
     only_light = np.bincount(event, ~light, len(showers)) == 0
     if only_light.any():
         raise ValueError(f"event {np.argmax(only_light)} has no string of more than {LEAST_EXCESS:g} GeV, so no breaks")
-    number = np.arange(len(event)) - np.searchsorted(event, event)
-    return ColourStrings(partons, offsets, LIGHT[codes], event, number.astype(np.int32), light)
+    return ColourStrings(partons, offsets, LIGHT[codes], event, number, light)
 
 
 def _refuse_masses(p, pid, event):

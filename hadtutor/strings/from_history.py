@@ -18,8 +18,8 @@ from .straight import ROWS_OF_ENDS, STRAIGHT, Geometry, Strings
 
 
 @njit(nogil=True)
-def _replay_chains(geometry, string, tries, openings, x, from_positive, pid, offsets, final_x, final_pid,
-                   final_from_positive, reverse, ends, hadron_p, hadron_pid, lam):  # fmt: skip
+def _replay_chains(geometry, string, tries, openings, x, from_positive, mass2, offsets, final_x, final_mass2,
+                   final_from_positive, reverse, ends, hadron_p, lam):  # fmt: skip
     flavours = np.zeros(2, np.int64)
     i = 0
     for c in range(len(reverse)):
@@ -27,40 +27,47 @@ def _replay_chains(geometry, string, tries, openings, x, from_positive, pid, off
         for j in range(offsets[c], offsets[c + 1]):
             side = 0 if from_positive[j] else 1
             px, py = ends[2, side] + x[1, j], ends[3, side] + x[2, j]
-            mt2 = pion_mass2(pid[j]) + px * px + py * py
+            mt2 = mass2[j] + px * px + py * py
             geometry.take(string, side, x[0, j], x[1, j], x[2, j], px, py, mt2, ends, hadron_p, i)
-            hadron_pid[i] = pid[j]
             i += 1
         side = 0 if final_from_positive[c] else 1
-        first, second = pion_mass2(final_pid[0, c]), pion_mass2(final_pid[1, c])
         qx, qy = final_x[0, c], final_x[1, c]
+        first, second = final_mass2[0, c], final_mass2[1, c]
         lam[c] = geometry.last_two(string, ends, side, qx, qy, first, second, reverse[c], hadron_p, i)
-        hadron_pid[i], hadron_pid[i + 1] = final_pid[0, c], final_pid[1, c]
         i += 2
 
 
 def hadrons_of_chains(
-    histories: Histories, geometry: Geometry, string: Any
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Four-momenta, (4, rows), and codes of the hadrons of each accepted chain, and its λ, below 0 if it does not fit.
+    histories: Histories, geometry: Geometry, string: Any, masses2: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Four-momenta, (4, rows), of the hadrons of each accepted chain, and its λ, below 0 if it does not fit.
 
-    The strings that `string` has for `geometry` are those of the accepted chains of `histories`, one each.
+    The strings that `string` has for `geometry` are those of the accepted chains of `histories`, one each. `masses2`
+    are masses squared of the hadrons of their breaks and of their last pairs, (2, chains) [GeV²]; by default of pions.
     """
     accepted, chains = histories.only_accepted(), np.flatnonzero(histories.accepted)
     n_hadrons = accepted.chain_offsets[-1] + 2 * len(chains)
-    hadron_p, pid, lam = np.zeros((4, n_hadrons)), np.empty(n_hadrons, np.int32), np.empty(len(chains))
+    hadron_p, lam = np.zeros((4, n_hadrons)), np.empty(len(chains))
     breaks = np.stack([accepted.z, accepted.px, accepted.py]).astype(float)
     final_x = np.stack([accepted.final_px, accepted.final_py]).astype(float)
-    final_pid = np.stack([accepted.final_pid, accepted.final_pid_other])
+    if masses2 is None:
+        codes = accepted.pid, np.stack([accepted.final_pid, accepted.final_pid_other])
+        masses2 = tuple(np.where(pid == 111, pion_mass2(111), pion_mass2(211)) for pid in codes)
+    mass2, final_mass2 = masses2
     # How often its string had failed before: a kinked one changes then.
     tries = np.diff(chains, prepend=-1) - 1
     openings = np.zeros((len(chains), 6), np.float32) if accepted.openings is None else accepted.openings
     _replay_chains(
-        geometry, string, tries, openings, breaks, accepted.from_positive, accepted.pid, accepted.chain_offsets,
-        final_x, final_pid, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)),
-        hadron_p, pid, lam,
+        geometry, string, tries, openings, breaks, accepted.from_positive, mass2, accepted.chain_offsets,
+        final_x, final_mass2, accepted.final_from_positive, accepted.final_reversed, np.empty((ROWS_OF_ENDS, 2)),
+        hadron_p, lam,
     )  # fmt: skip
-    return hadron_p, pid, lam
+    return hadron_p, lam
+
+
+def last_pairs(accepted: Histories) -> np.ndarray:
+    """Codes of the last two hadrons of each chain of `accepted`, one pair after the other."""
+    return np.stack([accepted.final_pid, accepted.final_pid_other], axis=1).ravel()
 
 
 def replay(histories: Histories, energy: float, partons: Showers | None = None, reset: bool = True) -> Hadrons:
@@ -93,6 +100,8 @@ def replay(histories: Histories, energy: float, partons: Showers | None = None, 
     True
     """
     accepted, energy = histories.only_accepted(), energy_gev(energy)
+    if histories.all_flavours:
+        raise ValueError("histories of all flavours do not hold the masses of resonances: take the hadrons as they are")
     if partons is None:
         string: Any = Strings(energy, 0)
         geometry, events, numbers = STRAIGHT, np.arange(len(histories)), np.zeros(len(histories), int)
@@ -102,13 +111,14 @@ def replay(histories: Histories, energy: float, partons: Showers | None = None, 
         raise ValueError("each string needs exactly one accepted chain to be replayed")
     if partons is not None and np.any(wrong := accepted.closed != (string.flavours[:, 0] == 0)):
         raise ValueError(f"event {events[np.argmax(wrong)]}: partons and histories differ in what is a closed loop")
-    hadron_p, pid, lam = hadrons_of_chains(histories, geometry, string)
+    hadron_p, lam = hadrons_of_chains(histories, geometry, string)
     wrong = ~(lam >= 0.0)
     if wrong.any():
         event, of = accepted.event_of_chain[np.argmax(wrong)], "" if partons is None else ", partons and reset"
         raise ValueError(f"event {event} does not fit a string of {energy:g} GeV; give the energy{of} it was made at")
     first_chain = np.searchsorted(accepted.event_of_chain, np.arange(len(histories) + 1))
     offsets = accepted.chain_offsets[first_chain] + 2 * first_chain
+    pid = np.insert(accepted.pid, np.repeat(accepted.chain_offsets[1:], 2), last_pairs(accepted))
     return Hadrons(*[offsets, *hadron_p, pid])
 
 

@@ -32,7 +32,8 @@ def sample():
 
 def rows_of(ragged, offsets, i):
     """Columns of one event or chain, cut out by hand."""
-    return {f.name: getattr(ragged, f.name)[offsets[i] : offsets[i + 1]] for f in fields(ragged) if f.metadata}
+    names = [f.name for f in fields(ragged) if f.metadata and getattr(ragged, f.name) is not None]
+    return {name: getattr(ragged, name)[offsets[i] : offsets[i + 1]] for name in names}
 
 
 def assert_event(part, k, whole, i):

@@ -9,7 +9,8 @@ import pythia8mc
 from checks import ALPHA
 from scipy import stats
 
-from hadtutor import FlavourParams
+from hadtutor import LundParams
+from hadtutor.lund.flavour_choice import NAMES as PARAMETERS
 from hadtutor.lund.flavour_choice import choice_index, log_table, pair_index, table_gradient
 
 NAMES = {
@@ -19,17 +20,27 @@ NAMES = {
     "eta_prime_sup": "etaPrimeSup", "popcorn_rate": "popcornRate", "popcorn_s_pair": "popcornSpair",
     "popcorn_s_meson": "popcornSmeson",
 }  # fmt: skip
-MONASH = FlavourParams()
+MONASH = LundParams()
+
+
+def values(params):
+    return {name: getattr(params, name) for name in PARAMETERS}
+
+
+def at(*numbers):
+    return MONASH.replace(**dict(zip(PARAMETERS, numbers)))
+
+
 POINTS = {
     "Monash": MONASH,
-    "near": FlavourParams(0.25, 0.10, 0.80, 0.040, 0.60, 0.45, 1.1, 1.8, 0.50, 0.08),
-    "far": FlavourParams(0.60, 0.40, 0.40, 0.300, 1.50, 1.20, 0.4, 0.9, 0.95, 0.70, 1.3, 0.5, 0.8),
+    "near": at(0.25, 0.10, 0.80, 0.040, 0.60, 0.45, 1.1, 1.8, 0.50, 0.08),
+    "far": at(0.60, 0.40, 0.40, 0.300, 1.50, 1.20, 0.4, 0.9, 0.95, 0.70, 1.3, 0.5, 0.8),
 }
 TARGETS = [
     {"prob_s_to_ud": 0.19}, {"prob_s_to_ud": 0.25}, {"prob_qq_to_q": 0.07}, {"prob_qq_to_q": 0.10},
     {"prob_sq_to_qq": 0.8}, {"prob_qq1_to_qq0": 0.04}, {"meson_ud_vector": 0.6}, {"meson_s_vector": 0.7},
     {"meson_c_vector": 1.1}, {"meson_b_vector": 1.8}, {"eta_sup": 0.7}, {"eta_prime_sup": 0.08},
-    POINTS["near"]._asdict(),
+    values(POINTS["near"]),
 ]  # fmt: skip
 # id, and quarks of a diquark with a popcorn meson to come: popcorn, vertex
 QUARKS = [(code, 0, 0) for code in (2, -1, 3, -4, 5)]
@@ -43,7 +54,7 @@ def selector(point):
     """Pythia's own choice of flavours, and what its numbers come from."""
     generator = pythia8mc.Pythia("", False)
     settings = ["Print:quiet = on", "ProcessLevel:all = off", "Random:setSeed = on", "Random:seed = 5"]
-    for line in settings + [f"StringFlav:{NAMES[name]} = {x}" for name, x in POINTS[point]._asdict().items()]:
+    for line in settings + [f"StringFlav:{NAMES[name]} = {x}" for name, x in values(POINTS[point]).items()]:
         assert generator.readString(line)
     assert generator.init()
     flavours = pythia8mc.StringFlav()
@@ -168,7 +179,7 @@ def test_probabilities_of_what_waits_add_up_to_one(point):
 
 def test_the_gradient_is_that_of_the_table():
     """Against central differences, 1e-7 of the largest."""
-    for k, (name, value) in enumerate(MONASH._asdict().items()):
+    for k, (name, value) in enumerate(values(MONASH).items()):
         up, down = (log_table(MONASH.replace(**{name: value * (1 + step)})) for step in (1e-6, -1e-6))
         gradient = table_gradient(MONASH)[k]
         np.testing.assert_allclose((up - down) / (2e-6 * value), gradient, atol=1e-7 * np.abs(gradient).max())

@@ -54,10 +54,11 @@ def test_histories_hold_what_pythia_shows(sample):
     h = sample.histories
     assert np.array_equal(h.accepted, np.append(h.event_of_chain[1:] != h.event_of_chain[:-1], True))
     assert np.array_equal(np.unique(h.event_of_chain), np.arange(len(sample)))
-    assert set(h.status.tolist()) == {0, 2}
-    for column in (h.final_px, h.final_py, h.final_lambda):
-        assert np.array_equal(np.isfinite(column), h.accepted)
-    assert np.array_equal(h.final_pid != 0, h.accepted)
+    assert set(h.status.tolist()) == {0, 1, 2}
+    for column in (h.final_px, h.final_py, h.final_pid != 0):
+        assert np.array_equal(np.isfinite(column) & (column != 0), h.status != 1)
+    assert np.array_equal(np.isfinite(h.final_lambda), h.accepted)
+    assert np.all(h.final_pid_other[h.accepted] != 0)
     assert np.all((h.z > 0) & (h.z < 1))
 
 

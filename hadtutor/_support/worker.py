@@ -1,0 +1,29 @@
+"""The other end of `in_processes`: a Python that does one job after the other."""
+
+import os
+import pickle
+import sys
+
+
+def main() -> None:
+    """Read what to make, then jobs, and answer each with (result, error), until there are no more."""
+    jobs, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else is printed is no result
+    make, arguments = pickle.load(jobs)
+    work = None
+    while True:
+        try:
+            job = pickle.load(jobs)
+        except EOFError:
+            return
+        try:
+            work = make(*arguments) if work is None else work
+            answer = work(job), None
+        except Exception as error:  # it is raised where the job came from
+            answer = None, error
+        pickle.dump(answer, results)
+        results.flush()
+
+
+if __name__ == "__main__":
+    main()
