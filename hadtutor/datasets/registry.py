@@ -38,7 +38,10 @@ class Dataset(NamedTuple):
         return "table" if self.kind == "table" else "load"
 
 
-_HEPDATA = "HEPData ins372772, ins424112, ins428072, ins472637, ins636645, ins652683"
+_HEPDATA = (
+    "HEPData ins301657, ins321190, ins372772, ins382179, ins424112, ins428072, ins472637, ins558327, "
+    "ins582951, ins599181, ins630327, ins636645, ins652683, ins669402, ins890503"
+)
 _PIONS = (
     "50 000 pion strings of real Pythia 8.317 with break histories, u-ubar, 90 GeV, (a, b, σ) = {}, stopMass 1.0, "
     "enhancedFraction 0; tools/make_pythia_data.py, seed {}"
@@ -58,12 +61,13 @@ DATASETS = {
         "table", "particles.csv", "859452bcf3c5ae84ec081731aefdcad6bcf26003a8a4be8f5a0380683a529991",
         21326, "CC0-1.0", "PDG codes, masses and charges of hadrons, leptons and the photon; tools/make_particles.py"),
     "lep": Dataset(
-        "table", "lep.csv", "ad3c93d29e061a0eb8582a52a68710b970a69f2c97ec03cd27d12846780e1aef",
-        13252, "CC0-1.0",
-        "event shapes, multiplicities and spectra of hadronic Z decays at 91.2 GeV, measured at LEP; " + _HEPDATA),
+        "table", "lep.csv", "ef16bdd8f3cdf9046b9f862e2e189a4fafe5153b6dfcf5150f30ff76ffb43ea7",
+        42558, "CC0-1.0",
+        "event shapes, multiplicities, spectra and rates of hadrons from e+e-, at 91.2 GeV and a few above, measured "
+        "at LEP and SLC; averages of rates by the Particle Data Group, 2008; " + _HEPDATA),
     "lep-figures": Dataset(
-        "table", "lep-figures.csv", "55dbd04130f147fb30e8de4caf830ab5e275146a3b3bd02ee07e377e928258fa",
-        3982, "CC0-1.0", "what each figure of lep.csv is: labels, units, definitions, papers; " + _HEPDATA),
+        "table", "lep-figures.csv", "154e8305ea2109413d767ca954da48dc1d6988707615945d6032b0d316aa0813",
+        20136, "CC0-1.0", "what each figure of lep.csv is: labels, units, definitions, papers; " + _HEPDATA),
     "pythia-pions-base": Dataset(
         "strings", "pythia-pions-base.npz", "9f670a1b85874c0dcdca5573887fc4ca6c23287c21751b95845ebd1e827ec502",
         5429783, "CC-BY-4.0", _PIONS.format("(0.68, 0.98, 0.335)", 20240611)),

@@ -17,7 +17,7 @@ from .classifier import AucResult, ClassifierResult, auc, classifier_test
 from .distances import ks_test, wasserstein, wasserstein_test
 from .energy import energy_distance, energy_test
 from .histograms import Density, density_per_event, histogram, histogram_per_event
-from .lep import LepComparison, compare, like_lep
+from .lep import LepComparison, compare, lep_counts, lep_settings, like_lep
 from .means import pull, pull_per_hadron
 from .pulls import Coverage, coverage, event_pulls
 from .resampling import DistanceResult, permutation_test
@@ -26,6 +26,6 @@ from .weighted import n_eff
 __all__ = [
     "AucResult", "Chi2Result", "ClassifierResult", "Coverage", "Density", "DistanceResult", "LepComparison", "auc",
     "chi2_test", "chi2_to_data", "classifier_test", "compare", "coverage", "density_per_event", "energy_distance",
-    "energy_test", "event_pulls", "histogram", "histogram_per_event", "ks_test", "like_lep", "n_eff",
-    "permutation_test", "pull", "pull_per_hadron", "wasserstein", "wasserstein_test",
+    "energy_test", "event_pulls", "histogram", "histogram_per_event", "ks_test", "lep_counts", "lep_settings",
+    "like_lep", "n_eff", "permutation_test", "pull", "pull_per_hadron", "wasserstein", "wasserstein_test",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import sparse
 
 from .._support.checks import column, log_weights, plain, whole
 from .._support.optional import need
@@ -75,8 +76,9 @@ def _placed(values, event, n_events):
 
 
 def histogram_per_event(
-    values: ArrayLike, edges: ArrayLike, event: ArrayLike | None = None, n_events: int | None = None
-) -> np.ndarray:
+    values: ArrayLike, edges: ArrayLike, event: ArrayLike | None = None, n_events: int | None = None, *,
+    sparse_rows: bool = False,
+) -> Any:  # fmt: skip
     """Counts in each bin, event by event: float32, shape (N, B).
 
     Parameters
@@ -85,30 +87,36 @@ def histogram_per_event(
         As for `histogram`. Values outside the edges are dropped, and NaN.
     n_events : int, optional
         Number of events; needed with `event`, none of which may lie beyond (ValueError).
+    sparse_rows : bool
+        Whether to hold only what is not zero, as a `scipy.sparse.csr_array`: most bins of an event are empty.
     """
     if event is not None and n_events is None:
         raise ValueError("n_events is needed with event: the last events may have no entry")
     bins, (values, event, n_events) = Bins({"values": checked_edges(edges)}), _placed(values, event, n_events)
     n_bins, place = len(bins), bins.places({"values": values})[0]
     inside = place < n_bins
+    if sparse_rows:
+        ones = np.ones(np.count_nonzero(inside), np.float32)
+        return sparse.coo_array((ones, (event[inside], place[inside])), shape=(n_events, n_bins)).tocsr()
     counts = np.zeros(n_events * n_bins, dtype=np.float32)
     np.add.at(counts, event[inside] * n_bins + place[inside], np.float32(1))
     return counts.reshape(n_events, n_bins)
 
 
-def density_per_event(counts: ArrayLike, edges: ArrayLike, log_w: Any = None, kind: str = "density") -> Density:
+def density_per_event(counts: Any, edges: ArrayLike, log_w: Any = None, kind: str = "density") -> Density:
     r"""Mean number of entries per event and unit of x, :math:`\frac1N \frac{dn}{dx}`, with its covariance.
 
     For one entry per event this is the probability density. Entries of one event count as correlated.
 
     Parameters
     ----------
-    counts, edges : array_like, shape (N, B), (B + 1,)
+    counts, edges : array_like or scipy.sparse array, shape (N, B), and array_like, (B + 1,)
         Counts per event and bin, see `histogram_per_event`, and finite edges in the units of x.
     log_w : array_like, shape (N,), optional
-    kind : {"density", "probability"}
+    kind : {"density", "probability", "normalised"}
         With "probability" it is the mean number of entries per bin, not divided by its width: some published
-        distributions of whole numbers are given so (`LepFigure.kind`).
+        distributions of whole numbers are given so (`LepFigure.kind`). With "normalised" it is the density of entries,
+        whatever their number: it integrates to 1, and its errors know that.
     """
     mean, covariance = mean_and_covariance(counts, log_w, "counts")
     widths = np.diff(checked_edges(edges))
@@ -116,23 +124,31 @@ def density_per_event(counts: ArrayLike, edges: ArrayLike, log_w: Any = None, ki
         raise ValueError(f"{len(mean)} bins need {len(mean) + 1} edges, got {len(widths) + 1}")
     if not np.all(np.isfinite(widths)):
         raise ValueError("a density needs finite edges; leave the outermost bins out")
-    if kind not in ("density", "probability"):
-        raise ValueError(f"kind must be 'density' or 'probability', got {kind!r}")
+    if kind not in ("density", "probability", "normalised"):
+        raise ValueError(f"kind must be 'density', 'probability' or 'normalised', got {kind!r}")
     if kind == "probability":
         return Density(mean, covariance)
+    if kind == "normalised":
+        if not (total := mean.sum()) > 0:
+            raise ValueError("no event has an entry in any bin, so that there is nothing to normalise")
+        mean = mean / total
+        change = (np.eye(len(mean)) - mean[:, None]) / total  # of the shares with the means, to first order
+        covariance = change @ covariance @ change.T
     return Density(mean / widths, covariance / np.outer(widths, widths))
 
 
-def mean_and_covariance(counts: ArrayLike, log_w: Any, name: str = "counts") -> tuple[np.ndarray, np.ndarray]:
+def mean_and_covariance(counts: Any, log_w: Any, name: str = "counts") -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean of each column and the covariance of these means, (B,) and (B, B)."""
-    counts = plain(counts, name)
+    counts = counts.tocsr() if (is_sparse := sparse.issparse(counts)) else plain(counts, name)
     if counts.ndim != 2:
         raise ValueError(f"{name} must have one row per event and one column per bin, got shape {counts.shape}")
-    w = relative_weights(log_weights(log_w, len(counts), name.replace("counts", "log_w")), name)
+    n_events = counts.shape[0]
+    w = relative_weights(log_weights(log_w, n_events, name.replace("counts", "log_w")), name)
     # In float64, but never all of it at once.
-    chunks = [slice(i, i + CHUNK) for i in range(0, len(counts), CHUNK)]
-    mean = sum(w[c] @ counts[c] for c in chunks)
+    chunks = [slice(i, i + CHUNK) for i in range(0, n_events, CHUNK)]
+    rows = lambda c: counts[c].toarray() if is_sparse else counts[c]
+    mean = sum(w[c] @ rows(c) for c in chunks)
     if not np.all(np.isfinite(mean)):
         raise ValueError(f"{name} must be finite, got a mean of {mean}")
-    residuals = (w[c, None] * (counts[c] - mean) for c in chunks)
+    residuals = (w[c, None] * (rows(c) - mean) for c in chunks)
     return mean, sum(r.T @ r for r in residuals) / (1 - w @ w)

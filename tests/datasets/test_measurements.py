@@ -11,7 +11,15 @@ from hadtutor.datasets import registry
 FIGURES = {row["name"]: datasets.lep(row["name"]) for row in datasets.registry.rows("lep-figures")}
 BINNED = {name: figure for name, figure in FIGURES.items() if figure.kind != "mean"}
 MEANS = {name: figure for name, figure in FIGURES.items() if figure.kind == "mean"}
-EVENT_SHAPES = ["thrust", "C", "BT", "BW", "D_charged"]
+SHAPES_OF_EVENTS = [name for name, figure in BINNED.items() if figure.observable in ("T", "C", "D", "B_T", "B_W")]
+GAPS = {
+    "pipm_p": 1,
+    "kpm_p": 1,
+    "p_p": 1,
+    "pipm_xp_aleph": 1,
+    "kpm_xp_aleph": 2,
+    "p_xp_aleph": 2,
+}  # bins without a value
 
 
 def centres(figure):
@@ -34,8 +42,7 @@ def mean_position(figure):
 
 def test_every_row_belongs_to_a_figure():
     assert {row["name"] for row in datasets.registry.rows("lep")} == set(FIGURES)
-    assert len(BINNED) == 11
-    assert len(MEANS) == 5
+    assert (len(BINNED), len(MEANS)) == (45, 34)
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -54,7 +61,7 @@ def test_edges_increase(name):
 @pytest.mark.parametrize("name", MEANS)
 def test_a_mean_is_one_value_at_the_energy(name):
     figure = MEANS[name]
-    assert figure.edges.tolist() == [91.2, 91.2]
+    assert figure.edges.tolist() == [figure.energy, figure.energy]
     assert figure.values.shape == figure.errors.shape == (1,)
 
 
@@ -65,25 +72,27 @@ def test_errors_are_positive_where_there_is_a_value(name):
     assert np.all(figure.errors[measured] > 0)
     assert np.all(np.isnan(figure.errors[~measured]))
     assert np.all(figure.values[measured] > 0)
-    assert measured.sum() >= len(measured) - (name == "pipm_p")
+    assert np.count_nonzero(~measured) == GAPS.get(name, 0)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_has_its_record_and_its_paper_in_the_bibliography(name):
     figure = FIGURES[name]
-    assert re.fullmatch(r"ins\d{6}", figure.hepdata)
+    assert re.fullmatch(r"ins\d{6}|none", figure.hepdata)
     assert re.fullmatch(r"d\d\d-x01-y0\d", figure.table)
     bibliography = (pathlib.Path(__file__).parents[2] / "book" / "references.bib").read_text(encoding="utf-8")
     entry = re.search(r"@article\{" + figure.bibkey + r",\n(.*?)\n\}", bibliography, re.DOTALL).group(1)
     field = dict(re.findall(r"(\w+) += \{(.*)\}", entry))
     experiment, volume, year = re.match(r"(\w+), .* (\d+) \((\d{4})\)", figure.citation).groups()
-    assert (field["author"], field["volume"], field["year"]) == (f"{{{experiment} Collaboration}}", volume, year)
+    author = "Particle Data Group" if experiment == "PDG" else f"{experiment} Collaboration"
+    assert (field["author"], field["volume"], field["year"]) == (f"{{{author}}}", volume, year)
+    assert (figure.hepdata == "none") == (experiment == "PDG")
     assert field["doi"].startswith("10.")
     assert ("arXiv:" + field["eprint"] in figure.citation) if "eprint" in field else ("arXiv" not in figure.citation)
 
 
 def test_the_listing_names_every_record():
-    records = sorted({figure.hepdata for figure in FIGURES.values()})
+    records = sorted({figure.hepdata for figure in FIGURES.values()} - {"none"})
     for name in ("lep", "lep-figures"):
         assert datasets.DATASETS[name].provenance.endswith("; HEPData " + ", ".join(records))
 
@@ -95,7 +104,7 @@ def test_labels_can_be_drawn_and_carry_the_unit(name):
         MathTextParser("agg").parse(label)
     assert figure.unit in ("1", "1/GeV")
     assert ("GeV$^{-1}$" in figure.ylabel) == (figure.unit == "1/GeV")
-    assert figure.particles in ("all", "charged", "charged pions")
+    assert figure.unit == ("1/GeV" if figure.observable == "p" else "1")
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -116,14 +125,19 @@ def test_a_figure_cannot_be_changed():
 # --- The physics -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", EVENT_SHAPES)
+@pytest.mark.parametrize("name", SHAPES_OF_EVENTS)
 def test_event_shapes_integrate_to_one(name):
-    """ALEPH normalises; DELPHI corrects bin by bin and stops at D = 0.8, so it has to agree within errors only."""
+    """ALEPH normalises; the others correct bin by bin and may stop early, so they have to agree within errors only."""
     area, error = integral(FIGURES[name])
-    assert area == pytest.approx(1.0, abs=error if name == "D_charged" else 1e-6)
+    assert area == pytest.approx(1.0, abs=1e-6 if name in ("thrust", "C", "BT", "BW") else error)
 
 
-@pytest.mark.parametrize("name", ["nch", "nch_udsc"])
+@pytest.mark.parametrize("name", [name for name, figure in BINNED.items() if figure.kind == "normalised"])
+def test_what_is_normalised_integrates_to_one(name):
+    assert integral(FIGURES[name])[0] == pytest.approx(1.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", [name for name, figure in BINNED.items() if figure.kind == "probability"])
 def test_multiplicities_are_even_and_their_probabilities_sum_to_one(name):
     figure = FIGURES[name]
     assert np.all(np.diff(figure.edges) == 2)
@@ -133,18 +147,53 @@ def test_multiplicities_are_even_and_their_probabilities_sum_to_one(name):
 
 def test_event_shapes_stay_where_they_are_defined():
     """T from 1/2 to 1, C and D from 0 to 1, B_W up to B_T up to 1/2; sphere and pencil are the ends."""
-    ranges = {name: (FIGURES[name].edges[0], FIGURES[name].edges[-1]) for name in EVENT_SHAPES}
-    assert ranges["thrust"][0] > 0.5
-    assert ranges["thrust"][1] == 1.0
-    assert ranges["C"] == (0.0, 1.0)
-    assert ranges["D_charged"][0] == 0.0
-    assert ranges["D_charged"][1] < 1.0
-    assert ranges["BW"][1] < ranges["BT"][1] < 0.5
+    limits = {"T": (0.5, 1.0), "C": (0.0, 1.0), "D": (0.0, 1.0), "B_W": (0.0, 0.5), "B_T": (0.0, 0.5)}
+    for name in SHAPES_OF_EVENTS:
+        low, high = limits[FIGURES[name].observable]
+        assert low <= FIGURES[name].edges[0]
+        assert FIGURES[name].edges[-1] <= high
+        assert FIGURES[name].observable != "T" or FIGURES[name].edges[-1] == 1.0
 
 
-def test_the_wide_hemisphere_has_at_least_half_of_the_broadening():
-    wide, total = mean_position(FIGURES["BW"]), mean_position(FIGURES["BT"])
+@pytest.mark.parametrize("by", ["", "_delphi", "_opal", "_charged"])
+def test_the_wide_hemisphere_has_at_least_half_of_the_broadening(by):
+    wide, total = mean_position(FIGURES["BW" + by]), mean_position(FIGURES["BT" + by])
     assert total / 2 < wide < total
+
+
+@pytest.mark.parametrize("by", ["_delphi", "_opal"])
+@pytest.mark.parametrize("name", ["thrust", "C", "BT", "BW"])
+def test_experiments_agree_on_the_shape_of_events(name, by):
+    """On its mean, with errors for all bins wrong together: they are a few per cent, so 1 - T is not taken for T."""
+    figures = [FIGURES[name + of] for of in ("", by)]
+    (x, of_x), (y, of_y) = ((mean_position(f), abs(centres(f) - mean_position(f))) for f in figures)
+    errors = [d @ (f.errors * np.diff(f.edges)) for d, f in zip((of_x, of_y), figures, strict=True)]
+    assert abs(x - y) < 2 * np.hypot(*errors)
+    assert np.hypot(*errors) < 0.06 * min(x, 1 - x)
+
+
+def test_events_at_higher_energy_are_thinner_and_have_more_particles():
+    assert mean_position(FIGURES["thrust"]) < mean_position(FIGURES["thrust_200"])
+    grown = [figure for name, figure in MEANS.items() if re.fullmatch(r"mean_nch_\d{3}", name)]
+    assert [f.energy for f in grown] == [133, 161, 172, 183, 189, 196, 200, 206]
+    slope, _ = np.polyfit(np.log([f.energy for f in grown]), [f.values[0] for f in grown], 1)
+    assert 5 < slope < 12  # particles per unit of ln(s)/2, from 20.9 at the Z
+    assert all(f.values[0] > MEANS["mean_nch_aleph_2004"].values[0] for f in grown)
+    assert {f.energy for name, f in FIGURES.items() if not re.search(r"_\d{3}$", name)} == {91.2}
+
+
+def test_experiments_on_b_hadrons_find_the_mean_that_they_publish():
+    """Published: 0.716, 0.699, 0.719, 0.709 with errors of 0.004 to 0.011, and what the bins can do."""
+    for name, published in (("aleph", 0.716), ("delphi", 0.699), ("opal", 0.719), ("sld", 0.709)):
+        assert mean_position(FIGURES["xb_" + name]) == pytest.approx(published, abs=0.015)
+
+
+@pytest.mark.parametrize(("spectrum", "mean"), [("pipm", "mean_pipm_pdg"), ("kpm", "mean_kpm"), ("p", "mean_p")])
+def test_sld_spectra_integrate_to_the_averages_of_their_kind(spectrum, mean):
+    """From x_p = 0.005 and 0.014 on: a little is missing below, 6 % of pions and 7 % of what is heavier."""
+    area, error = integral(FIGURES[spectrum + "_xp_sld"])
+    assert (area + error) / MEANS[mean].values[0] > 0.88
+    assert (area - error) / MEANS[mean].values[0] < 1.0
 
 
 def test_the_multiplicity_distribution_has_the_published_mean():
@@ -161,7 +210,12 @@ def test_experiments_agree_on_the_mean_multiplicity():
 
 @pytest.mark.parametrize(
     ("spectrum", "mean"),
-    [("xp", "mean_nch_aleph_1998"), ("xp", "mean_nch_opal"), ("xp_uds", "mean_nch_uds")],
+    [
+        ("xp", "mean_nch_aleph_1998"),
+        ("xp", "mean_nch_opal"),
+        ("xp_uds", "mean_nch_uds"),
+        ("xp_opal", "mean_nch_opal"),
+    ],
 )
 def test_momentum_spectra_integrate_to_the_mean_multiplicity(spectrum, mean):
     area, error = integral(FIGURES[spectrum])
@@ -185,7 +239,7 @@ def test_two_experiments_count_the_same_particles_above_a_hundredth_of_the_beam(
     assert n_xi == pytest.approx(n_xp, abs=np.hypot(error_xi, error_xp))
 
 
-@pytest.mark.parametrize("name", ["xp", "xp_uds"])
+@pytest.mark.parametrize("name", ["xp", "xp_uds", "xp_aleph", "xp_opal"])
 def test_charged_particles_carry_about_three_fifths_of_the_energy(name):
     """Both beams together are 2 in units of x_p; isospin gives 2/3, photons and neutral kaons change it little."""
     spectrum = FIGURES[name]

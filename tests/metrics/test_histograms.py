@@ -165,5 +165,39 @@ def test_probabilities_are_densities_times_the_width_of_the_bin(rng):
     np.testing.assert_allclose(probability, density * width, rtol=1e-12)
     np.testing.assert_allclose(of_probability, covariance * np.outer(width, width), rtol=1e-12)
     assert probability.sum() == pytest.approx(counts.sum() / 500)
-    with pytest.raises(ValueError, match="kind must be 'density' or 'probability', got 'mean'"):
+    with pytest.raises(ValueError, match="kind must be 'density', 'probability' or 'normalised', got 'mean'"):
         density_per_event(counts, edges, kind="mean")
+
+
+def test_a_normalised_density_integrates_to_one_and_its_errors_know(rng):
+    """Its errors are those of independent samples, whatever the number of entries of an event."""
+    edges = np.array([0.0, 0.5, 2.0, 3.0])
+
+    def sample():
+        n = rng.poisson(2.0, 400)
+        values, event = rng.exponential(1.0, n.sum()), np.repeat(np.arange(400), n)
+        return density_per_event(histogram_per_event(values, edges, event, 400), edges, kind="normalised")
+
+    samples = [sample() for _ in range(300)]
+    scatter = np.cov([found.density for found in samples], rowvar=False)
+    mean = np.mean([found.covariance for found in samples], axis=0)
+    np.testing.assert_allclose(np.diag(scatter), np.diag(mean), rtol=4 * np.sqrt(2 / 300))
+    for found in samples[:3]:
+        assert found.density @ np.diff(edges) == pytest.approx(1.0)
+        np.testing.assert_allclose(found.covariance @ np.diff(edges), 0.0, atol=1e-12)
+    with pytest.raises(ValueError, match="no event has an entry in any bin, so that there is nothing to normalise"):
+        density_per_event(np.zeros((10, 3)), edges, kind="normalised")
+
+
+@pytest.mark.parametrize("kind", ["density", "probability", "normalised"])
+def test_sparse_counts_are_the_same_counts(rng, kind):
+    edges, event = np.linspace(0, 1, 6), np.sort(rng.integers(0, 300, 900))
+    values, log_w = rng.random(900) * 1.1, rng.normal(size=300)
+    dense = histogram_per_event(values, edges, event, 300)
+    sparse = histogram_per_event(values, edges, event, 300, sparse_rows=True)
+    assert (sparse.shape, sparse.format, sparse.dtype) == (dense.shape, "csr", dense.dtype)
+    np.testing.assert_array_equal(sparse.toarray(), dense)
+    for ours, wanted in zip(
+        density_per_event(sparse, edges, log_w, kind), density_per_event(dense, edges, log_w, kind), strict=True
+    ):
+        np.testing.assert_array_equal(ours, wanted)
