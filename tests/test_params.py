@@ -149,7 +149,7 @@ def test_every_kind_of_real_number_becomes_a_float(value):
     )
 )
 def test_valid_parameters_come_back_unchanged(values):
-    assert tuple(LundParams(*values)) == values
+    assert tuple(LundParams(*values))[: len(values)] == values
 
 
 def test_parameters_are_immutable_and_replaceable():

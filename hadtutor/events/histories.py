@@ -20,9 +20,10 @@ class ChainStatus(Code):
 
 ACCEPTED, NO_ROOM, NO_FINAL_TWO = map(int, ChainStatus)  # for kernels: numba freezes plain numbers
 CUT_PIECE, CUT_FLAVOUR, CUT_PX, CUT_PY, CUT_Z, CUT_W2 = range(6)  # columns of `Histories.openings`
-FLAVOURS = tuple(
-    f"{last}{what}{more}" for last in ("", "final_") for what in ("old", "new") for more in ("", "_popcorn")
-)
+FLAVOURS = (
+    "old", "new", "old_popcorn", "new_popcorn", "final_old", "final_new", "final_other", "final_old_popcorn",
+    "final_new_popcorn",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,8 @@ class Histories(Ragged):
         Of diquarks that will make a meson before their baryon, the quark that it takes (1, 2, 3 for d, u, s); else 0.
     final_old, final_new, final_old_popcorn, final_new_popcorn : ndarray of int16, shape (C,), optional
         The same of the draw for the last pair, 0 where there was none.
+    final_other : ndarray of int16, shape (C,), optional
+        What waited at the other end then.
     """
 
     chain_offsets: np.ndarray
@@ -91,6 +94,7 @@ class Histories(Ragged):
     new_popcorn: np.ndarray | None = field(default=None, metadata=WHOLE)
     final_old: np.ndarray | None = None
     final_new: np.ndarray | None = None
+    final_other: np.ndarray | None = None
     final_old_popcorn: np.ndarray | None = None
     final_new_popcorn: np.ndarray | None = None
     _unit = "breaks"

@@ -21,6 +21,11 @@ def break_pt(rng: np.random.Generator, params: LundParams) -> tuple[float, float
     return width * rng.standard_normal(), width * rng.standard_normal()
 
 
+def width_of(params: LundParams) -> tuple[float, float, float]:
+    """What the density of transverse momenta depends on."""
+    return params.sigma_pt, params.enhanced_fraction, params.enhanced_width
+
+
 def pt_log_density(pt2: ArrayLike, params: LundParams) -> np.ndarray:
     r"""Logarithm of the density of the transverse momentum of one break, in two dimensions [GeV⁻²].
 

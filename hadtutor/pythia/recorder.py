@@ -68,6 +68,7 @@ def make_recorder(pythia8mc: Any) -> Any:
             now = pos.flavOld.id, neg.flavOld.id, pos.mT2Had, neg.mT2Had, new_pos.id, new_neg.id, *popcorn
             parton = first_parton(self.event, partons[0])
             self.chains.extend((len(self.breaks) // len(BREAK), parton, *now, *left))
+            new_pos.id = new_neg.id = 0  # nothing is drawn yet
             self.failed = True
 
         def doVetoFragmentation(self, *args):
@@ -151,7 +152,7 @@ def recorded(rows: Rows, strings: np.ndarray, offsets: np.ndarray) -> Recorded:
         column[:, pair] = at_ends(name, pairs)
     for column, name in ((px, "px"), (py, "py")):
         column[:, pair] = pairs[name], -pairs[name]
-    side, every = _side_of_last(changed, new, at_ends("new"), ends["old"]), np.arange(n_chains)
+    side, every = _side_of_last(changed, new, ends["old"]), np.arange(n_chains)
     drawn = accepted | changed.any(axis=0)
     status = np.where(accepted, ACCEPTED, np.where(drawn, NO_FINAL_TWO, NO_ROOM)).astype(np.int8)
     both = (px[0] == -px[1]) & (py[0] == -py[1])  # hadrons of the pair were made
@@ -173,6 +174,7 @@ def recorded(rows: Rows, strings: np.ndarray, offsets: np.ndarray) -> Recorded:
         np.full(len(kept), np.nan), np.zeros(len(kept), bool), string[kept].astype(np.int32),
         old=small(old), new=small(breaks["new"]), old_popcorn=small(old_popcorn), new_popcorn=small(breaks["popcorn"]),
         final_old=waiting, final_new=np.where(_is_triplet(fresh) == _is_triplet(waiting), -fresh, fresh),
+        final_other=last(ends["old"], np.int16, of=1 - side),
         final_old_popcorn=last(ends["popcorn"], np.int16), final_new_popcorn=last(popcorn, np.int16),
     )  # fmt: skip
     masses, momentum = np.zeros((2, n_chains)), np.zeros((3, n_chains))
@@ -203,14 +205,13 @@ def _along_the_chains(chains, breaks, starts, positive):
     return old, old_popcorn, ends
 
 
-def _side_of_last(changed, new, before, waiting):
+def _side_of_last(changed, new, waiting):
     """From which end the flavour of the last pair was drawn, 0 or 1.
 
     It is turned into its antiparticle there when the other hadron is made, and does not go with what waits any more.
-    What an end has held since before the chain says nothing. If the other hadron was not made, only one end changed.
+    If the other hadron was not made, only one end changed.
     """
-    turned = _is_triplet(new) == _is_triplet(waiting)
-    turned = np.where(turned.all(axis=0), turned & (new != before), turned)
+    turned = (new != 0) & (_is_triplet(new) == _is_triplet(waiting))
     says = np.where(turned[0] == turned[1], changed, turned)
     return np.where(says[0], 0, 1)
 

@@ -72,7 +72,8 @@ def case_of(
         histories, base = sample.histories, cast(LundParams, sample.params)
         if histories is None:
             raise ValueError("the sample has no histories; make it with hadronize_strings, which records them")
-        quark = flavours_at_ends(sample) if isinstance(histories, Histories) else None
+        pions = isinstance(histories, Histories) and not histories.all_flavours
+        quark = flavours_at_ends(sample) if pions else None
     if not isinstance(histories, Histories):
         raise TypeError(f"histories of string breaks are wanted, got {type(histories).__name__}")
     if base is None:
@@ -103,6 +104,8 @@ def count_events(sample: Sample | Histories, histories: Histories) -> int:
     if n_events == 0:
         raise ValueError("weights need at least one event, got none")
     same = np.diff(events) == 0
+    if histories.all_flavours and np.all(np.diff(strings)[same] > 0):
+        return n_events  # real Pythia's strings that do not break leave no chain
     if not (np.array_equal(np.unique(events), np.arange(n_events)) and np.all(np.diff(strings)[same] > 0)):
         raise ValueError(
             f"{n_events} events want histories with one accepted chain for each string, got {len(events)} accepted "

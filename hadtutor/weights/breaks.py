@@ -10,10 +10,11 @@ from ..lund.flavour import log_flavour_weight
 from ..lund.function import log_density, log_normalisation, log_share_above
 from ..lund.last_pair import log_order_probability
 from ..lund.recorded import log_f_recorded, log_top
-from ..lund.transverse import pt_log_density
+from ..lund.transverse import pt_log_density, width_of
 from ..params import LundMixture, LundParams
 from ..strings.from_history import flavour_before
 from ..strings.regions import cut_mass2
+from .all_flavours import log_w_of_all_flavours, log_w_of_pairs
 from .allowed import Case, case_of, first_component
 from .trials import Trials, log_w_of_trials
 
@@ -67,6 +68,10 @@ def break_log_weights(
 def log_w_of_breaks(case: Case, trials: Trials | None = None) -> np.ndarray:
     """`break_log_weights` of what is checked."""
     histories, base, target, _ = case
+    if histories.all_flavours:
+        if trials is not None:
+            raise ValueError("trials are recorded of pion strings alone; leave them out for strings of all flavours")
+        return log_w_of_all_flavours(histories, base, target)
     if isinstance(target, LundMixture):
         if trials is not None:
             raise ValueError("the overestimate of a mixture is not defined: take the marginal weights, without trials")
@@ -81,16 +86,11 @@ def log_w_of_breaks(case: Case, trials: Trials | None = None) -> np.ndarray:
             log_w -= log_normalisation_ratio(mt2, base, target)
     if trials is not None:
         log_w += log_w_of_trials(histories, base, target, trials) - log_top(mt2, target) + log_top(mt2, base)
-    if transverse(base) != transverse(target):
+    if width_of(base) != width_of(target):
         log_w += pt_log_density(pt2, target) - pt_log_density(pt2, base)
     if base.u_fraction != target.u_fraction:
         log_w += log_flavour_weight(flavour_before(histories, _flavour_at_ends(case)), histories.pid, base, target)
     return log_w
-
-
-def transverse(params: LundParams) -> tuple[float, float, float]:
-    """What the density of transverse momenta depends on."""
-    return params.sigma_pt, params.enhanced_fraction, params.enhanced_width
 
 
 def _flavour_at_ends(case):
@@ -135,10 +135,12 @@ def log_w_of_chains(case: Case, trials: Trials | None = None) -> np.ndarray:
     log_w = np.bincount(histories.chain_of_break, of_breaks, minlength=histories.n_chains).astype(float)
     log_w[histories.closed] += of_openings
     pt2 = histories.final_px.astype(float) ** 2 + histories.final_py.astype(float) ** 2
-    if transverse(base) != transverse(target):
+    if width_of(base) != width_of(target):
         drawn = np.isfinite(pt2)
         log_w[drawn] += pt_log_density(pt2[drawn], target) - pt_log_density(pt2[drawn], base)
-    if base.u_fraction != target.u_fraction:
+    if histories.all_flavours:
+        log_w += log_w_of_pairs(histories, base, target)
+    elif base.u_fraction != target.u_fraction:
         known = histories.final_pid != 0
         flavour = _flavour_of_last(case)[known]
         log_w[known] += log_flavour_weight(flavour, histories.final_pid[known], base, target)
@@ -160,7 +162,7 @@ def _log_w_of_openings(case):
     if target != base:
         log_w += log_density(z, mt2, target) - log_share_above(mt2 / w2, mt2, target)
         log_w -= log_density(z, mt2, base) - log_share_above(mt2 / w2, mt2, base)
-    if transverse(base) != transverse(one):
+    if width_of(base) != width_of(one):
         log_w += pt_log_density(px**2 + py**2, one) - pt_log_density(px**2 + py**2, base)
     if base.u_fraction != one.u_fraction:
         odds = [np.where(flavour == 2, p.u_fraction, 1.0 - p.u_fraction) for p in (base, one)]
