@@ -91,8 +91,10 @@ def shower(
     return Showers(np.array(offsets), *columns)
 
 
-def hadronize(showers: Showers, params: LundParams | None = None, *, seed: int = 1, decays: bool = True,
-              settings: str | Iterable[str] = (), progress: bool = True) -> Hadrons:  # fmt: skip
+def hadronize(
+    showers: Showers, params: LundParams | None = None, *, seed: int = 1, decays: bool = True, law: Any = None,
+    law_for: str = "light", settings: str | Iterable[str] = (), progress: bool = True,
+) -> Hadrons:  # fmt: skip
     """Hadronize showered partons with real Pythia: strings with gluons, all flavours, baryons, decays.
 
     What comes out is stable, so with decays photons and leptons too. `seed`, `settings` and `progress` as in `shower`.
@@ -106,6 +108,8 @@ def hadronize(showers: Showers, params: LundParams | None = None, *, seed: int =
     decays : bool
         Whether unstable hadrons decay, as they do by the time a detector sees them: all but those that fly a metre
         or more on average (π±, K±, K_L, n, μ).
+    law, law_for
+        Another fragmentation function, and of which flavours it is that, as in `start`.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def hadronize(showers: Showers, params: LundParams | None = None, *, seed: int =
     if not isinstance(showers, Showers):
         raise TypeError(f"hadronize takes Showers, got {type(showers).__name__}")
     settings = (*HADRONS_ONLY, f"HadronLevel:Decay = {'on' if decays else 'off'}", *listed(settings))
-    pythia = start(settings, seed=seed, params=params)
+    pythia = start(settings, seed=seed, params=params, law=law, law_for=law_for)
     columns = (showers.pid, np.full(len(showers.pid), 23), showers.col, showers.acol)
     *momenta, mass, _ = _momenta_and_masses(showers)
     return _complete(pythia, showers.offsets, (*columns, *momenta, mass), progress)
