@@ -3,6 +3,7 @@
 - `hadronize_strings`, `hadronize_partons`: the pion strings of the functions of `hadtutor` by these names, with their
   break histories, recorded with Pythia's `UserHooks`; the events are the same with and without them.
 - `shower`, `hadronize`, `decay`: e⁺e⁻ → Z/γ* → q q̄ events in three steps, so that a model of ours can replace one.
+- ``law=`` of all that hadronizes: a fragmentation function of ours, such as a learned one, in Pythia's own strings.
 """
 
 from .settings import start

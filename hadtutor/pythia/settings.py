@@ -6,6 +6,7 @@ from typing import Any
 from .._support.checks import whole
 from .._support.optional import need
 from ..params import LundParams
+from .fragmentation import insert, make_fragmentation
 
 # Only u and d, only pions, nothing decays.
 PIONS_ONLY = (
@@ -49,7 +50,10 @@ def pythia8mc() -> Any:
     return need("pythia8mc", "pythia", "real Pythia")
 
 
-def start(settings: str | Iterable[str], *, seed: int, params: LundParams | None = None, hook: Any = None) -> Any:
+def start(
+    settings: str | Iterable[str], *, seed: int, params: LundParams | None = None, hook: Any = None, law: Any = None,
+    law_for: str = "light",
+) -> Any:  # fmt: skip
     """A Pythia object of `pythia8mc`, set up and initialised.
 
     Parameters
@@ -61,12 +65,20 @@ def start(settings: str | Iterable[str], *, seed: int, params: LundParams | None
     params : LundParams, optional
         Parameters of the string; by default Pythia's, the Monash 2013 tune.
     hook : pythia8mc.UserHooks, optional
+    law : callable, or anything with a method ``density``, optional
+        Another fragmentation function f(z, mT²), a formula or one that was learned, see `hadtutor.lund.tabulate`, up to
+        40 GeV²; what is not z goes by `params`. z is drawn with numbers of its own, which `seed` decides too.
+    law_for : {"light", "all"}
+        Where it holds: for hadrons between u, d and s quarks, others have Pythia's own law at `params`; or for all
+        flavours, up to 85 GeV². In front of c and b quarks and for diquarks Pythia :cite:p:`bierlich2022pythia` has
+        other powers of z and 1 - z than for light quarks; there f is multiplied by the ratio of these two functions
+        of Pythia at the same mT².
 
     Raises
     ------
     ImportError, TypeError, ValueError, RuntimeError
         If `pythia8mc` is not installed, an argument is of the wrong kind, the seed or a parameter is out of Pythia's
-        range, Pythia does not know a setting, or cannot be initialised.
+        range, Pythia does not know a setting, or cannot be initialised; if `law` is no fragmentation function.
     """
     seed = whole(seed, "seed", 1, 900_000_000)
     settings = listed(settings)
@@ -77,7 +89,8 @@ def start(settings: str | Iterable[str], *, seed: int, params: LundParams | None
             raise ValueError(
                 f"real Pythia makes as many u as d quarks: u_fraction must be 0.5, got {params.u_fraction:g}"
             )
-    pythia = pythia8mc().Pythia("", False)
+    # A class of ours has room for what must live as long as its Pythia.
+    pythia = type("Pythia", (pythia8mc().Pythia,), {})("", False)
     for setting in ("Print:quiet = on", *settings, "Random:setSeed = on", f"Random:seed = {seed}"):
         if not pythia.readString(setting):
             raise ValueError(f"Pythia refuses the setting {setting!r}")
@@ -89,7 +102,10 @@ def start(settings: str | Iterable[str], *, seed: int, params: LundParams | None
             raise ValueError(f"real Pythia does not take {name} = {value:g}, which is outside its range")
     if hook is not None:
         pythia.setUserHooksPtr(hook)
-    if not pythia.init():
+    if law is not None:
+        pt_width = pythia.parm("StringPT:sigma") * max(1.0, pythia.parm("StringPT:enhancedWidth"))
+        pythia.fragmentation = make_fragmentation(pythia8mc(), law, law_for, pt_width, seed)
+    if not pythia.init() or (law is not None and not insert(pythia, pythia.fragmentation)):
         raise RuntimeError("Pythia could not be initialised with these settings")
     return pythia
 

@@ -13,6 +13,7 @@ from ..events.hadrons import Hadrons
 from ..events.ragged import rows_of
 from ..events.sample import Sample
 from ..events.showers import Showers
+from ..lund.tabulated import law_name
 from ..params import LundParams
 from ..particles import QUARKS
 from ..strings.colours import numbered_strings
@@ -101,7 +102,8 @@ def shower(
 
 def hadronize(
     showers: Showers, params: LundParams | None = None, *, seed: int = 1, decays: bool = True, histories: bool = False,
-    settings: str | Iterable[str] = (), processes: int = 1, progress: bool = True,
+    law: Any = None, law_for: str = "light", settings: str | Iterable[str] = (), processes: int = 1,
+    progress: bool = True,
 ) -> Any:  # fmt: skip
     """Hadronize showered partons with real Pythia: strings with gluons, all flavours, baryons, decays.
 
@@ -121,6 +123,8 @@ def hadronize(
     histories : bool
         Whether to record the breaks of all strings, which takes a third longer; the events are the same. Strings too
         light to break have none.
+    law, law_for
+        Another fragmentation function, and of which flavours it is that, as in `start`.
     processes : int
         How many copies of Pythia work at the same time.
 
@@ -162,21 +166,23 @@ def hadronize(
         offsets = showers.offsets[first : first + CHUNK + 1]
         rows = slice(offsets[0], offsets[-1])
         jobs.append((_seed_of(seed, k), first, offsets - offsets[0], [column[rows] for column in columns]))
-    made = []
+    arguments, made = (settings, params, histories, law, law_for), []
     with (
-        in_processes(Hadronizer, (settings, params, histories), jobs, processes) as results,
+        in_processes(Hadronizer, arguments, jobs, processes) as results,
         Progress(len(showers), "event", progress) as bar,
     ):
         for part in results:
             made.append(part)
             bar.update(len(part.hadrons))
     if not made:
-        made = [Hadronizer(settings, params, histories)((seed, 0, np.zeros(1, int), [c[:0] for c in columns]))]
+        made = [Hadronizer(*arguments)((seed, 0, np.zeros(1, int), [c[:0] for c in columns]))]
     hadrons = Hadrons.concatenate([part.hadrons for part in made])
     if strings is None:
         return hadrons
     record = recorded(joined([part.record for part in made]), strings.of_partons(), showers.offsets)
-    return Sample(hadrons, _of_strings(record, strings, showers), made[0].params, showers.energy, partons=showers)
+    name = None if law is None else law_name(law)
+    histories_of_all = _of_strings(record, strings, showers)
+    return Sample(hadrons, histories_of_all, made[0].params, showers.energy, law=name, partons=showers)
 
 
 def _of_strings(record, strings, showers):
@@ -203,9 +209,11 @@ class Part(NamedTuple):
 class Hadronizer:
     """Real Pythia, ready to hadronize one chunk of showers after the other; arguments as of `hadronize`."""
 
-    def __init__(self, settings: tuple[str, ...], params: LundParams | None, histories: bool) -> None:
+    def __init__(
+        self, settings: tuple[str, ...], params: LundParams | None, histories: bool, law: Any, law_for: str
+    ) -> None:
         self.hook: Any = make_recorder(pythia8mc()) if histories else None
-        self.pythia = start(settings, seed=1, params=params, hook=self.hook)
+        self.pythia = start(settings, seed=1, params=params, hook=self.hook, law=law, law_for=law_for)
         if histories:
             self.hook.event = self.pythia.event
             refuse_other_models(self.pythia)
@@ -214,6 +222,8 @@ class Hadronizer:
         """A chunk: its seed, the number of its first event, offsets and columns of its partons."""
         seed, first, offsets, columns = job
         self.pythia.rndm.init(seed)
+        if hasattr(self.pythia, "fragmentation"):
+            self.pythia.fragmentation.begin(seed)
         hadrons, first_chain = _complete(self.pythia, offsets, columns, self.hook, first)
         record = None if self.hook is None else self.hook.take(first_chain)
         return Part(hadrons, record, params_of(self.pythia))

@@ -10,6 +10,7 @@ from ..events.hadrons import Hadrons
 from ..events.ragged import rows_of
 from ..events.sample import Sample
 from ..events.showers import Showers
+from ..lund.tabulated import law_name
 from ..params import LundParams
 from ..particles import QUARKS
 from ..strings.colours import colour_strings, numbered_strings
@@ -22,9 +23,9 @@ from .recorder import first_parton, make_recorder, of_pions, recorded, with_last
 from .settings import PIONS_ONLY, pythia8mc, start
 
 
-def pion_string(params: LundParams, *, seed: int, hook: Any = None) -> Any:
-    """A Pythia object of `pythia8mc` for pion strings; `params`, `seed`, `hook` and what is raised as in `start`."""
-    return start(PIONS_ONLY, seed=seed, params=params, hook=hook)
+def pion_string(params: LundParams, *, seed: int, hook: Any = None, law: Any = None) -> Any:
+    """A Pythia object of `pythia8mc` for pion strings; `params`, `seed`, `hook`, `law` and errors as in `start`."""
+    return start(PIONS_ONLY, seed=seed, params=params, hook=hook, law=law)
 
 
 class FinalParticles:
@@ -53,10 +54,10 @@ class Run(NamedTuple):
     rows: Any  # of the recorder
 
 
-def _run(params, seed, n_events, partons, what, histories, progress):
+def _run(params, seed, n_events, partons, what, histories, progress, law):
     """A `Run` of Pythia over the `partons` of each event, a function of its number, as ``Event.append`` takes them."""
     hook: Any = make_recorder(pythia8mc()) if histories else None
-    pythia = pion_string(params, seed=seed, hook=hook)
+    pythia = pion_string(params, seed=seed, hook=hook, law=law)
     event, final, parton, first_chain = pythia.event, FinalParticles(), array("q"), array("q")
     if histories:
         hook.event = event
@@ -79,8 +80,9 @@ def _in_order(hadrons, rows):
 
 
 def hadronize_partons(
-    showers: Showers, params: LundParams | None = None, *, seed: int = 1, histories: bool = True, progress: bool = True
-) -> Sample:
+    showers: Showers, params: LundParams | None = None, *, seed: int = 1, law: Any = None, histories: bool = True,
+    progress: bool = True,
+) -> Sample:  # fmt: skip
     """Hadronize strings between partons with real Pythia 8, into pions; see `hadtutor.hadronize_partons`.
 
     Hadrons and histories are in the order that they have there, histories with what Pythia shows, as of
@@ -95,6 +97,8 @@ def hadronize_partons(
         Default: the Monash tune.
     seed : int
         Pythia's own seed, 1 to 900 000 000.
+    law : callable, or anything with a method ``density``, optional
+        Another fragmentation function, as in `start`. `Sample.law` says its name.
     histories : bool
         Whether to record breaks, which takes twice as long; without, hadrons are in Pythia's order.
     progress : bool
@@ -123,9 +127,10 @@ def hadronize_partons(
         rows = slice(showers.offsets[number], showers.offsets[number + 1])
         return zip(*(column[rows].tolist() for column in columns), strict=True)
 
-    made = _run(params, seed, len(showers), partons, "its strings", histories, progress)
+    made = _run(params, seed, len(showers), partons, "its strings", histories, progress, law)
+    name = None if law is None else law_name(law)
     if not histories:
-        return Sample(made.hadrons, None, params, showers.energy, partons=showers)
+        return Sample(made.hadrons, None, params, showers.energy, law=name, partons=showers)
     number = numbered_strings(showers).of_partons()
     record = of_pions(recorded(made.rows, number, showers.offsets))
     done = record.histories.only_accepted()
@@ -141,7 +146,7 @@ def hadronize_partons(
     of_heavy, string_offsets = rows_of(strings.offsets, heavy)
     string = kinked(strings.partons[of_heavy], string_offsets, strings.flavours[heavy])
     histories = with_last_pair(record, KINKED, string)
-    return Sample(_in_order(made.hadrons, rows), histories, params, showers.energy, partons=showers)
+    return Sample(_in_order(made.hadrons, rows), histories, params, showers.energy, law=name, partons=showers)
 
 
 def _in_order_of_making(rows, histories):
@@ -153,7 +158,7 @@ def _in_order_of_making(rows, histories):
 
 def hadronize_strings(
     n_events: int, params: LundParams | None = None, energy: float = 90.0, *, seed: int = 1, quark: str = "u",
-    histories: bool = True, progress: bool = True,
+    law: Any = None, histories: bool = True, progress: bool = True,
 ) -> Sample:  # fmt: skip
     """Hadronize strings with real Pythia 8; the counterpart of `hadtutor.hadronize_strings`.
 
@@ -164,6 +169,8 @@ def hadronize_strings(
     ----------
     seed : int
         Pythia's own seed, 1 to 900 000 000.
+    law : callable, or anything with a method ``density``, optional
+        Another fragmentation function, as in `start`. `Sample.law` says its name.
     histories : bool
         Whether to record breaks, which takes twice as long.
 
@@ -172,18 +179,24 @@ def hadronize_strings(
     ImportError, TypeError, ValueError, RuntimeError
         If `pythia8mc` is not installed, an argument is of the wrong kind or out of range, for us or for Pythia, or
         Pythia gives up on an event.
+
+    Examples
+    --------
+    >>> hadronize_strings(10, law=lambda z, mt2: 1.0 - z)
+    Sample(10 events of a u string, 90 GeV, a=0.68, b=0.98, sigma_pt=0.335, z by <lambda>)
     """
     params, energy = check_string(n_events, params, energy, quark)
     flavour, half = QUARKS[quark], 0.5 * energy
     pair = (flavour, 23, 101, 0, 0.0, 0.0, half, half, 0.0), (-flavour, 23, 0, 101, 0.0, 0.0, -half, half, 0.0)
     what = f"a string of {energy:g} GeV; raise the energy"
-    made = _run(params, seed, n_events, lambda number: pair, what, histories, progress)
+    made = _run(params, seed, n_events, lambda number: pair, what, histories, progress, law)
+    name = None if law is None else law_name(law)
     if not histories:
-        return Sample(made.hadrons, None, params, energy, quark)
+        return Sample(made.hadrons, None, params, energy, quark, name)
     record = of_pions(recorded(made.rows, np.zeros(2 * n_events, np.int32), 2 * np.arange(n_events)))
     # The axes of Pythia's straight string lie the other way round: its x is our y.
     h = record.histories
     turned = h.replace(px=h.py, py=h.px, final_px=h.final_py, final_py=h.final_px)
     hadrons = _in_order(made.hadrons, _in_order_of_making(np.arange(len(made.hadrons.px)), h))
     histories = with_last_pair(record._replace(histories=turned), STRAIGHT, Strings(energy, 0))
-    return Sample(hadrons, histories, params, energy, quark)
+    return Sample(hadrons, histories, params, energy, quark, name)

@@ -14,7 +14,7 @@ from .._support.parallel import in_threads, spawn
 from ..events.hadrons import Hadrons
 from ..events.histories import ACCEPTED, Histories
 from ..events.sample import Sample
-from ..lund.tabulated import tabulate
+from ..lund.tabulated import law_name, tabulate
 from ..params import LundMixture, LundParams
 from ..particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION, QUARKS
 from .chain import FULL, GAVE_UP, MAX_TRIES, Buffers, fragment_events
@@ -104,7 +104,7 @@ def law_of(
     width = first.sigma_pt * (max(1.0, first.enhanced_width) if first.enhanced_fraction > 0.0 else 1.0)
     mt2_max = max(mt2_max, MASS_CHARGED_PION**2 + 2.0 * width**2 * 40.0)
     table = tabulate(law, MASS_NEUTRAL_PION**2, mt2_max)
-    return first, (TABULATED, table), getattr(law, "__name__", type(law).__name__)
+    return first, (TABULATED, table), law_name(law)
 
 
 def hadronize_chunks(job: Callable, sizes: list[int], threads: int, progress: bool) -> tuple[Hadrons, Histories]:
