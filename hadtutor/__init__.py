@@ -14,8 +14,8 @@ _HOME = {
 }  # fmt: skip
 _MODULES = (
     "cluster", "datasets", "estimates", "events", "files", "gan", "homer", "kinematics", "lund", "metrics", "nets",
-    "observables", "params", "particles", "plotting", "pythia", "reproduce", "rsa", "strings", "training", "weights",
-    "widgets",
+    "observables", "params", "particles", "plotting", "pythia", "reproduce", "rsa", "strings", "training", "tuning",
+    "weights", "widgets",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

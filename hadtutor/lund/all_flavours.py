@@ -21,6 +21,7 @@ KINDS = (
 OLD_DIQUARK, NEW_DIQUARK = np.array([0, 0, 1, 1, 0, 0, 0, 0]), np.array([0, 1, 0, 1, 0, 1, 0, 1])
 CHARM, BOTTOM = np.arange(8) // 2 == 2, np.arange(8) // 2 == 3
 MASS_CHARM, MASS_BOTTOM = 1.5, 4.8  # GeV, as in Pythia
+MASS_RHO = 0.77526  # GeV, of the hadron whose mean z stands for b, as in Pythia
 DEPTH, STEP = 40.0, 0.1  # of the integral: where it ends, in ln of the integrand, and its steps
 
 
@@ -90,3 +91,12 @@ def _smooth(mt2, a, c, b):
     middle, half = 0.5 * (low + high), 0.5 * (high - low)
     series = np.polynomial.chebyshev.chebinterpolate(lambda u: log_area(a, c, b * np.exp(middle + half * u)), 60)
     return np.polynomial.chebyshev.chebval((x - middle) / half, series)
+
+
+def mean_z(params: LundParams) -> float:
+    r"""⟨z⟩ of light hadrons at :math:`m_T^2 = m_\rho^2 + 2\sigma^2`, which says nearly the same as b, given a.
+
+    It is ``avgZLund`` of Pythia, where b may follow from it: a and ⟨z⟩ are less correlated than a and b.
+    """
+    bmt2 = params.b * (MASS_RHO**2 + 2.0 * params.sigma_pt**2)
+    return float(np.exp(log_area(params.a, 0.0, bmt2) - log_area(params.a, 1.0, bmt2)))

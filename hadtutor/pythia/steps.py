@@ -185,6 +185,37 @@ def hadronize(
     return Sample(hadrons, histories_of_all, made[0].params, showers.energy, law=name, partons=showers)
 
 
+def events(
+    n_events: int, params: LundParams | None = None, energy: float = 91.2, *, seed: int = 1, decays: bool = True,
+    histories: bool = False, law: Any = None, law_for: str = "light", settings: str | Iterable[str] = (),
+    processes: int = 1, progress: bool = True,
+) -> Any:  # fmt: skip
+    """Whole events of real Pythia, e⁺e⁻ → hadrons: `shower` and `hadronize` in one go.
+
+    Parameters
+    ----------
+    n_events, energy
+        As of `shower`.
+    params, seed, decays, histories, law, law_for, settings, processes, progress
+        As of `hadronize`; seed and settings are those of the shower, too.
+
+    Returns
+    -------
+    Hadrons or Sample
+        With histories a `Sample`, whose partons are those of the shower.
+
+    Examples
+    --------
+    >>> events(10)
+    Hadrons(10 events, 423 hadrons)
+    """
+    showers = shower(n_events, energy, seed=seed, settings=settings, progress=progress)
+    return hadronize(
+        showers, params, seed=seed, decays=decays, histories=histories, law=law, law_for=law_for, settings=settings,
+        processes=processes, progress=progress,
+    )  # fmt: skip
+
+
 def _of_strings(record, strings, showers):
     """Histories with the order of the last pairs, where what was made replays between the partons of the showers."""
     done = record.histories.only_accepted()

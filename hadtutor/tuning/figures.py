@@ -1,0 +1,151 @@
+"""Published figures beside weighted events: values, covariance, and how they change with the weights."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .._support.checks import number
+from ..datasets.measurements import LepFigure, lep
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample
+from ..metrics.lep import lep_counts
+
+CHUNK = 20_000  # events at a time
+SHORT_LIVED = 111, 113, 213, 221, 223, 313, 323, 331, 333, 421, 411, 431, 511, 521, 531
+
+
+class Values(NamedTuple):
+    """What a simulation has for all bins that were measured."""
+
+    values: np.ndarray  # (B,)
+    slopes: np.ndarray  # (B, P) derivatives
+
+
+class Figures:
+    """Some figures of LEP, put end to end, and what each event of a simulation adds to them.
+
+    Parameters
+    ----------
+    events : Sample or Hadrons
+        N events after decays.
+    figures : sequence of str or LepFigure
+        Names as of `hadtutor.datasets.lep_names`, or figures with values of one's own.
+    theory_error : float
+        What a simulation is allowed to be wrong, as a part of each value; added to the errors in quadrature.
+    energy : float, optional
+        Of hadrons, see `hadtutor.metrics.compare`.
+
+    Attributes
+    ----------
+    figures : tuple of LepFigure
+    bins : tuple of slice
+        Of each, in what follows.
+    data, errors : ndarray, shape (B,)
+        Of the bins that were measured; errors include that of theory.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `hadtutor.metrics.lep_counts`; if there is no figure, one stands there twice, or hadrons have not decayed.
+    """
+
+    def __init__(
+        self, events: Sample | Hadrons, figures: str | LepFigure | Iterable[str | LepFigure], theory_error: float = 0.0,
+        *, energy: float | None = None,
+    ) -> None:  # fmt: skip
+        some: Any = (figures,) if isinstance(figures, (str, LepFigure)) else tuple(figures)
+        for figure in some:
+            if not isinstance(figure, (str, LepFigure)):
+                raise TypeError(f"a figure is a name or a LepFigure, got {figure!r}; see hadtutor.datasets.lep_names()")
+        self.figures = tuple(lep(figure) if isinstance(figure, str) else figure for figure in some)
+        names = [figure.name for figure in self.figures]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"figures must be at least one, and each once, got {', '.join(names) or 'none'}")
+        self.theory_error = number(theory_error, "theory_error", 0.0, 1.0)
+        refuse_undecayed(events, self.figures)
+        self.kept = [np.isfinite(figure.values) for figure in self.figures]
+        self.counts = [lep_counts(events, figure, energy=energy) for figure in self.figures]
+        self.widths = [
+            np.ones(1) if f.kind == "mean" else np.diff(f.edges) if f.kind in ("density", "normalised")
+            else np.ones(len(f.values)) for f in self.figures
+        ]  # fmt: skip
+        ends = np.cumsum([0] + [int(kept.sum()) for kept in self.kept])
+        self.bins = tuple(slice(*pair) for pair in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True))
+        self.data = np.concatenate([f.values[kept] for f, kept in zip(self.figures, self.kept, strict=True)])
+        published = np.concatenate([f.errors[kept] for f, kept in zip(self.figures, self.kept, strict=True)])
+        self.errors = np.hypot(published, self.theory_error * self.data)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the figures."""
+        return tuple(figure.name for figure in self.figures)
+
+    def of(self, log_w: np.ndarray, slopes: np.ndarray | None = None) -> Values:
+        """Values for events with weights, `log_w` (N,), and their derivatives if `slopes`, (N, P), are those of log w.
+
+        For histograms that are normalised, such as x_B, the number of entries drops out.
+        """
+        w = np.exp(log_w - log_w.max())
+        w /= w.sum()
+        slopes = np.zeros((len(w), 0)) if slopes is None else slopes
+        weighted = w[:, None] * (slopes - w @ slopes)
+        values, changes = [], []
+        for figure, counts, kept, width in zip(self.figures, self.counts, self.kept, self.widths, strict=True):
+            mean, change = counts.T @ w, counts.T @ weighted
+            if figure.kind == "normalised":
+                total = mean.sum()
+                mean = mean / total
+                change = (change - np.outer(mean, change.sum(axis=0))) / total
+            values.append((mean / width)[kept])
+            changes.append((change / width[:, None])[kept])
+        return Values(np.concatenate(values), np.concatenate(changes))
+
+    def covariance(self, log_w: np.ndarray) -> np.ndarray:
+        """Of the values, (B, B), by the statistics of the simulation, between figures too."""
+        w = np.exp(log_w - log_w.max())
+        w /= w.sum()
+        mean = self.of(log_w).values
+        total = np.zeros((len(mean), len(mean)))
+        for first in range(0, len(w), CHUNK):
+            rows = slice(first, first + CHUNK)
+            x = self.features(rows, mean, log_w) * w[rows, None]
+            total += x.T @ x
+        return total
+
+    def features(self, events: slice, mean: np.ndarray, log_w: np.ndarray) -> np.ndarray:
+        """What each of some `events` adds to values less their `mean`, (n, B), if its weight grows."""
+        w, parts = np.exp(log_w - log_w.max()), []
+        for figure, counts, kept, width, bins in zip(
+            self.figures, self.counts, self.kept, self.widths, self.bins, strict=True
+        ):
+            of_events = counts[events].toarray().astype(float)
+            if figure.kind == "normalised":
+                share = (w @ counts.sum(axis=1)) / w.sum()
+                entries = of_events.sum(axis=1, keepdims=True)
+                parts.append((of_events[:, kept] / width[kept] - entries * mean[bins]) / share)
+            else:
+                parts.append(of_events[:, kept] / width[kept] - mean[bins])
+        return np.concatenate(parts, axis=1)
+
+    def chi2(self, log_w: np.ndarray) -> dict[str, tuple[float, int]]:
+        """χ² and number of bins of each figure by itself, name to pair, for weights `log_w`, (N,)."""
+        values, covariance = self.of(log_w).values, self.covariance(log_w)
+        found = {}
+        for figure, bins in zip(self.figures, self.bins, strict=True):
+            off = values[bins] - self.data[bins]
+            total = covariance[bins, bins] + np.diag(self.errors[bins] ** 2)
+            found[figure.name] = float(off @ np.linalg.solve(total, off)), len(off)
+        return found
+
+
+def refuse_undecayed(events: Sample | Hadrons, figures: Iterable[LepFigure]) -> None:
+    """ValueError if `events` hold hadrons that decay at once, though `figures` count what a detector saw."""
+    pid = getattr(events, "hadrons", events).pid
+    there = np.unique(abs(pid[np.isin(abs(pid), SHORT_LIVED)])).tolist()
+    for figure in figures:
+        if there and figure.particles in ("all", "charged", "charged pions", "charged kaons", "protons"):
+            raise ValueError(
+                f"{figure.name} counts what a detector saw, and these events still hold hadrons that decay before, "
+                f"such as code {there[0]}; make them with decays=True, or let pythia.decay do that"
+            )

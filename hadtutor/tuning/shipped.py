@@ -1,0 +1,75 @@
+"""Tunes that come with real Pythia, and what it makes of any point."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .. import pythia
+from ..datasets.measurements import LepFigure
+from ..events.hadrons import Hadrons
+from ..events.sample import Sample
+from ..events.showers import Showers
+from ..params import LundParams
+from .figures import Figures
+
+SHIPPED = {
+    "Montull 2007": 1, "Hoeth 2009": 3, "Skands 2013": 4, "Fischer 2013-1": 5, "Fischer 2013-2": 6, "Monash 2013": 7,
+}  # fmt: skip
+"""Name to the number that ``Tune:ee`` of Pythia knows."""
+
+
+def shipped(name: str, n_events: int, *, energy: float = 91.2, seed: int = 1, processes: int = 1,
+            progress: bool = True) -> Hadrons:  # fmt: skip
+    """Events of a tune that comes with Pythia, with its own shower: they differ in more than the string.
+
+    Parameters
+    ----------
+    name : str
+        Of `SHIPPED`, else ValueError.
+    n_events, energy, seed, processes, progress
+        As of `hadtutor.pythia.shower` and `hadtutor.pythia.hadronize`.
+    """
+    if name not in SHIPPED:
+        raise ValueError(f"name must be one of {', '.join(SHIPPED)}, got {name!r}")
+    settings = (f"Tune:ee = {SHIPPED[name]}",)
+    showers = pythia.shower(n_events, energy, seed=seed, settings=settings, progress=progress)
+    return pythia.hadronize(showers, seed=seed, settings=settings, processes=processes, progress=progress)
+
+
+def fresh(
+    showers: Showers, params: LundParams, figures: str | LepFigure | Iterable[str | LepFigure], *, seed: int = 1,
+    theory_error: float = 0.0, processes: int = 1, progress: bool = True,
+) -> dict[str, tuple[float, int]]:  # fmt: skip
+    """χ² and number of bins of each figure for new events of Pythia: what a tune must stand.
+
+    Parameters
+    ----------
+    showers, params, seed, processes, progress
+        As of `hadtutor.pythia.hadronize`.
+    figures, theory_error
+        As of `Figures`.
+    """
+    options: dict[str, Any] = {"seed": seed, "processes": processes, "progress": progress}
+    hadrons = pythia.hadronize(showers, params, **options)
+    return Figures(hadrons, figures, theory_error, energy=showers.energy).chi2(np.zeros(len(hadrons)))
+
+
+def table(
+    events: Mapping[str, Sample | Hadrons], figures: str | LepFigure | Iterable[str | LepFigure],
+    theory_error: float = 0.0, energy: float | None = None,
+) -> dict[str, dict[str, float]]:  # fmt: skip
+    """χ² per bin of each figure for several samples: name of the sample to name of the figure to number.
+
+    Parameters
+    ----------
+    events : mapping of str to Sample or Hadrons
+    figures, theory_error, energy
+        As of `Figures`.
+    """
+    found = {}
+    for name, sample in events.items():
+        of_all = Figures(sample, figures, theory_error, energy=None if isinstance(sample, Sample) else energy)
+        n = len(getattr(sample, "hadrons", sample))
+        found[name] = {figure: chi2 / bins for figure, (chi2, bins) in of_all.chi2(np.zeros(n)).items()}
+    return found
