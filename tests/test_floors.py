@@ -21,7 +21,13 @@ FLOORS = [
     {"reproduce"},
     {"__main__", "__init__"},
 ]
-SIDEWAYS = {("widgets", "plotting"), ("rsa", "weights"), ("homer", "weights"), ("tuning", "weights")}
+SIDEWAYS = {
+    ("homer", "tuning"),
+    ("widgets", "plotting"),
+    ("rsa", "weights"),
+    ("homer", "weights"),
+    ("tuning", "weights"),
+}
 """What may be imported on the same floor: displays take the colours of plots, fits the weights of what was drawn."""
 
 FLOOR = {family: number for number, families in enumerate(FLOORS) for family in families}

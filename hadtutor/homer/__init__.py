@@ -30,6 +30,7 @@ from .network import BreakNetwork, regress
 from .nodes import break_features
 from .posterior import Measurement, Posterior, event_sigma, infer, measure
 from .pseudo_experiments import Calibration, calibrate
+from .published import Published
 from .result import HomerResult
 from .smearing import smear
 from .steps import Iteration, maximise, most_likely, prepare, step_three, step_two
@@ -37,7 +38,7 @@ from .steps import Iteration, maximise, most_likely, prepare, step_three, step_t
 __all__ = [
     "BreakBasis", "BreakNetwork", "BreakWeights", "Calibration", "Chains", "ClassWeights", "CloudMoments", "Coverage",
     "FACTORS", "Factors", "HistogramMoments", "Histograms", "HomerError", "HomerResult", "Iteration", "METHODS",
-    "Measurement", "Moments", "ParametricFit", "Posterior", "break_features", "calibrate", "coverage", "event_pulls",
-    "event_sigma", "fit", "fit_lund", "fit_mixture", "infer", "maximise", "measure", "most_likely", "prepare",
+    "Measurement", "Moments", "ParametricFit", "Posterior", "Published", "break_features", "calibrate", "coverage",
+    "event_pulls", "event_sigma", "fit", "fit_lund", "fit_mixture", "infer", "maximise", "measure", "most_likely", "prepare",
     "regress", "smear", "step_one", "step_one_histograms", "step_three", "step_two",
 ]  # fmt: skip

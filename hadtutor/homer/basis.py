@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import BSpline
 
 from .. import lund
+from ..lund.all_flavours import KINDS, log_density_of_kinds
 from ..params import LundParams
 from .factors import FACTORS, checked_factors, reference_values
-from .nodes import checked_conditions, spread
+from .nodes import KIND, checked_conditions, spread
 
 FINE_NODES = 1000  # in logit z, for the normalisation
 # Before any data: standard deviations of a and b [GeV⁻²], and of the variances of a and of b over a mixture of Lund's.
@@ -54,7 +55,8 @@ class BreakBasis:
     params : LundParams
         Of the simulation; gives :math:`f_\mathrm{ref}`. Without them there are no weights: TypeError.
     conditions : sequence of {"end", "string_pt"}
-        What else the weight may depend on, see `break_features`.
+        What else the weight may depend on, see `break_features`; where it is "kind", which comes first then, the weight
+        is the same for all kinds but for the normalisation.
     factors : sequence of {"order", "sigma_pt", "enhanced_fraction", "u_fraction"}
         What else has a weight, see `Factors`; the last coefficients are the changes of these F numbers.
 
@@ -79,8 +81,12 @@ class BreakBasis:
         # The reference on a fine grid in logit z, for every node in mT², as shares of one; and how to get there.
         fine = np.linspace(axes[0].nodes[0] - 3.0, axes[0].nodes[-1] + 3.0, FINE_NODES)
         z = 1.0 / (1.0 + np.exp(-fine))
-        density = np.exp(lund.log_density(z[:, None], np.exp(axes[1].nodes), params)) * (z * (1.0 - z))[:, None]
-        self._reference = density / density.sum(axis=0)
+        grid = [z[:, None], np.exp(axes[1].nodes)[None, :]]
+        if KIND in self.conditions:
+            grid = [z[:, None, None], np.exp(axes[1].nodes)[:, None], axes[2].nodes]
+        density = np.exp(self.log_reference(*grid)).reshape(FINE_NODES, -1) * (z * (1.0 - z))[:, None]
+        density = np.repeat(density, int(np.prod(self.shape[1:])) // density.shape[1], axis=1)
+        self._reference = density / density.sum(axis=0)  # of each mT² and condition
         place, rows = axes[0].place(fine), np.arange(FINE_NODES)
         k, fraction = place.astype(int), place - place.astype(int)
         self._to_fine = np.zeros((FINE_NODES, self.shape[0]))
@@ -96,7 +102,7 @@ class BreakBasis:
             return (values - (counts * values).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)).ravel()
 
         slopes = [less_mean(v) for v in (np.log1p(-z), -np.minimum(mt2 / z, 15.0 / params.b))]
-        self._lund = np.stack([self.project(v) for v in (*slopes, *(less_mean(0.5 * s**2) for s in slopes))], axis=1)
+        self._lund = self.project(np.stack([*slopes, *(less_mean(0.5 * s**2) for s in slopes)], axis=1))
 
     @classmethod
     def of(
@@ -109,9 +115,13 @@ class BreakBasis:
         """
         conditions = checked_conditions(conditions)
         logit_z, log_mt2, *more = features
-        axes = [Axis.of("logit z", logit_z, 64, 8, 6.0), Axis.of("ln mT2", log_mt2, 24, 3, 6.0)]
+        # Heavy hadrons reach far: as dense in mT² as without them.
+        n_mt2 = 24 if KIND not in conditions else 48
+        axes = [Axis.of("logit z", logit_z, 64, 8, 6.0), Axis.of("ln mT2", log_mt2, n_mt2, 3, 6.0)]
         for name, values in zip(conditions, more, strict=True):
-            if name == "end":
+            if name == KIND:
+                axes.append(Axis(name, np.arange(float(len(KINDS))), np.ones((len(KINDS), 1)), np.inf))
+            elif name == "end":
                 axes.append(Axis(name, np.array([0.0, 1.0]), np.eye(2), 2.0))
             else:
                 axes.append(Axis.of(name, values, 8, 0, 1.0))
@@ -119,6 +129,14 @@ class BreakBasis:
         reference = np.zeros(int(np.prod(shape)))
         spread(_place(axes, features), shape, np.ones(features.shape[1]), reference)
         return cls(axes, reference, params, conditions, factors)
+
+    def log_reference(self, z: ArrayLike, mt2: ArrayLike, kind: ArrayLike = 0) -> np.ndarray:
+        """Logarithm of the normalised f of the simulation at `z` and `mt2` [GeV²], for a `kind` of `KINDS`."""
+        if KIND not in self.conditions:
+            return lund.log_density(z, mt2, self.params)
+        values = np.broadcast_arrays(z, mt2, kind)
+        of_kind = (v.ravel().astype(t) for v, t in zip(values, (float, float, int), strict=True))
+        return log_density_of_kinds(*of_kind, self.params).reshape(values[0].shape)[()]
 
     @property
     def size(self) -> int:
@@ -147,8 +165,7 @@ class BreakBasis:
 
     def _new_on_fine(self, table):
         """The new f on the fine grid, not normalised, for every mT² and condition."""
-        reference = np.repeat(self._reference, int(np.prod(self.shape[2:])), axis=1)
-        return reference * np.exp(self._to_fine @ table.reshape(self.shape[0], -1))
+        return self._reference * np.exp(self._to_fine @ table.reshape(self.shape[0], -1))
 
     def derivative(self, table: np.ndarray) -> np.ndarray:
         """Derivative of the normalised ln w with respect to the coefficients, (nodes, K), where ln w is `table`.
@@ -167,9 +184,13 @@ class BreakBasis:
 
     def project(self, table: np.ndarray) -> np.ndarray:
         """Coefficients, (K,) or (K, n), that come closest to a `table` of ln w, (nodes,) or (nodes, n), at breaks."""
+        return self.projector() @ table
+
+    def projector(self) -> np.ndarray:
+        """What `project` multiplies a table by, (K, nodes)."""
         weighted = self.matrix.T * self.reference
         ridge = 1e-9 * np.trace(weighted @ self.matrix) / len(weighted)
-        return np.linalg.solve(weighted @ self.matrix + ridge * np.eye(len(weighted)), weighted @ table)
+        return np.linalg.solve(weighted @ self.matrix + ridge * np.eye(len(weighted)), weighted)
 
     def prior(
         self, amplitude: float = 0.5, stretch: ArrayLike = (1.0, 1.0), lund_scale: ArrayLike = LUND_SCALE

@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import lund
 from .basis import BreakBasis
 from .chains import sum_over_chains
+from .nodes import KIND
 
 
 class BreakWeights:
@@ -46,6 +46,8 @@ class BreakWeights:
         return self._sigma
 
     def _look_up(self, z, mt2, conditions, *tables):
+        if KIND in self.basis.conditions:
+            conditions = {KIND: 0} | conditions
         missing = set(self.basis.conditions) ^ set(conditions)
         if missing:
             raise ValueError(
@@ -79,10 +81,11 @@ class BreakWeights:
     def f(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
         r"""Fragmentation function :math:`f(z|m_T^2) = w\,f_\mathrm{ref}` and its standard deviation.
 
-        It integrates to 1 over `z`; that, `mt2` and `conditions` are as for the weights.
+        It integrates to 1 over `z`; that, `mt2` and `conditions` are as for the weights. Of strings of all flavours it
+        is that of light ones, if `kind` is not given.
         """
         log_w, sigma = self(z, mt2, **conditions)
-        f = np.exp(log_w + lund.log_density(z, mt2, self.basis.params))
+        f = np.exp(log_w + self.basis.log_reference(z, mt2, conditions.get(KIND, 0)))
         return f, f * sigma
 
     def density(self, z: ArrayLike, mt2: ArrayLike, **conditions: ArrayLike) -> np.ndarray:
@@ -91,4 +94,5 @@ class BreakWeights:
         inside = (z != 0) & (z != 1)
         safe = np.where(inside, z, 0.5)
         (log_w,) = self._look_up(safe, mt2, conditions, self.table)
-        return np.where(inside, np.exp(log_w + lund.log_density(safe, mt2, self.basis.params)), 0.0)[()]
+        log_f = log_w + self.basis.log_reference(safe, mt2, conditions.get(KIND, 0))
+        return np.where(inside, np.exp(log_f), 0.0)[()]

@@ -12,7 +12,7 @@ import numpy as np
 from .. import __version__
 from ..events.sample import Sample
 from ..files import DataFileError
-from .inputs import Clouds, Distributions, Features
+from .inputs import Inputs
 from .result import HomerResult, read, write
 
 BREAKS = ("chain_offsets", "z", "mt2", "px", "py", "from_positive", "event_of_chain", "status")
@@ -26,7 +26,7 @@ class Checkpoint:
     """
 
     def __init__(
-        self, path: str | os.PathLike | None, sim: Sample, inputs: Features | Clouds | Distributions,
+        self, path: str | os.PathLike | None, sim: Sample, inputs: Inputs,
         settings: Mapping[str, Any],
     ) -> None:  # fmt: skip
         self.path = None if path is None else pathlib.Path(path).expanduser()

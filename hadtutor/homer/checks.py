@@ -1,7 +1,7 @@
 """What simulation and data must be like, and what is said if they are not."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..events.histories import Histories
 from ..events.sample import Sample
 from ..observables import compute
 from ..params import LundParams
+from ..strings.from_history import flavours_at_ends
 from ..weights.allowed import count_events
 
 FEWEST = 1000  # events, below which networks learn nothing
@@ -46,6 +47,11 @@ def check_simulation(sim: Any) -> tuple[Histories, LundParams]:
     except ValueError as error:
         raise HomerError(f"the simulation: {error}") from None
     return histories, sim.params
+
+
+def quark_of(sim: Sample) -> int | np.ndarray | None:
+    """Flavours at the ends of strings of u and d quarks, see `flavours_at_ends`; those of all flavours record them."""
+    return None if cast(Histories, sim.histories).all_flavours else flavours_at_ends(sim)
 
 
 def check_size(name: str, events: Any) -> None:

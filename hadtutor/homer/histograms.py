@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +13,13 @@ from .._support.checks import column, log_weights, plain, whole
 from ..metrics.shares import Bins, checked_edges, open_edges, whiten
 from ..observables import NAMES
 from .checks import HomerError, check_columns, several
+
+
+class Means(NamedTuple):
+    """Measured means of features of events, and their covariance."""
+
+    shares: np.ndarray  # (B,)
+    covariance: np.ndarray  # (B, B)
 
 
 @dataclass(frozen=True, eq=False)

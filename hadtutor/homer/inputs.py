@@ -17,6 +17,7 @@ from ..training.crossfit import OF_CLOUDS
 from .checks import HomerError, check_columns, check_size, observed, several
 from .classify import METHODS, ClassWeights, step_one
 from .histograms import Histograms, step_one_histograms
+from .published import AgainstFigures, Published
 
 OUTSIDE = 0.02  # of the data may lie outside the range of the simulation
 HADRONS = ("offsets", "px", "py", "pz", "e", "pid")
@@ -170,22 +171,25 @@ class Distributions:
         yield from (*self.sim.values(), *self.data.edges.values(), self.data.shares, self.data.covariance)
 
 
-def side_by_side(
-    sim: Sample, data: Any, observables: Any, threads: int, options: dict[str, Any]
-) -> Features | Clouds | Distributions:
+Inputs = Features | Clouds | Distributions | AgainstFigures
+
+
+def side_by_side(sim: Sample, data: Any, observables: Any, threads: int, options: dict[str, Any]) -> Inputs:
     """The class for this kind of data; `options` are those of `fit` for step one."""
     method = options["method"]
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     check_size("sim", sim)
-    if isinstance(data, Histograms):
+    if isinstance(data, (Histograms, Published)):
         defaults = {"method": "mlp", "bayesian": False, "ensemble": 1, "epochs": None, "observables": False}
         given = options | {"observables": observables is not None}
         if idle := ", ".join(name for name, value in defaults.items() if given[name] != value):
             raise ValueError(
                 f"{idle} does nothing for data that are histograms: there are no events to train with, and their "
-                "observables are those of the edges"
+                "observables are what was measured"
             )
+        if isinstance(data, Published):
+            return AgainstFigures(sim, data)
         return Distributions(compute(sim.hadrons, sim.energy, threads=threads, names=tuple(data.edges)), data)
     names = several(NAMES if observables is None else observables, "observables")
     if not names:

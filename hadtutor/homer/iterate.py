@@ -25,6 +25,7 @@ from .inputs import side_by_side
 from .network import regress
 from .nodes import break_features, checked_conditions
 from .posterior import event_sigma, infer, measure
+from .published import Published
 from .rebase import GOOD, MOST, POOR, Base, Generator, generator_of, moved, to_lund_point, within_reach
 from .result import HomerResult
 from .steps import Iteration, prepare, step_two
@@ -48,9 +49,9 @@ def fit(
     ----------
     sim : Sample
         String events with their histories, rejected chains too.
-    data : Sample, Hadrons, mapping of str to array_like, DataFrame, or Histograms
-        Events as measured: their hadrons, or only their observables, or only histograms of these. Histories in them are
-        not looked at. What is masked or missing counts as NaN.
+    data : Sample, Hadrons, mapping of str to array_like, DataFrame, Histograms, or Published
+        Events as measured: their hadrons, or only their observables, or only histograms of these, or figures of LEP.
+        Histories in them are not looked at. What is masked or missing counts as NaN.
     iterations : int
         At most so many passages of the three steps. One is HOMER, more are iHOMER.
     method : {"mlp", "trees", "deepsets", "graph"}
@@ -112,6 +113,10 @@ def fit(
         "iterations": iterations, "learner": learner, "acceptance": acceptance, "stop_early": stop_early,
         "conditions": conditions, "factors": factors, "rebase": bool(rebase), "observables": inputs.names, "rng": seed,
     })  # fmt: skip
+    if isinstance(data, Published):  # no events, so nothing to tell apart
+        iterations = 0
+        if not posterior:
+            raise ValueError("published figures have a posterior alone: leave posterior=False out")
     make_sim = generator_of(rebase, sim, threads)
 
     def base_at(params: LundParams, number: int) -> Base:

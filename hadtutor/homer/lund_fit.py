@@ -130,7 +130,7 @@ def _fit(
     z, mt2 = basis.z_and_mt2()
     reference = lund.log_density(z, mt2, basis.params)
     of_f, of_change = basis.split(h.T)
-    to_y, known = of_f.T @ basis.project(np.eye(len(z))), reference_values(basis.factors, basis.params)
+    to_y, known = of_f.T @ basis.projector(), reference_values(basis.factors, basis.params)
 
     def expected(values):
         params = make(values)

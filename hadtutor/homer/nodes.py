@@ -6,18 +6,26 @@ import numpy as np
 from numba import njit
 
 from ..events.histories import Histories
+from ..lund.all_flavours import kind_of_break
 from ..strings import waiting_at_ends
 from .checks import several
 
 CONDITIONS = ("end", "string_pt")
+KIND = "kind"  # what meets at a break of a string of all flavours: f differs, its weight does not, but for the norm
 
 
 def checked_conditions(conditions: str | Iterable[str]) -> tuple[str, ...]:
     """Conditions as a tuple, each of them known; a word by itself is one condition."""
     conditions = several(conditions, "conditions")
-    if set(conditions) - set(CONDITIONS):
+    if set(conditions) - {*CONDITIONS, KIND}:
         raise ValueError(f"conditions are some of {', '.join(CONDITIONS)}, got {', '.join(map(str, conditions))}")
     return conditions
+
+
+def conditions_of(histories: Histories, conditions: str | Iterable[str] = ()) -> tuple[str, ...]:
+    """All `conditions` of `histories`: of all flavours they have the kind, before others."""
+    conditions = tuple(name for name in checked_conditions(conditions) if name != KIND)
+    return (KIND, *conditions) if histories.all_flavours else conditions
 
 
 def break_features(histories: Histories, conditions: str | Iterable[str] = ()) -> np.ndarray:
@@ -28,7 +36,8 @@ def break_features(histories: Histories, conditions: str | Iterable[str] = ()) -
     histories : Histories
     conditions : sequence of {"end", "string_pt"}, each once
         ``"end"``: 1 if the hadron left the end that moves along +z, else 0. ``"string_pt"``: transverse momentum that
-        waited at the string end before the break [GeV].
+        waited at the string end before the break [GeV]. Besides these strings of all flavours have ``"kind"``, the
+        number in `hadtutor.lund.all_flavours.KINDS`.
 
     Returns
     -------
@@ -39,6 +48,10 @@ def break_features(histories: Histories, conditions: str | Iterable[str] = ()) -
     for name in checked_conditions(conditions):
         if name == "end":
             columns.append(h.from_positive)
+        elif name == KIND:
+            columns.append(kind_of_break(h.old, h.new))
+        elif h.all_flavours:
+            raise ValueError("of strings of all flavours string_pt is not known; leave it out")
         else:
             waiting = waiting_at_ends(h.chain_offsets, h.px, h.py, h.from_positive, h.pid)
             columns.append(np.hypot(waiting.px, waiting.py))

@@ -15,7 +15,7 @@ from ..metrics.shares import covariance_of_means, whiten
 from .basis import BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
-from .histograms import Histograms
+from .histograms import Histograms, Means
 
 CHUNK = 20_000  # events at a time
 # How far f may depart from Lund's and their mixtures, and over which lengths in logit z and in ln mT². Before the data
@@ -64,9 +64,9 @@ def measure(
         Where the comparison is linearised.
     log_w : ndarray, shape (N,)
         Log weights of the events, those that `breaks` gives.
-    moments : Moments, CloudMoments or HistogramMoments
+    moments : Moments, CloudMoments, HistogramMoments, or what `AgainstFigures` has
     sim, data
-        What the moments are taken of; for histograms `data` is a `Histograms`.
+        What the moments are taken of; for histograms `data` is a `Histograms`, for figures a `Means`.
     """
     w = np.exp(log_w - log_w.max())
     w /= w.sum()
@@ -85,7 +85,7 @@ def measure(
     jacobian = fr - np.outer(mean_f, mean_r)
     variance = covariance_of_means(ff[:-1, :-1], ff[:-1, -1], float(ff[-1, -1]), mean_f)
     mean_sim = mean_f + shift_f
-    if isinstance(data, Histograms):
+    if isinstance(data, (Histograms, Means)):
         mean_data, variance_data = data.shares, data.covariance
     else:
         n = len(data[0] if isinstance(data, tuple) else data)

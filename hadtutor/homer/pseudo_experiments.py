@@ -12,10 +12,9 @@ from .._support.parallel import spawn
 from ..events.sample import Sample
 from ..metrics.pulls import Coverage, coverage, event_pulls
 from ..strings import hadronize_like
-from ..strings.from_history import flavours_at_ends
 from .break_weights import BreakWeights
 from .chains import Chains
-from .checks import HomerError, check_simulation
+from .checks import HomerError, check_simulation, quark_of
 from .iterate import fit
 from .result import HomerResult
 
@@ -128,7 +127,7 @@ def calibrate(
         p_values.append(found.p_value)
         f, sigma = found.f(Z, mt2[:, None])
         pulls.append(event_pulls(f, truth.f(Z, mt2[:, None])[0], sigma))
-        exact = Chains(check_simulation(again)[0], basis, quark=flavours_at_ends(again)).event_log_weights(theta)[0]
+        exact = Chains(check_simulation(again)[0], basis, quark=quark_of(again)).event_log_weights(theta)[0]
         pull = event_pulls(found.log_w, exact, found.sigma)
         events.append((pull.mean(), np.sqrt(np.mean(pull**2))))
         of_factors.append((found.factors.values - of_truth) / found.factors.errors)

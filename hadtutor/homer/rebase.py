@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import lund
+from .. import pythia
 from .._support.bars import track
 from ..events.sample import Sample
 from ..metrics.weighted import n_eff
@@ -16,8 +16,9 @@ from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError, check_simulation, check_size
 from .factors import reference_values
-from .inputs import Clouds, Distributions, Features
+from .inputs import Inputs
 from .lund_fit import lund_point
+from .nodes import KIND
 from .posterior import Measurement, measure
 
 MOST = 8  # simulations, one after the other
@@ -34,7 +35,7 @@ class Base(NamedTuple):
 
     sim: Sample
     chains: Chains
-    inputs: Features | Clouds | Distributions
+    inputs: Inputs
 
 
 def generator_of(rebase: bool | Generator, sim: Sample, threads: int) -> Generator:
@@ -44,6 +45,11 @@ def generator_of(rebase: bool | Generator, sim: Sample, threads: int) -> Generat
 
     def make(params: LundParams, rng: np.random.Generator) -> Sample:
         if not callable(rebase):
+            if sim.histories.all_flavours:
+                seed = int(rng.integers(1, 900_000_000))
+                return pythia.hadronize(
+                    sim.partons, params, seed=seed, histories=True, processes=threads, progress=False
+                )
             return hadronize_like(sim, len(sim), params, rng=rng, threads=threads)
         new = rebase(params, rng)
         check_simulation(new)
@@ -100,7 +106,7 @@ def moved(breaks: BreakWeights, chains: Chains) -> BreakWeights:
     z, mt2 = basis.z_and_mt2()
     more = np.meshgrid(*(axis.nodes for axis in basis.axes), indexing="ij")[2:]
     conditions = {name: values.ravel() for name, values in zip(basis.conditions, more, strict=True)}
-    old, new = (lund.log_density(z, mt2, params) for params in (breaks.basis.params, basis.params))
+    old, new = (b.log_reference(z, mt2, conditions.get(KIND, 0)) for b in (breaks.basis, basis))
     table = breaks(z, mt2, **conditions)[0] + old - new
     change = breaks.basis.factor_values(breaks.theta) - reference_values(basis.factors, basis.params)
     return BreakWeights(basis, np.append(basis.project(np.clip(table, -20.0, 20.0)), change))

@@ -16,13 +16,12 @@ from ..events.sample import Sample
 from ..files import DataFileError, read_arrays, write_arrays
 from ..metrics.weighted import n_eff
 from ..params import LundParams
-from ..strings.from_history import flavours_at_ends
 from ..weights.allowed import Case, refuse_change
 from ..weights.breaks import last_draws_known, log_w_of_chains
 from .basis import Axis, BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
-from .checks import HomerError, check_simulation
+from .checks import HomerError, check_simulation, quark_of
 from .posterior import Measurement
 from .steps import Iteration
 
@@ -102,13 +101,16 @@ class HomerResult:
         return Estimate(basis.factors, basis.factor_values(self.breaks.theta), of_factors, n_eff=self.n_eff)
 
     def __str__(self) -> str:
-        n, first = len(self.iterations), self.iterations[0]
+        n = len(self.iterations)
         fit = "" if np.isnan(self.chi2) else f", χ² {self.chi2:.0f} for {self.ndf:.0f} (p = {self.p_value:.2g})"
         moved = f" after {len(self.bases)} simulations" if len(self.bases) > 1 else ""
+        if n == 0:
+            share = self.n_eff / len(self.log_w)
+            return f"posterior{moved}, χ²/ndf {self.chi2_per_ndf:.3g}{fit}; n_eff/N = {share:.3f}"
         if np.isnan(self.auc):
-            change = f"χ²/ndf {first.chi2_per_ndf:.3g} at first and {self.chi2_per_ndf:.3g} at last"
+            change = f"χ²/ndf {self.iterations[0].chi2_per_ndf:.3g} at first and {self.chi2_per_ndf:.3g} at last"
         else:
-            change = f"AUC {first.auc:.4f} at first and {self.auc:.4f} ± {self.auc_error:.4f} at last"
+            change = f"AUC {self.iterations[0].auc:.4f} at first and {self.auc:.4f} ± {self.auc_error:.4f} at last"
         share = self.n_eff / len(self.log_w)
         return f"{n} iteration{'s' * (n != 1)}{moved} ({self.stop_reason}), {change}{fit}; n_eff/N = {share:.3f}"
 
@@ -161,7 +163,7 @@ class HomerResult:
         HomerError if what decides when a string ends is not the same.
         """
         histories, params = check_simulation(sim)
-        basis, quark = self.breaks.basis, flavours_at_ends(sim)
+        basis, quark = self.breaks.basis, quark_of(sim)
         try:
             refuse_change(params, basis.params)
         except ValueError as error:

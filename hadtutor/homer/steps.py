@@ -9,13 +9,12 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from .._support.checks import log_weights, whole
 from ..events.sample import Sample
-from ..strings.from_history import flavours_at_ends
 from .basis import BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
-from .checks import HomerError, check_simulation
+from .checks import HomerError, check_simulation, quark_of
 from .factors import FACTORS
-from .nodes import break_features
+from .nodes import break_features, conditions_of
 
 
 class Iteration(NamedTuple):
@@ -63,9 +62,10 @@ def prepare(
         flavours of new quarks.
     """
     histories, params = check_simulation(sim)
+    conditions = conditions_of(histories, conditions)
     features = break_features(histories, conditions) if features is None else features
     basis = BreakBasis.of(features, params, conditions, factors)
-    return Chains(histories, basis, features, flavours_at_ends(sim))
+    return Chains(histories, basis, features, quark_of(sim))
 
 
 def step_two(

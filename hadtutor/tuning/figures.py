@@ -113,6 +113,11 @@ class Figures:
             total += x.T @ x
         return total
 
+    def rows(self, events: slice) -> np.ndarray:
+        """What each of some `events` adds to the values, (n, B), apart from normalisations of figures by themselves."""
+        parts = zip(self.counts, self.kept, self.widths, strict=True)
+        return np.concatenate([(c[events].toarray() / width)[:, kept] for c, kept, width in parts], axis=1)
+
     def features(self, events: slice, mean: np.ndarray, log_w: np.ndarray) -> np.ndarray:
         """What each of some `events` adds to values less their `mean`, (n, B), if its weight grows."""
         w, parts = np.exp(log_w - log_w.max()), []
