@@ -55,10 +55,15 @@ def in_processes(make: Callable, arguments: tuple, jobs: Sequence, processes: in
 
 
 def _begin(make, arguments):
+    try:
+        start = pickle.dumps((make, arguments))
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        what = "other processes cannot be given that; define it in a module, or take processes=1"
+        raise TypeError(f"{error}: {what}") from error
     paths = os.pathsep.join(path for path in sys.path if path)
     worker: Any = subprocess.Popen(
         [sys.executable, "-m", "hadtutor._support.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": paths},
     )  # fmt: skip
-    pickle.dump((make, arguments), worker.stdin)
+    worker.stdin.write(start)
     return worker

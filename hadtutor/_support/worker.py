@@ -3,14 +3,25 @@
 import os
 import pickle
 import sys
+from typing import Any
 
 
 def main() -> None:
     """Read what to make, then jobs, and answer each with (result, error), until there are no more."""
     jobs, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed is no result
-    make, arguments = pickle.load(jobs)
-    work = None
+    work: Any = None
+    try:
+        make, arguments = pickle.load(jobs)
+    except (AttributeError, ImportError) as error:
+
+        def make(*unknown, error=error):
+            raise TypeError(
+                f"{error}: other processes import what they are given, which main programs and notebooks define in "
+                "vain; define it in a module, or take processes=1"
+            )
+
+        arguments = ()
     while True:
         try:
             job = pickle.load(jobs)

@@ -39,6 +39,6 @@ __all__ = [
     "BreakBasis", "BreakNetwork", "BreakWeights", "Calibration", "Chains", "ClassWeights", "CloudMoments", "Coverage",
     "FACTORS", "Factors", "HistogramMoments", "Histograms", "HomerError", "HomerResult", "Iteration", "METHODS",
     "Measurement", "Moments", "ParametricFit", "Posterior", "Published", "break_features", "calibrate", "coverage",
-    "event_pulls", "event_sigma", "fit", "fit_lund", "fit_mixture", "infer", "maximise", "measure", "most_likely", "prepare",
-    "regress", "smear", "step_one", "step_one_histograms", "step_three", "step_two",
+    "event_pulls", "event_sigma", "fit", "fit_lund", "fit_mixture", "infer", "maximise", "measure", "most_likely",
+    "prepare", "regress", "smear", "step_one", "step_one_histograms", "step_three", "step_two",
 ]  # fmt: skip

@@ -10,16 +10,17 @@ where z is the fraction of the light-cone momentum left in the string end that t
 
 from .._support.optional import submodules
 from .flavour import break_flavour, join_flavours, log_flavour_weight, neutral_probability
-from .function import log_density, log_f, log_normalisation, sample_z, z_peak
+from .function import LundLaw, log_density, log_f, log_normalisation, sample_z, z_peak
 from .last_pair import last_pair_lambda, log_order_probability, reverse_probability, share_between_two
 from .staircase import ZTable, z_table, z_tables
 from .tabulated import LawTable, tabulate
 from .transverse import break_pt, pt_log_density
 
 __all__ = [
-    "LawTable", "ZTable", "break_flavour", "break_pt", "join_flavours", "last_pair_lambda", "log_density", "log_f",
-    "log_flavour_weight", "log_normalisation", "log_order_probability", "neutral_probability", "pt_log_density",
-    "reverse_probability", "sample_z", "share_between_two", "tabulate", "tensor", "z_peak", "z_table", "z_tables",
+    "LawTable", "LundLaw", "ZTable", "break_flavour", "break_pt", "join_flavours", "last_pair_lambda", "log_density",
+    "log_f", "log_flavour_weight", "log_normalisation", "log_order_probability", "neutral_probability",
+    "pt_log_density", "reverse_probability", "sample_z", "share_between_two", "tabulate", "tensor", "z_peak", "z_table",
+    "z_tables",
 ]  # fmt: skip
 
 __getattr__ = submodules(__name__, "tensor")  # torch is imported when it is asked for

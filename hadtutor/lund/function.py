@@ -2,6 +2,7 @@
 
 import functools
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -144,6 +145,21 @@ def log_density(z: ArrayLike, mt2: ArrayLike, params: LundParams | LundMixture) 
         of_each = [math.log(p) + log_density(z, mt2, c) for c, p in zip(components, fractions, strict=True)]
         return functools.reduce(np.logaddexp, of_each)
     return log_f(z, mt2, params) - log_normalisation(mt2, params)
+
+
+class LundLaw(NamedTuple):
+    """Lund's function, or a mixture of several, as a law for what takes any: ``hadtutor.pythia.start(..., law=)``.
+
+    Attributes
+    ----------
+    params : LundParams or LundMixture
+    """
+
+    params: LundParams | LundMixture
+
+    def density(self, z: ArrayLike, mt2: ArrayLike) -> np.ndarray:
+        """f(z|mT²), normalised; `z` and `mt2` [GeV²] are as for `log_density`."""
+        return np.exp(log_density(z, mt2, self.params))
 
 
 def _log_integrand(t, a, c):

@@ -8,9 +8,10 @@ import numpy as np
 
 from .._support.resources import data_folder
 from ..files import DataFileError, replacing
+from . import lep
 from .closure import TITLES
 
-EXPERIMENTS = ("homer", "ihomer", "gluons")
+EXPERIMENTS = ("homer", "ihomer", "gluons", "lep")
 
 
 def stored(name: str) -> dict[str, Any]:
@@ -39,6 +40,8 @@ def summary(result: dict[str, Any]) -> str:
         f"{made['command']}, {made['date']}, hadtutor {made['versions']['hadtutor']}",
         f"{made['n_events']} events of each; {made['machine']}; {made['seconds']:.0f} s, {made['peak_memory_gb']} GB",
     ]
+    if "tunes" in numbers:
+        lines += ["", *lep.table(numbers)]
     for table in [key for key in numbers if key.startswith("table")]:
         lines += ["", f"{TITLES[table.removeprefix('table')]}:", head]
         for row in [*numbers[table], numbers["exact" + table.removeprefix("table")]]:
@@ -60,6 +63,8 @@ def summary(result: dict[str, Any]) -> str:
 
 def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
     """Learned over true f for each stage, in four bins of mT², one row for each target."""
+    if "tunes" in numbers:
+        return lep.draw(numbers, path)
     import matplotlib.pyplot as plt
 
     from .. import plotting

@@ -19,24 +19,25 @@ from .. import __version__
 from .._support.checks import as_seed, takes_rng, whole
 from .._support.resources import data_folder, in_checkout
 from ..files import replacing
-from . import gluons, homer, ihomer
+from . import gluons, homer, ihomer, lep
 from .results import check_name, draw
 
-CHAPTERS = {"homer": homer, "ihomer": ihomer, "gluons": gluons}
+CHAPTERS = {"homer": homer, "ihomer": ihomer, "gluons": gluons, "lep": lep}
+DEFAULT_EVENTS = {"lep": 200_000}
 
 
 @takes_rng
 def reproduce(
-    name: str, *, n_events: int = 1_000_000, out: str | os.PathLike | None = None, threads: int = 2,
+    name: str, *, n_events: int | None = None, out: str | os.PathLike | None = None, threads: int = 2,
     rng: np.random.Generator | int = 20251125, experiments: int = 20, progress: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     """Run an experiment, write ``NAME.json`` and ``NAME.png``, and return what `stored` returns.
 
     Parameters
     ----------
-    name : {"homer", "ihomer", "gluons"}
-    n_events : int
-        Of simulation and of data, at least 2000.
+    name : {"homer", "ihomer", "gluons", "lep"}
+    n_events : int, optional
+        Of simulation and of data, at least 2000; by default a million, 200 000 for ``"lep"``.
     out : str or Path, optional
         Folder for the results; by default ``data/results`` of the checkout, without one of the current folder.
     threads : int
@@ -49,6 +50,7 @@ def reproduce(
         Whether to say what is being done, and to show progress bars.
     """
     check_name(name)
+    n_events = DEFAULT_EVENTS.get(name, 1_000_000) if n_events is None else n_events
     n_events, experiments = whole(n_events, "n_events", 2000), whole(experiments, "experiments")
     seed, before = as_seed(rng), torch.get_num_threads()
     if out is None:
