@@ -65,5 +65,5 @@ def _begin(make, arguments):
         [sys.executable, "-m", "hadtutor._support.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": paths},
     )  # fmt: skip
-    worker.stdin.write(start)
+    pickle.dump(start, worker.stdin)  # bytes, so that the other end stays in step if it cannot read them
     return worker

@@ -11,8 +11,9 @@ def main() -> None:
     jobs, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever else is printed is no result
     work: Any = None
+    start = pickle.load(jobs)
     try:
-        make, arguments = pickle.load(jobs)
+        make, arguments = pickle.loads(start)
     except (AttributeError, ImportError) as error:
 
         def make(*unknown, error=error):
