@@ -260,3 +260,10 @@ def test_what_is_not_recorded_has_no_weights(sample):
 def test_trials_are_those_of_pions(sample):
     with pytest.raises(ValueError, match="trials are recorded of pion strings alone"):
         record_trials(sample[:10], rng=1)
+
+
+def test_weights_for_torch_are_those_of_pions(sample):
+    from hadtutor.weights.tensor import LundWeights
+
+    with pytest.raises(ValueError, match="all flavours have weights by event_weights alone"):
+        LundWeights(sample[:10], sample.params)
