@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from hadtutor import LundParams, datasets, hadronize_strings, observables
+from hadtutor import LundParams, datasets, hadronize_strings, observables, pythia
 
 pytest.register_assert_rewrite("checks", "cluster_laws")
 
@@ -63,3 +63,11 @@ def pythia_samples():
 @pytest.fixture(scope="session")
 def pythia_columns(pythia_samples):
     return {name: observables.compute(sample.hadrons, sample.energy) for name, sample in pythia_samples.items()}
+
+
+@pytest.fixture(scope="session")
+def showers_with_histories():
+    """3000 showers with the breaks of their strings, of all flavours, 5 % of them with broad transverse momenta."""
+    showers = datasets.load("pythia-showers-91")[:3000]
+    params = LundParams(enhanced_fraction=0.05)
+    return pythia.hadronize(showers, params, seed=41, decays=False, histories=True, progress=False)

@@ -38,11 +38,17 @@ OF_ALL_FLAVOURS = {
     "popcorn_rate": "StringFlav:popcornRate", "popcorn_s_pair": "StringFlav:popcornSpair",
     "popcorn_s_meson": "StringFlav:popcornSmeson",
 }  # fmt: skip
+EXCITED = "L1S0J1", "L1S1J0", "L1S1J1", "L1S1J2"
 OTHER_MODELS = (
-    "StringPT:thermalModel", "StringPT:mT2suppression", "StringPT:closePacking", "ClosePacking:doClosePacking",
+    "ClosePacking:doClosePacking", "Ropewalk:RopeHadronization", "StringFlav:suppressLeadingB",
     "StringZ:useNonstandardC", "StringZ:useNonstandardB", "StringZ:usePetersonC", "StringZ:usePetersonB",
-    "Ropewalk:RopeHadronization",
 )  # fmt: skip
+FIXED = (
+    "StringZ:aExtraSQuark", "StringPT:widthPreStrange", "StringPT:widthPreQQ0", "StringPT:widthPreQQ1",
+    "StringFlav:decupletSup", "StringFlav:thetaPS",
+    *(f"StringFlav:meson{quark}{kind}" for quark in ("UD", "S", "C", "B") for kind in EXCITED),
+)  # fmt: skip
+"""What weights know at Pythia's own values alone."""
 
 
 def pythia8mc() -> Any:
@@ -118,8 +124,10 @@ def params_of(pythia: Any) -> LundParams:
 def refuse_other_models(pythia: Any) -> None:
     """ValueError if strings break by laws other than those that weights of histories know."""
     settings = pythia.settings
-    on = [name for name in OTHER_MODELS if settings.isFlag(name) and settings.flag(name)]
-    on += [name for name in ("StringZ:aExtraSQuark",) if pythia.parm(name) != 0.0]
+    on = [name for name in OTHER_MODELS if settings.flag(name)]
+    on += [f"{name} = {x:g}" for name in FIXED if (x := settings.parm(name)) != settings.parmDefault(name)]
+    if model := settings.mode("Fragmentation:model"):
+        on.append(f"Fragmentation:model = {model}")  # thermal, or suppressed by mT²
     if not pythia.flag("StringZ:useOldAExtra"):
         on.append("StringZ:useOldAExtra = off")
     if on:

@@ -234,7 +234,7 @@ class Part(NamedTuple):
 
     hadrons: Hadrons
     record: Rows | None
-    params: LundParams
+    params: LundParams | None  # those with histories
 
 
 class Hadronizer:
@@ -245,9 +245,11 @@ class Hadronizer:
     ) -> None:
         self.hook: Any = make_recorder(pythia8mc()) if histories else None
         self.pythia = start(settings, seed=1, params=params, hook=self.hook, law=law, law_for=law_for)
+        self.params: LundParams | None = None  # without histories Pythia may have others, such as no strange quarks
         if histories:
             self.hook.event = self.pythia.event
             refuse_other_models(self.pythia)
+            self.params = params_of(self.pythia)
 
     def __call__(self, job: tuple) -> Part:
         """A chunk: its seed, the number of its first event, offsets and columns of its partons."""
@@ -257,7 +259,7 @@ class Hadronizer:
             self.pythia.fragmentation.begin(seed)
         hadrons, first_chain = _complete(self.pythia, offsets, columns, self.hook, first)
         record = None if self.hook is None else self.hook.take(first_chain)
-        return Part(hadrons, record, params_of(self.pythia))
+        return Part(hadrons, record, self.params)
 
 
 def decay(

@@ -71,7 +71,10 @@ def case_of(
             )
         histories, base = sample.histories, cast(LundParams, sample.params)
         if histories is None:
-            raise ValueError("the sample has no histories; make it with hadronize_strings, which records them")
+            raise ValueError(
+                "the sample has no histories; make it with hadronize_strings, which records them, or of showers with "
+                "pythia.hadronize(..., histories=True)"
+            )
         pions = isinstance(histories, Histories) and not histories.all_flavours
         quark = flavours_at_ends(sample) if pions else None
     if not isinstance(histories, Histories):
@@ -88,6 +91,10 @@ def case_of(
         raise ValueError(f"the history of event {event} holds numbers that are not finite, or a mass of zero")
     one = first_component(target)
     refuse_change(base, one)
+    if histories.all_flavours and one.u_fraction != base.u_fraction:
+        raise ValueError(
+            f"real Pythia makes as many u as d quarks: u_fraction must stay {base.u_fraction:g}, got {one.u_fraction:g}"
+        )
     if base.u_fraction in (0.0, 1.0) and one.u_fraction != base.u_fraction:
         missing = "u" if base.u_fraction == 0.0 else "d"
         raise ValueError(

@@ -275,6 +275,8 @@ def _cases(samples, trials):
     for sample, case in zip(samples, cases, strict=True):
         refuse_change(cases[0].base, case.base, LEARNABLE)
         count_events(sample, case.histories)
+        if case.histories.all_flavours:
+            raise ValueError("breaks of all flavours have weights by event_weights alone; give strings of pions here")
         if case.histories.closed.any():
             raise ValueError("closed loops of gluons are cut open by breaks not weighted here; event_weights does that")
     if trials is not None:

@@ -54,8 +54,8 @@ def record_trials(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind; if there are no histories or they hold numbers that are not finite; if
-        `over_sampling` is below 1 or not finite.
+        If an argument is of the wrong kind; if there are no histories, or those of all flavours, or they hold numbers
+        that are not finite; if `over_sampling` is below 1 or not finite.
 
     Examples
     --------
@@ -65,6 +65,8 @@ def record_trials(
     True
     """
     histories, base, *_ = case_of(sample, base=base)
+    if histories.all_flavours:
+        raise ValueError("trials are recorded of pion strings alone; those of all flavours have marginal weights")
     rng, over_sampling = as_generator(rng), number(over_sampling, "over_sampling", 1.0)
     mt2 = histories.mt2.astype(float)
     top = log_top(mt2, base) + math.log(over_sampling)
