@@ -10,6 +10,7 @@ from ..events.sample import Sample
 from ..lund.transverse import pt_log_density
 from ..metrics.weighted import n_eff
 from ..params import LundMixture, LundParams
+from .acceptance import log_ratios, string_classes, well_filled
 from .allowed import case_of, count_events, first_component, warn_if_uneven
 from .breaks import last_draws_known, log_w_of_chains
 from .trials import Trials
@@ -64,7 +65,8 @@ def event_weights(
     all_chains : bool
         Whether marginal weights are products over rejected chains, too, in place of the ratio of acceptances. Where
         strings differ, in mass or in kinks, each has an acceptance of its own, and one ratio for all is right on
-        average only; the product is right for each, but scatters more.
+        average only; the product is right for each, but scatters more. Strings of all flavours have one ratio for each
+        class of them, by mass and number of gluons.
 
     Returns
     -------
@@ -123,10 +125,13 @@ def event_weights(
         at_target = mean * math.exp(largest)
         error = math.exp(largest) * math.sqrt(np.sum((w * accepted - mean) ** 2)) / histories.n_chains
     if trials is not None or all_chains:
-        log_w = np.bincount(histories.event_of_chain, log_w_chain)
+        log_w = np.bincount(histories.event_of_chain, log_w_chain, n_events)
     else:
-        of_strings = log_w_chain[accepted] + math.log(acceptance) - math.log(at_target)
-        one_each = n_strings == n_events
-        log_w = of_strings if one_each else np.bincount(histories.event_of_chain[accepted], of_strings)
+        ratio = math.log(at_target) - math.log(acceptance)
+        if isinstance(sample, Sample) and histories.all_flavours:
+            ratio = log_ratios(log_w_chain, well_filled(string_classes(sample), accepted), accepted)[accepted]
+        of_strings = log_w_chain[accepted] - ratio
+        one_each = n_strings == n_events and not histories.all_flavours
+        log_w = of_strings if one_each else np.bincount(histories.event_of_chain[accepted], of_strings, n_events)
     warn_if_uneven(log_w, base, target)
     return EventWeights(log_w, acceptance, float(at_target), float(error))

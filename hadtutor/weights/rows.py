@@ -19,6 +19,7 @@ from ..lund.last_pair import log_order_probability
 from ..lund.recorded import log_left
 from ..lund.transverse import pt_log_density
 from ..params import LundParams
+from .acceptance import string_classes, well_filled
 from .all_flavours import OF_Z, choices, choices_of_pairs
 from .allowed import case_of, count_events
 from .breaks import last_draws_known
@@ -79,7 +80,9 @@ class EventRows:
         rows = np.concatenate([block.columns for block in blocks], axis=1).astype(np.float32)
         self.accepted, self.rejected = rows[h.accepted], rows[~h.accepted]
         self.event, self.event_of_rejected = h.event_of_chain[h.accepted], h.event_of_chain[~h.accepted]
-        self.n_strings = np.bincount(self.event, minlength=self.n_events)
+        classes = well_filled(string_classes(sample), h.accepted)
+        self.classes, self.classes_of_rejected = classes[h.accepted], classes[~h.accepted]
+        self.log_acceptance = np.log(np.bincount(self.classes) / np.bincount(classes))
         self.at_base = self.vector(self.base)
 
     def vector(self, params: LundParams) -> np.ndarray:
@@ -91,16 +94,19 @@ class EventRows:
         return self._weights(params)[0]
 
     def _weights(self, params):
+        """Log weights of events, and for each accepted and rejected chain what it has to do with the acceptance."""
         vector = (self.vector(params) - self.at_base).astype(np.float32)
         accepted, rejected = (rows @ vector for rows in (self.accepted, self.rejected))
         log_w = np.bincount(self.event, accepted, self.n_events)
         if self.all_chains:
             return log_w + np.bincount(self.event_of_rejected, rejected, self.n_events), None
         w, w_rejected = np.exp(accepted.astype(float)), np.exp(rejected.astype(float))
-        total = w.sum() + w_rejected.sum()
-        chains = len(w) + len(w_rejected)
-        ratio = np.log(w.sum() / total) - np.log(len(w) / chains)
-        return log_w - self.n_strings * ratio, (w / w.sum() - w / total, -w_rejected / total)
+        kept = np.bincount(self.classes, w)
+        total = kept + np.bincount(self.classes_of_rejected, w_rejected, len(kept))
+        ratio = np.log(kept / total) - self.log_acceptance
+        log_w = log_w - np.bincount(self.event, ratio[self.classes], self.n_events)
+        shares = w * (1.0 / kept - 1.0 / total)[self.classes], -w_rejected / total[self.classes_of_rejected]
+        return log_w, shares
 
     def log_w_and_slopes(self, params: LundParams, change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Log weights, (N,), and their derivatives, (N, P), where `change`, (R, P), is that of `vector`."""
@@ -110,8 +116,10 @@ class EventRows:
         slopes = _sums(self.event, accepted, self.n_events)
         if shares is None:
             return log_w, slopes + _sums(self.event_of_rejected, rejected, self.n_events)
-        of_ratio = shares[0] @ accepted + shares[1] @ rejected
-        return log_w, slopes - np.outer(self.n_strings, of_ratio)
+        n = len(self.log_acceptance)
+        of_ratio = _sums(self.classes, shares[0][:, None] * accepted, n)
+        of_ratio += _sums(self.classes_of_rejected, shares[1][:, None] * rejected, n)
+        return log_w, slopes - _sums(self.event, of_ratio[self.classes], self.n_events)
 
 
 def _sums(event, columns, n_events):
