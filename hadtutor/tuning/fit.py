@@ -23,7 +23,7 @@ from .result import Base, Tune
 CLOSE = 0.8  # part of the events that must count at the minimum, else a new sample is made there
 STEP = 1e-4  # of numerical derivatives of functions of the parameters alone
 STEPS, HALVINGS = 50, 6  # of a search, and of one step of it
-SMOOTH = 5  # numbers that a figure is seen through
+SMOOTH = 8  # numbers that a figure is seen through
 ENOUGH = 1e-3  # that the χ² is about to fall, where a search ends
 LIMITS = {
     "a": (0.0, 2.0), "b": (0.2, 2.0), "sigma_pt": (0.01, 1.0), "mean_z": (0.01, 0.99), "popcorn_rate": (1e-3, 2.0),
@@ -42,7 +42,7 @@ class TuneError(RuntimeError):
 def fit(
     sample: Sample, figures: str | LepFigure | Iterable[str | LepFigure],
     names: str | Iterable[str] = ("a", "b", "sigma_pt"), *, theory_error: float = 0.0, start: LundParams | None = None,
-    rebase: bool | Rebase = False, all_chains: bool = False, floor: float = 0.1, max_bases: int = 8, seed: int = 1,
+    rebase: bool | Rebase = False, all_chains: bool = False, floor: float = 0.4, max_bases: int = 8, seed: int = 1,
     processes: int = 1, progress: bool = True,
 ) -> Tune:  # fmt: skip
     r"""Fit parameters of the string to published figures, by weights of real Pythia's events.
