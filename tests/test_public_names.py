@@ -151,10 +151,10 @@ def test_everything_public_is_annotated(name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_randomness_is_spelled_rng_and_given_by_name(name):
-    """A Generator or a whole number; real Pythia alone has a seed of its own."""
+    """A Generator or a whole number; real Pythia alone has a seed of its own, which tunes hand on to it."""
     arguments = {p.name: p for p in arguments_of(FUNCTIONS[name])}
     assert "generator" not in arguments or name.startswith("gan."), "there it is a network"
-    assert "seed" not in arguments or name.split(".")[0] == "pythia"
+    assert "seed" not in arguments or name.split(".")[0] in ("pythia", "tuning")
     if "rng" in arguments:
         assert arguments["rng"].kind is inspect.Parameter.KEYWORD_ONLY
         with pytest.raises(TypeError, match="rng"):

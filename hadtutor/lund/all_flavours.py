@@ -8,6 +8,7 @@ one adds it to C. Where a charm or bottom quark waits, C grows by :math:`r_Q\, b
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
 from ..params import LundMixture, LundParams
@@ -39,7 +40,7 @@ def powers(params: LundParams) -> tuple[np.ndarray, np.ndarray]:
     return a, c
 
 
-def log_area(a: float, c: float, bmt2: np.ndarray) -> np.ndarray:
+def log_area(a: float, c: float, bmt2: ArrayLike) -> np.ndarray:
     r"""Logarithm of :math:`\int_0^1 \mathrm{d}z\,(1-z)^A z^{-C} e^{-b m_T^2/z}`, for A, C and many b mT² > 0.
 
     With :math:`1/z = 1 + e^t`, by the trapezoidal rule, as in `hadtutor.lund.log_normalisation`.

@@ -8,8 +8,9 @@ point, and `SHIPPED` are the tunes for e⁺e⁻ that come with it.
 from .figures import Figures, refuse_undecayed
 from .fit import TuneError, fit
 from .result import Base, Tune
-from .shipped import SHIPPED, fresh, shipped, table
+from .shipped import SHIPPED, TuneTable, fresh, shipped, table
 
 __all__ = [
-    "Base", "Figures", "SHIPPED", "Tune", "TuneError", "fit", "fresh", "refuse_undecayed", "shipped", "table",
+    "Base", "Figures", "SHIPPED", "Tune", "TuneError", "TuneTable", "fit", "fresh", "refuse_undecayed", "shipped",
+    "table",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from .._support.checks import number
 from ..datasets.measurements import LepFigure, lep
@@ -102,14 +103,12 @@ class Figures:
         return Values(np.concatenate(values), np.concatenate(changes))
 
     def covariance(self, log_w: np.ndarray) -> np.ndarray:
-        """Of the values, (B, B), by the statistics of the simulation, between figures too."""
+        """Of the values, (B, B), by the statistics of a simulation with weights `log_w`, (N,), between figures too."""
         w = np.exp(log_w - log_w.max())
         w /= w.sum()
-        mean = self.of(log_w).values
-        total = np.zeros((len(mean), len(mean)))
-        for first in range(0, len(w), CHUNK):
-            rows = slice(first, first + CHUNK)
-            x = self.features(rows, mean, log_w) * w[rows, None]
+        total = np.zeros((len(self.data), len(self.data)))
+        for events, x in self._features(log_w):
+            x *= w[events, None]
             total += x.T @ x
         return total
 
@@ -118,8 +117,27 @@ class Figures:
         parts = zip(self.counts, self.kept, self.widths, strict=True)
         return np.concatenate([(c[events].toarray() / width)[:, kept] for c, kept, width in parts], axis=1)
 
+    def squares(self, log_w: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        """|T x|² of each event, (N,), for what it adds to values at weights `log_w`, (N,); T is `seen`, (K, B)."""
+        return np.concatenate([np.sum((x @ seen.T) ** 2, axis=1) for _, x in self._features(log_w)])
+
+    def smooth(self, n: int) -> np.ndarray:
+        """Up to `n` changes of each figure, (B, K): by a factor that is a polynomial in the number of the bin."""
+        blocks = []
+        for bins in self.bins:
+            values = self.data[bins]
+            x = np.linspace(-1.0, 1.0, len(values)) if len(values) > 1 else np.zeros(1)
+            blocks.append(values[:, None] * np.polynomial.chebyshev.chebvander(x, min(n, len(values)) - 1))
+        return block_diag(*blocks)
+
+    def _features(self, log_w):
+        mean = self.of(log_w).values
+        for first in range(0, len(log_w), CHUNK):
+            events = slice(first, first + CHUNK)
+            yield events, self.features(events, mean, log_w)
+
     def features(self, events: slice, mean: np.ndarray, log_w: np.ndarray) -> np.ndarray:
-        """What each of some `events` adds to values less their `mean`, (n, B), if its weight grows."""
+        """What each of some `events` adds to values less their `mean`, (n, B), at weights `log_w`, (N,)."""
         w, parts = np.exp(log_w - log_w.max()), []
         for figure, counts, kept, width, bins in zip(
             self.figures, self.counts, self.kept, self.widths, self.bins, strict=True
@@ -135,13 +153,18 @@ class Figures:
 
     def chi2(self, log_w: np.ndarray) -> dict[str, tuple[float, int]]:
         """χ² and number of bins of each figure by itself, name to pair, for weights `log_w`, (N,)."""
-        values, covariance = self.of(log_w).values, self.covariance(log_w)
-        found = {}
-        for figure, bins in zip(self.figures, self.bins, strict=True):
-            off = values[bins] - self.data[bins]
-            total = covariance[bins, bins] + np.diag(self.errors[bins] ** 2)
-            found[figure.name] = float(off @ np.linalg.solve(total, off)), len(off)
-        return found
+        return self._chi2(log_w)[0]
+
+    def total_chi2(self, log_w: np.ndarray) -> float:
+        """χ² of all figures with weights `log_w`, (N,), with correlations between figures by the simulation."""
+        return self._chi2(log_w)[1]
+
+    def _chi2(self, log_w):
+        off = self.of(log_w).values - self.data
+        covariance = self.covariance(log_w) + np.diag(self.errors**2)
+        some = lambda bins: float(off[bins] @ np.linalg.solve(covariance[bins, bins], off[bins]))
+        each = {f.name: (some(bins), bins.stop - bins.start) for f, bins in zip(self.figures, self.bins, strict=True)}
+        return each, some(slice(None))
 
 
 def refuse_undecayed(events: Sample | Hadrons, figures: Iterable[LepFigure]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import solve_triangular
 from scipy.optimize import brentq
 
 from .. import pythia
@@ -22,7 +22,15 @@ from .result import Base, Tune
 
 CLOSE = 0.8  # part of the events that must count at the minimum, else a new sample is made there
 STEP = 1e-4  # of numerical derivatives of functions of the parameters alone
-LIMITS = {"a": (0.0, 3.0), "b": (0.05, 5.0), "sigma_pt": (0.05, 1.0)}
+STEPS, HALVINGS = 50, 6  # of a search, and of one step of it
+SMOOTH = 8  # numbers that a figure is seen through
+ENOUGH = 1e-3  # that the χ² is about to fall, where a search ends
+LIMITS = {
+    "a": (0.0, 2.0), "b": (0.2, 2.0), "sigma_pt": (0.01, 1.0), "mean_z": (0.01, 0.99), "popcorn_rate": (1e-3, 2.0),
+    **dict.fromkeys(("a_extra_diquark", "r_c", "r_b"), (0.0, 2.0)),
+    **dict.fromkeys([name for name in FITTED if name.endswith("_vector")], (1e-3, 3.0)),
+}  # fmt: skip
+"""What real Pythia takes; other parameters of flavours are probabilities."""
 
 Rebase = Callable[[LundParams, int], Sample]
 
@@ -34,7 +42,7 @@ class TuneError(RuntimeError):
 def fit(
     sample: Sample, figures: str | LepFigure | Iterable[str | LepFigure],
     names: str | Iterable[str] = ("a", "b", "sigma_pt"), *, theory_error: float = 0.0, start: LundParams | None = None,
-    rebase: bool | Rebase = False, all_chains: bool = False, floor: float = 0.1, max_bases: int = 8, seed: int = 1,
+    rebase: bool | Rebase = False, all_chains: bool = False, floor: float = 0.4, max_bases: int = 8, seed: int = 1,
     processes: int = 1, progress: bool = True,
 ) -> Tune:  # fmt: skip
     r"""Fit parameters of the string to published figures, by weights of real Pythia's events.
@@ -84,42 +92,68 @@ def fit(
     if not isinstance(sample, Sample):
         raise TypeError(f"sample must be a Sample with histories, got {type(sample).__name__}; see pythia.hadronize")
     make = _generator_of(rebase, sample, processes, progress)
-    objective = Objective(sample, figures, names, theory_error, all_chains, floor)
-    at = objective.values_of(objective.base if start is None else start)
-    if not objective.reaches(at) and make is None:
-        raise TuneError(f"the sample does not reach {start}; begin nearer to {objective.base}, or let fit rebase")
     bases: list[Base] = []
     with Progress(max_bases, "sample", progress) as bar:
-        while True:
-            if objective.reaches(at):
-                found = objective.minimise(at)
-                at, share = found.values, found.share
-                stuck = found.at_border
-            else:
-                share, stuck = 0.0, True
-            bases.append(Base(objective.base, share))
-            if make is None or (share > CLOSE and not stuck):
-                break
-            if len(bases) > max_bases:
+
+        def begin(sample: Sample) -> Objective:
+            return Objective(sample, figures, names, theory_error, all_chains, floor)
+
+        def begin_anew(at: np.ndarray) -> Objective:
+            if make is None or len(bases) > max_bases:
                 raise TuneError(f"no minimum with {max_bases} new samples; the last was made at {objective.base}")
-            new = make(objective.params_of(at), seed + len(bases) - 1)
-            objective = Objective(new, figures, names, theory_error, all_chains, floor)
-            at = objective.values_of(objective.base)
+            made = begin(make(objective.params_of(at), seed + len(bases) - 1))
             bar.update()
-    message = ""
-    if stuck:
+            return made
+
+        objective = begin(sample)
+        at = objective.values_of(objective.base if start is None else start)
+        if objective.share(at) < floor:
+            if make is None:
+                raise TuneError(
+                    f"the sample does not reach {start}; begin nearer to {objective.base}, or let fit rebase"
+                )
+            bases.append(Base(objective.base, objective.share(at)))
+            objective = begin_anew(at)
+            at = objective.values_of(objective.base)
+        while True:
+            found = objective.minimise(at)
+            share = objective.share(found.values)
+            bases.append(Base(objective.base, share))
+            if make is None or (share > CLOSE and not found.beyond):
+                break
+            objective = begin_anew(found.values)
+            at = objective.values_of(objective.base)
+    if found.beyond:
         raise TuneError(
-            f"at {objective.describe(at)} the sample is worth {share:.2f} of its events, and the minimum lies beyond; "
-            "pass rebase=True, or a sample nearer by"
+            f"at {objective.describe(found.values)} the sample is worth {share:.2f} of its events, and the minimum "
+            "lies beyond; pass rebase=True, or a sample nearer by"
         )
-    if share < CLOSE:
-        message = f"the sample is worth {share:.2f} of its events at the minimum; pass rebase=True for a new one there"
-        warn(message)
-    log_w = objective.log_w(at)
+    return _tune_of(objective, found, bases)
+
+
+def _normalised(log_w):
+    w = np.exp(log_w - log_w.max())
+    return w / w.sum()
+
+
+def _tune_of(objective, found, bases):
+    log_w = objective.log_w(found.values)
+    message = "; ".join(
+        f"{name} is at its limit, where its error means little"
+        for name, value, low, high in zip(objective.names, found.values, *objective.limits, strict=True)
+        if value in (low, high)
+    )
+    if bases[-1].share < CLOSE:
+        few = (
+            f"the sample is worth {bases[-1].share:.2f} of its events at the minimum; rebase=True makes a new one there"
+        )
+        warn(few)
+        message = "; ".join([message] * bool(message) + [few])
     return Tune(
-        names, at, found.covariance, chi2=found.chi2, ndf=len(objective.figures.data) - len(names), n_eff=n_eff(log_w),
-        message=message, params=objective.params_of(at), chi2_of=objective.figures.chi2(log_w), bases=bases,
-        sample=objective.sample, log_w=log_w, objective=objective,
+        objective.names, found.values, found.covariance, chi2=objective.figures.total_chi2(log_w),
+        ndf=len(objective.figures.data) - len(objective.names), n_eff=n_eff(log_w), message=message,
+        params=objective.params_of(found.values), chi2_of=objective.figures.chi2(log_w), bases=bases,
+        sample=objective.sample, log_w=log_w, objective=objective, minimum=found,
     )  # fmt: skip
 
 
@@ -154,15 +188,28 @@ class Minimum(NamedTuple):
 
     values: np.ndarray
     covariance: np.ndarray
+    inverse: np.ndarray  # of half the second derivatives of the χ²: the covariance for events without number
     chi2: float
-    share: float
-    at_border: bool
+    beyond: bool  # whether it goes on where too few events are left to say where
 
 
 class Objective:
-    """χ² of figures as a function of parameters, for one sample; arguments as of `fit`.
+    r"""χ² of figures as a function of parameters, for one sample; arguments as of `fit`.
 
-    The covariance of the simulation is that at the parameters where a search begins.
+    What simulation and data are off, :math:`r = \sum_i w_i x_i` with x what event i has beyond the data, has the
+    covariance V of both, which are independent. That of the simulation is taken where the first search begins, and
+    stays: if it went along, the χ² would fall where few events count.
+
+    Slopes of the figures are means over events, too, and hold noise. In hundreds of bins it adds up to a curvature
+    that is not there, and minima lie too near to where the sample was made. Two things help. Figures are seen through
+    `SMOOTH` numbers each, as t = T r whose covariance is one: changes with the parameters are smooth, noise is not. And
+    of the square
+
+    .. math:: t^T t = \sum_{ij} w_i w_j\, (T x_i)^T (T x_j)
+
+    the terms i = j are left out, which makes χ², gradient and curvature such as they are on average without noise (a U
+    statistic). With H the curvature so found and J the plain one, the covariance of the minimum is
+    :math:`H^{-1} J H^{-1}`.
     """
 
     def __init__(
@@ -173,7 +220,10 @@ class Objective:
         self.rows = EventRows(sample, [n for n in names if n != "mean_z"] + ["b"] * depends_on_b, all_chains)
         self.base = self.rows.base
         self.figures = Figures(sample, figures, theory_error)
-        self.factor: Any = None
+        if len(self.figures.data) < len(names):
+            raise ValueError(f"{len(self.figures.data)} bins do not fix {len(names)} parameters; pass more figures")
+        self.limits = np.array([LIMITS.get(name, (1e-3, 1.0)) for name in names]).T
+        self.seen: Any = None
 
     def values_of(self, params: LundParams) -> np.ndarray:
         """Values of what is free, (P,), at `params`."""
@@ -202,41 +252,52 @@ class Objective:
 
     def share(self, values: np.ndarray) -> float:
         """n_eff/N at `values`, (P,); 0 where the model or the sample does not reach."""
+        return self._reached(values)[1]
+
+    def _reached(self, values):
         try:
             log_w = self.log_w(values)
         except ValueError:
-            return 0.0
-        return n_eff(log_w) / len(log_w) if np.isfinite(log_w).all() else 0.0
+            return None, 0.0
+        return log_w, n_eff(log_w) / len(log_w) if np.isfinite(log_w).all() else 0.0
 
-    def reaches(self, values: np.ndarray) -> bool:
-        """Whether enough of the events count at `values`, (P,)."""
-        return self.share(values) >= self.floor
+    def chi2(self, values: np.ndarray) -> float:
+        """χ² at `values`, (P,), but for a constant; infinite where too few events are left."""
+        log_w, share = self._reached(values)
+        if share < self.floor:
+            return np.inf
+        off = self.seen @ (self.figures.of(log_w).values - self.figures.data)
+        return float(off @ off - _normalised(log_w) ** 2 @ self.single)
 
-    def linearise(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Residuals, (B,), their derivatives, (B, P), and log weights, (N,), at `values`, (P,)."""
+    def linearise(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Residuals, (B,), and log weights, (N,), at `values`, (P,), each with its derivatives, (B, P) and (N, P)."""
         change = np.empty((len(self.rows.at_base), len(values)))
-        for k, value in enumerate(values):
+        for k, (value, low, high) in enumerate(zip(values, *self.limits, strict=True)):
             h = STEP * max(abs(value), 0.1)
             up, down = np.array(values, float), np.array(values, float)
-            up[k], down[k] = value + h, max(value - h, 0.0)
+            up[k], down[k] = min(value + h, high), max(value - h, low)
             vectors = [self.rows.vector(self.params_of(v)) for v in (up, down)]
             change[:, k] = (vectors[0] - vectors[1]) / (up[k] - down[k])
         log_w, slopes = self.rows.log_w_and_slopes(self.params_of(values), change)
         found = self.figures.of(log_w, slopes)
-        return found.values - self.figures.data, found.slopes, log_w
+        return found.values - self.figures.data, found.slopes, log_w, slopes
 
     def _weigh(self, log_w):
-        self.factor = cho_factor(self.figures.covariance(log_w) + np.diag(self.figures.errors**2))
+        root = np.linalg.cholesky(self.figures.covariance(log_w) + np.diag(self.figures.errors**2))
+        smooth = np.linalg.qr(solve_triangular(root, self.figures.smooth(SMOOTH), lower=True))[0]
+        self.seen = solve_triangular(root, smooth, lower=True, trans="T").T
+        self.single = self.figures.squares(log_w, self.seen)
 
-    def chi2(self, values: np.ndarray) -> float:
-        """χ² at `values`, (P,), with the covariance of the last search."""
-        off = self.figures.of(self.log_w(values)).values - self.figures.data
-        return float(off @ cho_solve(self.factor, off))
-
-    def gradient(self, values: np.ndarray) -> np.ndarray:
-        """Of the χ², (P,), at `values`, (P,)."""
-        off, slopes, _ = self.linearise(values)
-        return 2.0 * slopes.T @ cho_solve(self.factor, off)
+    def parabola(self, values: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """χ², half its gradient, (P,), and the curvatures H and J, (P, P), at `values`, (P,)."""
+        off, change, log_w, slopes = self.linearise(values)
+        if self.seen is None:
+            self._weigh(log_w)
+        off, change, w = self.seen @ off, self.seen @ change, _normalised(log_w)
+        single, slopes = w**2 * self.single, slopes - w @ slopes
+        plain = change.T @ change
+        curvature = plain - (single[:, None] * slopes).T @ slopes
+        return float(off @ off - single.sum()), change.T @ off - single @ slopes, curvature, plain
 
     def minimise(self, values: np.ndarray, free: np.ndarray | None = None) -> Minimum:
         """Search from `values`, (P,), on; only in those that are `free`, (P,), if given.
@@ -245,29 +306,42 @@ class Objective:
         """
         values = np.array(values, float)
         free = np.ones(len(values), bool) if free is None else free
-        off, slopes, log_w = self.linearise(values)
-        if self.factor is None:
-            self._weigh(log_w)
-        chi2, at_border = float(off @ cho_solve(self.factor, off)), False
-        for _ in range(50):
-            curvature = slopes.T @ cho_solve(self.factor, slopes)
-            step = np.zeros(len(values))
-            downhill = slopes[:, free].T @ cho_solve(self.factor, off)
-            step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], downhill) if free.any() else 0.0
-            expected = float(step @ curvature @ step)
-            if expected < 1e-3:
-                at_border = False
+        inverse, plain, beyond = np.zeros((len(values),) * 2), np.zeros((len(values),) * 2), False
+        for number_of_step in range(STEPS):
+            chi2, downhill, curvature, plain_here = self.parabola(values)
+            if not np.linalg.eigvalsh(curvature)[0] > 0.0:  # noise in slopes, which grows with the spread of weights
+                if number_of_step == 0:
+                    raise TuneError(
+                        f"at {self.describe(values)} these {len(self.sample)} events do not say how the figures change "
+                        f"with {', '.join(self.names)}; take more events, more figures, or fewer parameters"
+                    )
+                beyond = True
                 break
-            for scale in 0.5 ** np.arange(12):
-                tried = values + scale * step
-                if at_border := not self.reaches(tried):
-                    continue
+            inverse, plain = np.linalg.inv(curvature), plain_here
+            step = self._step(values, curvature, downhill, free)
+            gain = float(step @ curvature @ step)
+            if gain < ENOUGH:
+                values, chi2 = values + step, chi2 - gain
+                break
+            for scale in 0.5 ** np.arange(HALVINGS):
+                tried = np.clip(values + scale * step, *self.limits)
                 lower = self.chi2(tried)
                 if lower < chi2:
                     break
             else:
+                beyond = bool(np.isinf(lower))
                 break
-            values, chi2 = tried, lower
-            off, slopes, log_w = self.linearise(values)
-        covariance = np.linalg.inv(slopes.T @ cho_solve(self.factor, slopes))
-        return Minimum(values, covariance, chi2, n_eff(log_w) / len(log_w), at_border)
+            values = tried
+        return Minimum(np.clip(values, *self.limits), inverse @ plain @ inverse, inverse, chi2, beyond)
+
+    def _step(self, values, curvature, downhill, free):
+        """To the minimum of a parabola in what is free and not held by a limit."""
+        low, high = self.limits
+        while True:
+            step = np.zeros(len(values))
+            if free.any():
+                step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], downhill[free])
+            held = (values <= low) & (step < 0.0) | (values >= high) & (step > 0.0)
+            if not held.any():
+                return step
+            free = free & ~held

@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._support.checks import column
-from .._support.optional import need
+from .._support.checks import column, number, whole
 from ..estimates import Estimate
 from ..events.sample import Sample
 from ..params import LundParams
+from ..widgets.lesson import Table
+
+ROUNDS, NEAR = 8, 0.02  # in search of a point of a contour: at most so many, until its χ² is as near as that
 
 
 class Base(NamedTuple):
@@ -22,7 +24,7 @@ class Base(NamedTuple):
 
 @dataclass(eq=False)
 class Tune(Estimate):
-    """Best values of parameters, with the covariance from second derivatives of the χ².
+    """Best values of parameters, and their covariance: errors of data and simulation, and noise of the slopes.
 
     Attributes
     ----------
@@ -34,6 +36,8 @@ class Tune(Estimate):
         Samples that were used, one after the other.
     sample, log_w : Sample, ndarray of shape (N,)
         The last one, and its weights at the minimum.
+    objective, minimum : Objective, Minimum
+        The χ² as a function of the parameters, for that sample, and what its search found.
     """
 
     params: LundParams = field(kw_only=True)
@@ -42,33 +46,66 @@ class Tune(Estimate):
     sample: Sample = field(kw_only=True, repr=False)
     log_w: np.ndarray = field(kw_only=True, repr=False)
     objective: Any = field(kw_only=True, repr=False)
+    minimum: Any = field(kw_only=True, repr=False)
+
+    def table(self) -> Table:
+        """χ², number of bins and χ² per bin of each figure, as a table that prints."""
+        chi2, bins = zip(*self.chi2_of.values(), strict=True)
+        columns = {"figure": list(self.chi2_of), "χ²": chi2, "bins": bins, "χ²/bin": np.divide(chi2, bins)}
+        return Table(columns, {"χ²": ".1f", "χ²/bin": ".2f"})
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}\n{self.table()}"
+
+    def _repr_html_(self) -> str:
+        return super()._repr_html_() + self.table()._repr_html_()
 
     def profile(self, name: str, values: ArrayLike) -> np.ndarray:
-        """χ² less its minimum, (n,), where one parameter has given `values`, (n,), and the others are best for them.
+        """χ² less its minimum, (n,), where the parameter `name` has given `values`, (n,), and the others are best.
 
+        It is scaled such that one standard deviation is one, whatever the noise of the simulation.
         NaN where the sample does not reach. ValueError: `name` was not fitted.
         """
         if name not in self.names:
             raise ValueError(f"{name!r} was not fitted; fitted were {', '.join(self.names)}")
-        k, found = self.names.index(name), []
-        for value in np.atleast_1d(column(values, "values")).astype(float):
-            start = np.array(self.values)
-            start[k] = value
-            others = np.arange(len(self.names)) != k
-            found.append(self.objective.minimise(start, free=others).chi2 if self.objective.reaches(start) else np.nan)
-        return np.array(found) - self.chi2
+        at = np.atleast_1d(column(values, "values")).astype(float)
+        return np.array([self._profile((name,), np.array([value])) for value in at])
+
+    def _profile(self, names, values):
+        """χ² less its minimum where the parameters of these names have these values."""
+        some = np.array([self.names.index(name) for name in names])
+        off = values - self.values[some]
+        # The others begin where a parabola has its minimum.
+        inverse = self.minimum.inverse
+        start = self.values + inverse[:, some] @ np.linalg.solve(inverse[np.ix_(some, some)], off)
+        start = np.clip(start, *self.objective.limits)
+        start[some] = values
+        if not np.isfinite(self.objective.chi2(start)):
+            return np.nan
+        found = self.objective.minimise(start, free=~np.isin(np.arange(len(start)), some))
+        # The curvature knows nothing of noise in slopes; the covariance does, and sets the scale.
+        scales = [off @ np.linalg.solve(c[np.ix_(some, some)], off) for c in (self.covariance, self.minimum.inverse)]
+        return (found.chi2 - self.minimum.chi2) * (scales[0] / scales[1] if off.any() else 1.0)
 
     def contour(self, x: str, y: str, cl: float = 0.68, size: int = 24) -> np.ndarray:
-        """Points, (size, 2), of the contour of two parameters `x` and `y` that holds them with probability `cl`.
+        """Points, (size, 2), of the contour of two parameters `x` and `y` that holds both with probability `cl`.
 
-        The others are best for each point. ValueError: a name was not fitted, or both are the same.
+        The others are best for each of the `size` points; NaN where the sample does not reach. ValueError: a name was
+        not fitted, or both are the same; `cl` or `size` is out of range.
         """
         if x == y or {x, y} - set(self.names):
             raise ValueError(f"a contour wants two of {', '.join(self.names)}, got {x!r} and {y!r}")
-        minuit_class = need("iminuit", "hep", "a contour").Minuit
-        far = self.chi2 + 1e4
-        chi2 = lambda values: self.objective.chi2(values) if self.objective.reaches(values) else far
-        minuit = minuit_class(chi2, np.array(self.values), grad=self.objective.gradient, name=self.names)
-        minuit.errors, minuit.errordef = self.errors, minuit_class.LEAST_SQUARES
-        minuit.migrad()
-        return np.array(minuit.mncontour(x, y, cl=cl, size=size))
+        level = -2.0 * np.log1p(-number(cl, "cl", 0.0, 0.9999, above=True))  # of χ² for two parameters
+        two = np.array([self.names.index(x), self.names.index(y)])
+        # The ellipse of a parabola, each of whose points is moved outward or inward until the χ² is right.
+        root = np.sqrt(level) * np.linalg.cholesky(self.covariance[np.ix_(two, two)])
+        points = []
+        for angle in 2.0 * np.pi * np.arange(whole(size, "size", 3)) / size:
+            radius = root @ (np.cos(angle), np.sin(angle))
+            for _ in range(ROUNDS):
+                chi2 = self._profile((x, y), self.values[two] + radius)
+                if not abs(chi2 / level - 1.0) > NEAR:
+                    break
+                radius *= np.sqrt(level / max(chi2, 0.25 * level))
+            points.append(self.values[two] + radius if np.isfinite(chi2) else (np.nan, np.nan))
+        return np.array(points)

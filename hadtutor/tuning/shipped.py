@@ -11,6 +11,7 @@ from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..events.showers import Showers
 from ..params import LundParams
+from ..widgets.lesson import Table
 from .figures import Figures
 
 SHIPPED = {
@@ -43,6 +44,8 @@ def fresh(
 ) -> dict[str, tuple[float, int]]:  # fmt: skip
     """χ² and number of bins of each figure for new events of Pythia: what a tune must stand.
 
+    Take a `seed` that no sample of the fit had, else the events are nearly the same as those that it saw.
+
     Parameters
     ----------
     showers, params, seed, processes, progress
@@ -55,10 +58,26 @@ def fresh(
     return Figures(hadrons, figures, theory_error, energy=showers.energy).chi2(np.zeros(len(hadrons)))
 
 
+class TuneTable(dict):
+    """χ² per bin: name of a sample to name of a figure to number; it prints as a table."""
+
+    def as_table(self) -> Table:
+        """A row for each sample, a column for each figure."""
+        figures = next(iter(self.values()), {})
+        columns = {figure: [row[figure] for row in self.values()] for figure in figures}
+        return Table({"χ² per bin": list(self)} | columns, dict.fromkeys(figures, ".2f"))
+
+    def __str__(self) -> str:
+        return str(self.as_table())
+
+    def _repr_html_(self) -> str:
+        return self.as_table()._repr_html_()
+
+
 def table(
     events: Mapping[str, Sample | Hadrons], figures: str | LepFigure | Iterable[str | LepFigure],
     theory_error: float = 0.0, energy: float | None = None,
-) -> dict[str, dict[str, float]]:  # fmt: skip
+) -> TuneTable:  # fmt: skip
     """χ² per bin of each figure for several samples: name of the sample to name of the figure to number.
 
     Parameters
@@ -67,7 +86,7 @@ def table(
     figures, theory_error, energy
         As of `Figures`.
     """
-    found = {}
+    found = TuneTable()
     for name, sample in events.items():
         of_all = Figures(sample, figures, theory_error, energy=None if isinstance(sample, Sample) else energy)
         n = len(getattr(sample, "hadrons", sample))
