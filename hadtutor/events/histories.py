@@ -88,15 +88,15 @@ class Histories(Ragged):
     final_reversed: np.ndarray
     strings: np.ndarray = None  # type: ignore[assignment]
     openings: np.ndarray | None = None
-    old: np.ndarray | None = field(default=None, metadata=WHOLE)
-    new: np.ndarray | None = field(default=None, metadata=WHOLE)
-    old_popcorn: np.ndarray | None = field(default=None, metadata=WHOLE)
-    new_popcorn: np.ndarray | None = field(default=None, metadata=WHOLE)
-    final_old: np.ndarray | None = None
-    final_new: np.ndarray | None = None
-    final_other: np.ndarray | None = None
-    final_old_popcorn: np.ndarray | None = None
-    final_new_popcorn: np.ndarray | None = None
+    old: np.ndarray = field(default=None, metadata=WHOLE)  # type: ignore[arg-type]
+    new: np.ndarray = field(default=None, metadata=WHOLE)  # type: ignore[arg-type]
+    old_popcorn: np.ndarray = field(default=None, metadata=WHOLE)  # type: ignore[arg-type]
+    new_popcorn: np.ndarray = field(default=None, metadata=WHOLE)  # type: ignore[arg-type]
+    final_old: np.ndarray = None  # type: ignore[assignment]
+    final_new: np.ndarray = None  # type: ignore[assignment]
+    final_other: np.ndarray = None  # type: ignore[assignment]
+    final_old_popcorn: np.ndarray = None  # type: ignore[assignment]
+    final_new_popcorn: np.ndarray = None  # type: ignore[assignment]
     _unit = "breaks"
 
     def __post_init__(self) -> None:

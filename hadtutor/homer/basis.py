@@ -134,9 +134,9 @@ class BreakBasis:
         """Logarithm of the normalised f of the simulation at `z` and `mt2` [GeV²], for a `kind` of `KINDS`."""
         if KIND not in self.conditions:
             return lund.log_density(z, mt2, self.params)
-        values = np.broadcast_arrays(z, mt2, kind)
-        of_kind = (v.ravel().astype(t) for v, t in zip(values, (float, float, int), strict=True))
-        return log_density_of_kinds(*of_kind, self.params).reshape(values[0].shape)[()]
+        x, m2, k = np.broadcast_arrays(z, mt2, kind)
+        flat = x.ravel().astype(float), m2.ravel().astype(float), k.ravel().astype(int)
+        return log_density_of_kinds(*flat, params=self.params).reshape(x.shape)[()]
 
     @property
     def size(self) -> int:

@@ -1,12 +1,13 @@
 """A new simulation where the data are: weights of few effective events have no honest errors."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from .. import pythia
 from .._support.bars import track
+from ..events.histories import Histories
 from ..events.sample import Sample
 from ..metrics.weighted import n_eff
 from ..params import LundParams
@@ -45,7 +46,9 @@ def generator_of(rebase: bool | Generator, sim: Sample, threads: int) -> Generat
 
     def make(params: LundParams, rng: np.random.Generator) -> Sample:
         if not callable(rebase):
-            if sim.histories.all_flavours:
+            if cast(Histories, sim.histories).all_flavours:
+                if sim.partons is None:
+                    raise HomerError("the simulation does not know its partons: give rebase a function")
                 seed = int(rng.integers(1, 900_000_000))
                 return pythia.hadronize(
                     sim.partons, params, seed=seed, histories=True, processes=threads, progress=False

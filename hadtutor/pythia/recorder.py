@@ -168,8 +168,9 @@ def recorded(rows: Rows, strings: np.ndarray, offsets: np.ndarray) -> Recorded:
 
     waiting, fresh = last(ends["old"], np.int16), last(new, np.int16)
     histories = Histories(
-        chain_offsets, *(breaks[name][some] for name in ("z", "mt2", "px", "py")), breaks["pid"][some].astype(np.int32),
-        positive[some], event[kept], status[kept], last(px, float, empty=np.nan), last(py, float, empty=np.nan),
+        chain_offsets, breaks["z"][some], breaks["mt2"][some], breaks["px"][some], breaks["py"][some],
+        breaks["pid"][some].astype(np.int32), positive[some], event[kept], status[kept],
+        last(px, float, empty=np.nan), last(py, float, empty=np.nan),
         last(codes, np.int32), last(codes, np.int32, drawn & both, 1 - side), side[kept] == 0,
         np.full(len(kept), np.nan), np.zeros(len(kept), bool), string[kept].astype(np.int32),
         old=small(old), new=small(breaks["new"]), old_popcorn=small(old_popcorn), new_popcorn=small(breaks["popcorn"]),

@@ -51,7 +51,8 @@ class Tune(Estimate):
     def table(self) -> Table:
         """χ², number of bins and χ² per bin of each figure, as a table that prints."""
         chi2, bins = zip(*self.chi2_of.values(), strict=True)
-        columns = {"figure": list(self.chi2_of), "χ²": chi2, "bins": bins, "χ²/bin": np.divide(chi2, bins)}
+        per_bin = np.divide(chi2, bins).tolist()
+        columns: dict[str, Any] = {"figure": list(self.chi2_of), "χ²": chi2, "bins": bins, "χ²/bin": per_bin}
         return Table(columns, {"χ²": ".1f", "χ²/bin": ".2f"})
 
     def __str__(self) -> str:

@@ -25,8 +25,10 @@ def choices_of_pairs(histories: Histories) -> tuple[np.ndarray, np.ndarray, np.n
     """Chains in which a last pair was drawn and rows of its first hadron; the same of its second."""
     h = histories
     drawn, made = np.flatnonzero(h.final_new), np.flatnonzero(h.final_pid_other)
-    first = choice_index(*(getattr(h, f"final_{name}")[drawn] for name in ("old", "new")), h.final_pid[drawn],
-                         *(getattr(h, f"final_{name}_popcorn")[drawn] for name in ("old", "new")))  # fmt: skip
+    waits, fresh, *popcorn = (
+        column[drawn] for column in (h.final_old, h.final_new, h.final_old_popcorn, h.final_new_popcorn)
+    )
+    first = choice_index(waits, fresh, h.final_pid[drawn], popcorn[0], popcorn[1])
     return drawn, first, made, pair_index(-h.final_new[made], h.final_other[made], h.final_pid_other[made])
 
 
