@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.special import logsumexp, softmax
 
 from ..metrics.shares import covariance_of_means, whiten
@@ -98,11 +98,33 @@ def measure(
     root = np.ascontiguousarray(whiten(variance + variance_data).T)
     h = root @ jacobian
     y = root @ (mean_data - mean_sim) + h @ breaks.theta
-    lean: Any = 0.0
+    lean = noise = 0.0
     for events in _chunks(len(w)):
         size = np.sum(((moments(sim, events) - mean_sim) @ root.T) ** 2, axis=1)
-        lean = lean + (w[events] ** 2 * size) @ (rows(events) - (mean_r + shift_r))
-    return Measurement(y + np.linalg.lstsq(h.T, lean)[0], h)
+        r = rows(events) - (mean_r + shift_r)
+        single = (w[events] ** 2 * size)[:, None] * r
+        lean = lean + single.sum(axis=0)
+        noise = noise + single.T @ r
+    if not isinstance(data, Means):
+        return Measurement(y + np.linalg.lstsq(h.T, lean)[0], h)
+    return _without_noise(y - h @ breaks.theta, h, lean, noise, breaks.theta)
+
+
+def _without_noise(off, h, lean, noise, theta):
+    r"""What :math:`H^T y` says where noise of H counts: :math:`H^T H` is too large by the `noise`, (K + F, K + F).
+
+    Without it, H^T y = (H^T H - noise) θ, of which the covariance is H^T H still. What H does not reach stays as it is,
+    for the χ².
+    """
+    plain = h.T @ h
+    root = np.linalg.cholesky(plain + 1e-9 * np.trace(plain) / len(plain) * np.eye(len(plain)))
+    value, vector = np.linalg.eigh(plain - noise)
+    clean = (vector * np.maximum(value, 0.0)) @ vector.T
+    new_h = solve_triangular(root, clean, lower=True)
+    new_y = solve_triangular(root, h.T @ off + lean, lower=True) + new_h @ theta
+    u, s, _ = np.linalg.svd(h)
+    beyond = u[:, int(np.sum(s > 1e-9 * s[0])) :]
+    return Measurement(np.append(new_y, beyond.T @ off), np.vstack([new_h, np.zeros((beyond.shape[1], h.shape[1]))]))
 
 
 def _rows_at(chains, breaks, root=None):

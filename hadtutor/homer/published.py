@@ -13,6 +13,7 @@ from .checks import HomerError
 from .classify import ClassWeights
 from .histograms import Means
 
+SMOOTH = 10  # numbers that a figure is seen through
 MANY = 50  # entries that a bin of the simulation should have had
 
 
@@ -61,6 +62,8 @@ class AgainstFigures:
     def __init__(self, sim: Sample, data: Published) -> None:
         self.names, self.data = data.names, data
         self.of = Figures(sim, data.figures, data.theory_error)
+        total = self.of.covariance(np.zeros(len(sim))) + np.diag(self.of.errors**2)
+        self.seen = np.linalg.solve(total, self.of.smooth(SMOOTH))
 
     def check_support(self) -> None:
         """Refuse figures that have entries where the simulation has none."""
@@ -80,7 +83,12 @@ class AgainstFigures:
         return ClassWeights(none, none, none[None], np.empty(0), np.nan, np.nan, [], chi2 / n)
 
     def moments(self) -> tuple[Callable, Any, Any]:
-        return (lambda of, events: of.rows(events)), self.of, Means(self.of.data, np.diag(self.of.errors**2))
+        """Each figure through a few numbers: what a change of f does to it is smooth, noise of hundreds of bins is not.
+
+        They are components along smooth changes of the figures, with the weights of bins that leave most information.
+        """
+        means = Means(self.of.data @ self.seen, self.seen.T @ (self.of.errors[:, None] ** 2 * self.seen))
+        return (lambda of, events: of.rows(events) @ self.seen), self.of, means
 
     def with_simulation(self, sim: Sample, threads: int) -> "AgainstFigures":
         return AgainstFigures(sim, self.data)
