@@ -20,7 +20,7 @@ from .chains import Chains
 from .checkpoint import Checkpoint
 from .checks import HomerError, check_simulation
 from .factors import checked_factors
-from .histograms import Histograms
+from .histograms import Histograms, Means
 from .inputs import side_by_side
 from .network import regress
 from .nodes import break_features, checked_conditions
@@ -30,6 +30,7 @@ from .rebase import GOOD, MOST, POOR, Base, Generator, generator_of, moved, to_l
 from .result import HomerResult
 from .steps import Iteration, prepare, step_two
 
+FLOOR, FLOOR_OF_FIGURES = 0.01, 0.3  # part of the events that counts at least; hundreds of noisy bins want more
 ROUNDS = 5  # of step two in each iteration, until the weights of rejected chains do not change
 
 
@@ -205,10 +206,11 @@ def _with_errors(state, base, base_at, acceptance):
 def _with_posterior(result: HomerResult, chains: Chains, moments: tuple, acceptance: bool) -> HomerResult:
     """Move to the mean of the posterior, and linearise there again until nothing moves any more."""
     breaks, log_w = result.breaks, result.log_w
+    floor = FLOOR_OF_FIGURES if isinstance(moments[-1], Means) else FLOOR
     for _ in range(8):
         measurement = measure(chains, breaks, log_w, *moments)
         found = infer(measurement, chains.basis)
-        breaks, log_w, step = _as_far_as_events_reach(chains, breaks, found, acceptance)
+        breaks, log_w, step = _as_far_as_events_reach(chains, breaks, found, acceptance, floor)
         shift = measurement.h @ step  # in standard deviations of the data
         if shift @ shift < 0.1:
             break
@@ -220,14 +222,17 @@ def _with_posterior(result: HomerResult, chains: Chains, moments: tuple, accepta
     )  # fmt: skip
 
 
-def _as_far_as_events_reach(chains, breaks, found, acceptance):
-    """Go from one estimate to the next, or half of the way, and so on: a linear measurement may aim too far."""
+def _as_far_as_events_reach(chains, breaks, found, acceptance, floor):
+    """Go from one estimate to the next, or half of the way, and so on: a linear measurement may aim too far.
+
+    At least the part `floor` of the events must count there.
+    """
     step = found.theta - breaks.theta
     for _ in range(8):
         with np.errstate(over="ignore", invalid="ignore"):
             new = BreakWeights(chains.basis, breaks.theta + step, found.covariance)
             log_w = chains.event_log_weights(new.theta, acceptance)[0]
-        if np.isfinite(log_w).all() and n_eff(log_w) > 0.01 * len(log_w):
+        if np.isfinite(log_w).all() and n_eff(log_w) > floor * len(log_w):
             return new, log_w, step
         step = 0.5 * step
     raise HomerError(
