@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
+from scipy.linalg import cho_factor, cho_solve
 from scipy.special import logsumexp, softmax
 
 from ..metrics.shares import covariance_of_means, whiten
@@ -111,19 +111,19 @@ def measure(
 
 
 def _without_noise(off, h, lean, noise, theta):
-    r"""What :math:`H^T y` says where noise of H counts: :math:`H^T H` is too large by the `noise`, (K + F, K + F).
+    r"""A measurement where noise of H counts: :math:`H^T H` is too large by the `noise`, (K + F, K + F).
 
-    Without it, H^T y = (H^T H - noise) θ, of which the covariance is H^T H still. What H does not reach stays as it is,
-    for the χ².
+    H = W S Vᵀ; in Wᵀy and φ = S Vᵀθ, y = φ + unit noise becomes y = (1 - N)φ + unit noise, where N is the noise in
+    these coordinates. Directions of which it makes more than half are left out; what H does not reach stays for the χ².
     """
-    plain = h.T @ h
-    root = np.linalg.cholesky(plain + 1e-9 * np.trace(plain) / len(plain) * np.eye(len(plain)))
-    value, vector = np.linalg.eigh(plain - noise)
-    clean = (vector * np.maximum(value, 0.0)) @ vector.T
-    new_h = solve_triangular(root, clean, lower=True)
-    new_y = solve_triangular(root, h.T @ off + lean, lower=True) + new_h @ theta
-    u, s, _ = np.linalg.svd(h)
-    beyond = u[:, int(np.sum(s > 1e-9 * s[0])) :]
+    w, s, v = np.linalg.svd(h)
+    rank = int(np.sum(s > 1e-6 * s[0]))
+    w, beyond, sv = w[:, :rank], w[:, rank:], s[:rank, None] * v[:rank]
+    to_phi = v[:rank] / s[:rank, None]
+    part, direction = np.linalg.eigh(to_phi @ noise @ to_phi.T)
+    kept = direction[:, part < 0.5].T
+    new_h = (1.0 - part[part < 0.5])[:, None] * (kept @ sv)
+    new_y = kept @ (w.T @ off + to_phi @ lean) + new_h @ theta
     return Measurement(np.append(new_y, beyond.T @ off), np.vstack([new_h, np.zeros((beyond.shape[1], h.shape[1]))]))
 
 
