@@ -41,6 +41,12 @@ def test_numbers_of_the_text_are_those_that_cells_print(number):
     assert "no cell prints it" in next(check_pages.faults(page(text, "3.59 0.22 12346 0.09 2.6e-5")))
 
 
+def test_what_training_decides_is_true_within_a_quarter():
+    text = "falls to about 0.06<!--~-->, by a factor of 6<!--~-->"
+    assert not list(check_pages.faults(page(text, "0.0742 4.6")))
+    assert len(list(check_pages.faults(page(text, "0.0760 4.4")))) == 2
+
+
 def test_tables_count_as_printed_and_markup_does_not():
     assert not list(check_pages.faults(page("p is 0.52<!--=-->", html="<td>0.522</td>")))
     assert list(check_pages.faults(page("p is 0.52<!--=-->", html='<td style="width:0.52">1</td>')))
