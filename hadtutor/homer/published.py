@@ -8,7 +8,7 @@ import numpy as np
 from .._support.checks import number
 from ..datasets.measurements import LepFigure, lep
 from ..events.sample import Sample
-from ..tuning.figures import Figures
+from ..metrics.figures import Figures
 from .checks import HomerError
 from .classify import ClassWeights
 from .histograms import Means

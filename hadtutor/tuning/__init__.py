@@ -5,10 +5,10 @@ The events of one sample stay as they are, decays and all; only their weights kn
 point, and `SHIPPED` are the tunes for e⁺e⁻ that come with it.
 """
 
-from .figures import Figures, refuse_undecayed
-from .fit import TuneError, fit
+from ..metrics.figures import Figures, refuse_undecayed
+from .descent import TuneError, fit
 from .result import Base, Tune
-from .shipped import SHIPPED, TuneTable, fresh, shipped, table
+from .tunes import SHIPPED, TuneTable, fresh, shipped, table
 
 __all__ = [
     "Base", "Figures", "SHIPPED", "Tune", "TuneError", "TuneTable", "fit", "fresh", "refuse_undecayed", "shipped",

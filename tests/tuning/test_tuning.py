@@ -8,6 +8,7 @@ from hadtutor import LundParams, datasets, pythia, tuning
 from hadtutor.lund.all_flavours import mean_z
 from hadtutor.metrics import like_lep
 from hadtutor.tuning import Figures, TuneError, fit
+from hadtutor.tuning.descent import Objective
 
 pytest.importorskip("pythia8mc")
 BASE = LundParams(a=0.60, b=0.90, sigma_pt=0.315)
@@ -108,7 +109,7 @@ def test_the_curvature_without_noise_does_not_hang_on_the_number_of_events(sampl
     wide = [figure._replace(errors=10.0 * figure.errors) for figure in pseudo]
     found = []
     for some in (sample, sample[:1500], sample[1500:]):
-        objective = tuning.fit.__globals__["Objective"](some, wide, ("b", "sigma_pt"), 0.0, False, 0.4)
+        objective = Objective(some, wide, ("b", "sigma_pt"), 0.0, False, 0.4)
         found.append(objective.parabola(objective.values_of(objective.base))[2:])
     whole, halves = found[0], found[1:]
     assert halves[0][1][1, 1] + halves[1][1][1, 1] > 2.0 * whole[1][1, 1]

@@ -14,10 +14,10 @@ from .._support.checks import number, whole
 from ..datasets.measurements import LepFigure
 from ..events.sample import Sample
 from ..lund.all_flavours import mean_z
+from ..metrics.figures import Figures
 from ..metrics.weighted import n_eff
 from ..params import LundParams
 from ..weights.rows import FITTED, EventRows
-from .figures import Figures
 from .result import Base, Tune
 
 CLOSE = 0.8  # part of the events that must count at the minimum, else a new sample is made there

@@ -10,7 +10,7 @@ from .._support.checks import number
 from ..datasets.measurements import LepFigure, lep
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
-from ..metrics.lep import lep_counts
+from .lep import lep_counts
 
 CHUNK = 20_000  # events at a time
 SHORT_LIVED = 111, 113, 213, 221, 223, 313, 323, 331, 333, 421, 411, 431, 511, 521, 531

@@ -10,9 +10,9 @@ from ..datasets.measurements import LepFigure
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..events.showers import Showers
+from ..metrics.figures import Figures
 from ..params import LundParams
 from ..widgets.lesson import Table
-from .figures import Figures
 
 SHIPPED = {
     "Montull 2007": 1, "Hoeth 2009": 3, "Skands 2013": 4, "Fischer 2013-1": 5, "Fischer 2013-2": 6, "Monash 2013": 7,
