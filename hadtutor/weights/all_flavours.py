@@ -1,7 +1,7 @@
 """Weights of what strings of all flavours draw, as real Pythia does.
 
 z has the functions of `hadtutor.lund.all_flavours`, flavours and hadrons the odds of `hadtutor.lund.flavour_choice`
-:cite:p:`bierlich2025reweighting`; transverse momenta and the order of the last pair are those of any string.
+:cite:p:`assi2025posthoc`; transverse momenta and the order of the last pair are those of any string.
 """
 
 import numpy as np
