@@ -166,9 +166,10 @@ def recorded(rows: Rows, strings: np.ndarray, offsets: np.ndarray) -> Recorded:
     def small(values):
         return values[some].astype(np.int16)
 
+    z, mt2, break_px, break_py = (breaks[name][some] for name in ("z", "mt2", "px", "py"))
     waiting, fresh = last(ends["old"], np.int16), last(new, np.int16)
     histories = Histories(
-        chain_offsets, *(breaks[name][some] for name in ("z", "mt2", "px", "py")), breaks["pid"][some].astype(np.int32),
+        chain_offsets, z, mt2, break_px, break_py, breaks["pid"][some].astype(np.int32),
         positive[some], event[kept], status[kept], last(px, float, empty=np.nan), last(py, float, empty=np.nan),
         last(codes, np.int32), last(codes, np.int32, drawn & both, 1 - side), side[kept] == 0,
         np.full(len(kept), np.nan), np.zeros(len(kept), bool), string[kept].astype(np.int32),

@@ -145,8 +145,8 @@ def hadronize_partons(
     rows[broke] = _in_order_of_making(rows[broke], done)
     of_heavy, string_offsets = rows_of(strings.offsets, heavy)
     string = kinked(strings.partons[of_heavy], string_offsets, strings.flavours[heavy])
-    histories = with_last_pair(record, KINKED, string)
-    return Sample(_in_order(made.hadrons, rows), histories, params, showers.energy, law=name, partons=showers)
+    drawn = with_last_pair(record, KINKED, string)
+    return Sample(_in_order(made.hadrons, rows), drawn, params, showers.energy, law=name, partons=showers)
 
 
 def _in_order_of_making(rows, histories):
@@ -198,5 +198,5 @@ def hadronize_strings(
     h = record.histories
     turned = h.replace(px=h.py, py=h.px, final_px=h.final_py, final_py=h.final_px)
     hadrons = _in_order(made.hadrons, _in_order_of_making(np.arange(len(made.hadrons.px)), h))
-    histories = with_last_pair(record._replace(histories=turned), STRAIGHT, Strings(energy, 0))
-    return Sample(hadrons, histories, params, energy, quark, name)
+    drawn = with_last_pair(record._replace(histories=turned), STRAIGHT, Strings(energy, 0))
+    return Sample(hadrons, drawn, params, energy, quark, name)

@@ -51,7 +51,12 @@ class Tune(Estimate):
     def table(self) -> Table:
         """χ², number of bins and χ² per bin of each figure, as a table that prints."""
         chi2, bins = zip(*self.chi2_of.values(), strict=True)
-        columns = {"figure": list(self.chi2_of), "χ²": chi2, "bins": bins, "χ²/bin": np.divide(chi2, bins)}
+        columns: dict[str, Any] = {
+            "figure": list(self.chi2_of),
+            "χ²": chi2,
+            "bins": bins,
+            "χ²/bin": np.divide(chi2, bins),
+        }
         return Table(columns, {"χ²": ".1f", "χ²/bin": ".2f"})
 
     def __str__(self) -> str:
@@ -82,10 +87,14 @@ class Tune(Estimate):
         start[some] = values
         if not np.isfinite(self.objective.chi2(start)):
             return np.nan
-        found = self.objective.minimise(start, free=~np.isin(np.arange(len(start)), some))
+        free = ~np.isin(np.arange(len(start)), some)
+        try:
+            chi2 = self.objective.minimise(start, free).chi2 if free.any() else self.objective.chi2(start)
+        except RuntimeError:  # noise is all there is
+            return np.nan
         # The curvature knows nothing of noise in slopes; the covariance does, and sets the scale.
         scales = [off @ np.linalg.solve(c[np.ix_(some, some)], off) for c in (self.covariance, self.minimum.inverse)]
-        return (found.chi2 - self.minimum.chi2) * (scales[0] / scales[1] if off.any() else 1.0)
+        return (chi2 - self.minimum.chi2) * (scales[0] / scales[1] if off.any() else 1.0)
 
     def contour(self, x: str, y: str, cl: float = 0.68, size: int = 24) -> np.ndarray:
         """Points, (size, 2), of the contour of two parameters `x` and `y` that holds both with probability `cl`.

@@ -63,7 +63,7 @@ class TuneTable(dict):
 
     def as_table(self) -> Table:
         """A row for each sample, a column for each figure."""
-        figures = next(iter(self.values()), {})
+        figures: Any = next(iter(self.values()), {})
         columns = {figure: [row[figure] for row in self.values()] for figure in figures}
         return Table({"χ² per bin": list(self)} | columns, dict.fromkeys(figures, ".2f"))
 
