@@ -23,6 +23,7 @@ from .result import Base, Tune
 CLOSE = 0.8  # part of the events that must count at the minimum, else a new sample is made there
 STEP = 1e-4  # of numerical derivatives of functions of the parameters alone
 STEPS, HALVINGS = 50, 6  # of a search, and of one step of it
+NOISY = 0.25  # part of the curvature that is noise, from which on a minimum may depend on its sample
 SMOOTH = 8  # numbers that a figure is seen through
 ENOUGH = 1e-3  # that the χ² is about to fall, where a search ends
 LIMITS = {
@@ -149,6 +150,12 @@ def _tune_of(objective, found, bases):
         )
         warn(few)
         message = "; ".join([message] * bool(message) + [few])
+    noise = 1.0 - 1.0 / np.linalg.eigvals(np.linalg.solve(found.inverse, found.covariance)).real.max()
+    if noise > NOISY:
+        noisy = (
+            f"noise of these {len(objective.sample)} events is {noise:.0%} of what slopes show; more events are wanted"
+        )
+        message = "; ".join([message] * bool(message) + [noisy])
     return Tune(
         objective.names, found.values, found.covariance, chi2=objective.figures.total_chi2(log_w),
         ndf=len(objective.figures.data) - len(objective.names), n_eff=n_eff(log_w), message=message,
