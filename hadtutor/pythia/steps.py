@@ -144,7 +144,7 @@ def hadronize(
     >>> import hadtutor as ht
     >>> showers = ht.datasets.load("pythia-showers-91")[:100]
     >>> hadronize(showers, ht.LundParams(a=0.3))
-    Hadrons(100 events, 4145 hadrons)
+    Hadrons(100 events, 4141 hadrons)
     >>> hadronize(showers, ht.LundParams(a=0.3), histories=True).histories.all_flavours
     True
     """
@@ -207,7 +207,7 @@ def events(
     Examples
     --------
     >>> events(10)
-    Hadrons(10 events, 423 hadrons)
+    Hadrons(10 events, 447 hadrons)
     """
     showers = shower(n_events, energy, seed=seed, settings=settings, progress=progress)
     return hadronize(

@@ -67,9 +67,10 @@ def test_experiments_have_names_and_sizes():
         reproduce("homer", n_events=10)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", ["homer", "ihomer", "gluons"])
 def test_stored_results_meet_the_bars(name):
-    """Of the packaged run with a million events of each."""
+    """Of the packaged run with a million events of each; data of LEP have no truth to meet."""
+    assert name in EXPERIMENTS
     result = stored(name)
     numbers = result["numbers"]
     assert result["provenance"]["n_events"] == 1_000_000
