@@ -1,0 +1,40 @@
+"""What `reproduce lep` stores, prints and draws, from pieces made by hand."""
+
+import numpy as np
+
+from hadtutor.reproduce import lep, results
+
+
+def pieces():
+    chi2 = dict.fromkeys(lep.ALL, (10.0, 20))
+    fit = {
+        "names": ["a", "b", "sigma_pt"], "values": [0.6, 0.95, 0.305], "errors": [0.05, 0.05, 0.003], "chi2": 300.0,
+        "ndf": 312, "fresh": {"Monash": chi2, "tune": chi2},
+    }  # fmt: skip
+    shape = (4, len(lep.Z))
+    learned = {
+        "z": lep.Z.tolist(), "mt2": [0.05, 0.1, 0.3, 1.0], "ratio": np.ones(shape).tolist(),
+        "sigma": np.full(shape, 0.03).tolist(), "chi2": 20.0, "ndf": 21, "fitted": ["thrust"], "before": chi2,
+        "after": chi2,
+    }  # fmt: skip
+    names = [
+        f"learned{name}{error}" for name in ("", *(f"_{n}" for n in lep.BY_EXPERIMENT)) for error in ("", "_theory")
+    ]
+    rows = {"Monash 2013": dict.fromkeys(lep.ALL, 1.5)}
+    showers = {"Monash's shower": {"values": [0.6, 0.95, 0.305], "chi2": 300.0}}
+    found = {"tunes": {"0": rows, "0.05": rows}, "fit": fit, "fit_theory": fit, "showers": showers}
+    return found | dict.fromkeys(names, learned)
+
+
+def test_numbers_become_a_table_and_a_figure(tmp_path):
+    numbers = lep.numbers(pieces())
+    text = "\n".join(lep.table(numbers))
+    assert "a = 0.6000 ± 0.0500" in text
+    assert all(name in text for name in ("Monash 2013", "ALEPH", "OPAL_theory", "eight figures"))
+    results.draw(numbers, tmp_path / "lep.png")
+    assert (tmp_path / "lep.png").stat().st_size > 10_000
+
+
+def test_all_that_is_to_be_done_has_a_name():
+    wanted = set(lep.parts(2000, 1, {"threads": 1, "rng": 1, "progress": False}, None))
+    assert wanted == set(pieces())
