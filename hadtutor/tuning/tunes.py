@@ -15,9 +15,10 @@ from ..params import LundParams
 from ..widgets.lesson import Table
 
 SHIPPED = {
-    "Montull 2007": 1, "Hoeth 2009": 3, "Skands 2013": 4, "Fischer 2013-1": 5, "Fischer 2013-2": 6, "Monash 2013": 7,
+    "JETSET-like": 1, "Montull 2007": 2, "Hoeth 2009": 3, "Skands 2013": 4, "Fischer 2013-1": 5, "Fischer 2013-2": 6,
+    "Monash 2013": 7,
 }  # fmt: skip
-"""Name to the number that ``Tune:ee`` of Pythia knows."""
+"""Name to the number that ``Tune:ee`` of Pythia knows; the first is that of the first Pythia 8."""
 
 
 def shipped(name: str, n_events: int, *, energy: float = 91.2, seed: int = 1, processes: int = 1,

@@ -7,6 +7,7 @@ import hadtutor as ht
 from hadtutor import LundParams, datasets, pythia, tuning
 from hadtutor.lund.all_flavours import mean_z
 from hadtutor.metrics import like_lep, n_eff
+from hadtutor.pythia.settings import params_of
 from hadtutor.tuning import Figures, TuneError, fit
 from hadtutor.tuning.descent import Objective
 
@@ -209,6 +210,19 @@ def test_what_pythia_refuses_is_named(sample, pseudo):
 
 
 def test_names_of_tunes(showers):
-    with pytest.raises(ValueError, match="name must be one of Montull 2007"):
+    with pytest.raises(ValueError, match="name must be one of JETSET-like, Montull 2007"):
         tuning.shipped("Monash 2014", 10)
     assert ht.tuning.fresh(showers[:100], LundParams(), "nch", **quiet)["nch"][1] == 26
+
+
+def test_shipped_tunes_are_those_of_their_names():
+    """By a, b and σ as published."""
+    values = {
+        "JETSET-like": (0.3, 0.58, 0.36), "Montull 2007": (0.76, 0.58, 0.36), "Hoeth 2009": (0.3, 0.8, 0.304),
+        "Skands 2013": (0.55, 1.08, 0.305), "Fischer 2013-1": (0.386, 0.977, 0.286),
+        "Fischer 2013-2": (0.351, 0.942, 0.283), "Monash 2013": (0.68, 0.98, 0.335),
+    }  # fmt: skip
+    assert set(values) == set(tuning.SHIPPED)
+    for name, number in tuning.SHIPPED.items():
+        found = params_of(pythia.start(("ProcessLevel:all = off", f"Tune:ee = {number}"), seed=1))
+        assert (found.a, found.b, found.sigma_pt) == values[name]
