@@ -118,7 +118,7 @@ class Figures:
         return np.concatenate([(c[events].toarray() / width)[:, kept] for c, kept, width in parts], axis=1)
 
     def squares(self, log_w: np.ndarray, seen: np.ndarray) -> np.ndarray:
-        """Length squared of T x, (N,): x is what an event adds to values at weights `log_w`, (N,), T is `seen`, (K, B)."""
+        """Length squared of T x, (N,): x is what an event adds to values at weights `log_w`, T is `seen`, (K, B)."""
         return np.concatenate([np.sum((x @ seen.T) ** 2, axis=1) for _, x in self._features(log_w)])
 
     def smooth(self, n: int) -> np.ndarray:
