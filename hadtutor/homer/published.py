@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from .._support.checks import number
-from ..datasets.measurements import LepFigure, lep
+from ..datasets.measurements import LepFigure
 from ..events.sample import Sample
-from ..metrics.figures import Figures
+from ..metrics.figures import Figures, as_figures
 from .checks import HomerError
 from .classify import ClassWeights
 from .histograms import Means
@@ -38,14 +38,11 @@ class Published:
     """
 
     def __init__(self, figures: str | LepFigure | Iterable[str | LepFigure], theory_error: float = 0.0) -> None:
-        some: Any = (figures,) if isinstance(figures, (str, LepFigure)) else figures
-        self.figures = tuple(lep(figure) if isinstance(figure, str) else figure for figure in some)
+        self.figures = as_figures(figures)
         self.theory_error = number(theory_error, "theory_error", 0.0, 1.0)
         wrong = [figure.name for figure in self.figures if figure.kind == "normalised"]
-        if wrong or not self.figures:
-            raise HomerError(
-                f"figures must be at least one, each of numbers per event, got {', '.join(wrong) or 'none'}"
-            )
+        if wrong:
+            raise HomerError(f"figures must be of numbers per event, got {', '.join(wrong)}")
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -55,14 +55,7 @@ class Figures:
         self, events: Sample | Hadrons, figures: str | LepFigure | Iterable[str | LepFigure], theory_error: float = 0.0,
         *, energy: float | None = None,
     ) -> None:  # fmt: skip
-        some: Any = (figures,) if isinstance(figures, (str, LepFigure)) else tuple(figures)
-        for figure in some:
-            if not isinstance(figure, (str, LepFigure)):
-                raise TypeError(f"a figure is a name or a LepFigure, got {figure!r}; see hadtutor.datasets.lep_names()")
-        self.figures = tuple(lep(figure) if isinstance(figure, str) else figure for figure in some)
-        names = [figure.name for figure in self.figures]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"figures must be at least one, and each once, got {', '.join(names) or 'none'}")
+        self.figures = as_figures(figures)
         self.theory_error = number(theory_error, "theory_error", 0.0, 1.0)
         refuse_undecayed(events, self.figures)
         self.kept = [np.isfinite(figure.values) for figure in self.figures]
@@ -165,6 +158,19 @@ class Figures:
         some = lambda bins: float(off[bins] @ np.linalg.solve(covariance[bins, bins], off[bins]))
         each = {f.name: (some(bins), bins.stop - bins.start) for f, bins in zip(self.figures, self.bins, strict=True)}
         return each, some(slice(None))
+
+
+def as_figures(figures: str | LepFigure | Iterable[str | LepFigure]) -> tuple[LepFigure, ...]:
+    """One of the `figures` or several, by name or as they are: TypeError, ValueError if they are none, or one twice."""
+    some: Any = (figures,) if isinstance(figures, (str, LepFigure)) else tuple(figures)
+    for figure in some:
+        if not isinstance(figure, (str, LepFigure)):
+            raise TypeError(f"a figure is a name or a LepFigure, got {figure!r}; see hadtutor.datasets.lep_names()")
+    found = tuple(lep(figure) if isinstance(figure, str) else figure for figure in some)
+    names = [figure.name for figure in found]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"figures must be at least one, and each once, got {', '.join(names) or 'none'}")
+    return found
 
 
 def refuse_undecayed(events: Sample | Hadrons, figures: Iterable[LepFigure]) -> None:

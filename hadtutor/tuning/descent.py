@@ -139,26 +139,21 @@ def _normalised(log_w):
 
 def _tune_of(objective, found, bases):
     log_w = objective.log_w(found.values)
-    message = "; ".join(
+    said = [
         f"{name} is at its limit, where its error means little"
         for name, value, low, high in zip(objective.names, found.values, *objective.limits, strict=True)
         if value in (low, high)
-    )
+    ]
     if bases[-1].share < CLOSE:
-        few = (
-            f"the sample is worth {bases[-1].share:.2f} of its events at the minimum; rebase=True makes a new one there"
-        )
-        warn(few)
-        message = "; ".join([message] * bool(message) + [few])
+        few = f"the sample is worth {bases[-1].share:.2f} of its events at the minimum"
+        said.append(f"{few}; rebase=True makes a new one there")
+        warn(said[-1])
     noise = 1.0 - 1.0 / np.linalg.eigvals(np.linalg.solve(found.inverse, found.covariance)).real.max()
     if noise > NOISY:
-        noisy = (
-            f"noise of these {len(objective.sample)} events is {noise:.0%} of what slopes show; more events are wanted"
-        )
-        message = "; ".join([message] * bool(message) + [noisy])
+        said.append(f"noise of {len(objective.sample)} events is {noise:.0%} of what slopes show: take more of them")
     return Tune(
         objective.names, found.values, found.covariance, chi2=objective.figures.total_chi2(log_w),
-        ndf=len(objective.figures.data) - len(objective.names), n_eff=n_eff(log_w), message=message,
+        ndf=len(objective.figures.data) - len(objective.names), n_eff=n_eff(log_w), message="; ".join(said),
         params=objective.params_of(found.values), chi2_of=objective.figures.chi2(log_w), bases=bases,
         sample=objective.sample, log_w=log_w, objective=objective, minimum=found,
     )  # fmt: skip

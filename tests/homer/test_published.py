@@ -86,8 +86,12 @@ def test_what_cannot_be_is_refused(seen, showers_with_histories):
     sample = seen
     with pytest.raises(HomerError, match="numbers per event, got xb_aleph"):
         Published(["thrust", "xb_aleph"])
-    with pytest.raises(HomerError, match="got none"):
+    with pytest.raises(ValueError, match="got none"):
         Published([])
+    with pytest.raises(ValueError, match="each once"):
+        Published(["thrust", "thrust"])
+    with pytest.raises(TypeError, match="a figure is a name"):
+        Published([3])
     with pytest.raises(ValueError, match="unknown LEP figure"):
         Published(["trust"])
     with pytest.raises(ValueError, match="theory_error"):

@@ -124,8 +124,7 @@ def test_z_of_each_kind_follows_its_density(sample, kinds, kind):
     """Kolmogorov and Smirnov's p > 1e-3 over all breaks, those of rejected chains too."""
     of_kind = (kinds == kind) & (sample.histories.z < 1.0)
     z, mt2 = (getattr(sample.histories, name)[of_kind].astype(float) for name in ("z", "mt2"))
-    if len(z) < FEW and kind in (5, 7):
-        pytest.skip(f"{len(z)} breaks")
+    assert len(z) > 0  # of a heavy quark and a diquark there are few, which is the same to this test
     assert_uniform(share_below(z, mt2, kind, sample.params))
 
 
