@@ -7,8 +7,10 @@
 - ``law=`` of all that hadronizes: a fragmentation function of ours, such as a learned one, in Pythia's own strings.
 """
 
+from .decays import decay
+from .emission import shower
+from .hadronization import events, hadronize
 from .settings import start
-from .steps import decay, events, hadronize, shower
 from .strings import hadronize_partons, hadronize_strings, pion_string
 
 __all__ = ["decay", "events", "hadronize", "hadronize_partons", "hadronize_strings", "pion_string", "shower", "start"]

@@ -1,7 +1,7 @@
 """Break histories of real Pythia strings, of all flavours, recorded with Pythia's `UserHooks`."""
 
-from array import array
-from collections.abc import Sequence
+from operator import attrgetter
+from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,9 @@ from ..strings.from_history import hadrons_of_chains
 from ..strings.straight import Geometry
 
 SINGLE = "z", "mt2", "px", "py", "final_px", "final_py", "final_lambda"
-BREAK = "z", "mt2", "px", "py", "mass", "pid", "new", "popcorn", "positive"
+# Each look at a Pythia object costs a quarter of a microsecond: there are no more than these.
+OF_END = "zHad", "mT2Had", "pxHad", "pyHad", "pxOld", "pyOld", "idHad"
+BREAK = "z", "mt2", "hadron_px", "hadron_py", "old_px", "old_py", "pid", "positive", "new", "popcorn"
 CHAIN = (
     "first_break", "parton", "old_pos", "old_neg", "mt2_pos", "mt2_neg", "new_pos", "new_neg", "popcorn_pos",
     "popcorn_neg", "px_pos", "py_pos", "px_neg", "py_neg", "pid_pos", "pid_neg",
@@ -23,6 +25,8 @@ PAIR = (
     "popcorn_neg", "p_x", "p_y", "p_z",
 )  # fmt: skip
 ENDS = "pos", "neg"
+look = attrgetter(*OF_END)
+packed_break, packed_chain, packed_pair = (Struct(f"{len(columns)}d") for columns in (BREAK, CHAIN, PAIR))
 NEARLY = 1e-3  # GeV: a replayed hadron is at least so near the real one
 
 
@@ -33,61 +37,64 @@ def first_parton(event: Any, number: int) -> int:
     return number
 
 
+def flavour_and_popcorn(new: Any) -> tuple[int, int]:
+    """Code of a new flavour of Pythia's, and of the popcorn quark in it, which only a diquark has."""
+    code = new.id
+    return code, 0 if -1000 < code < 1000 else new.nPop * new.idPop
+
+
 def make_recorder(pythia8mc: Any) -> Any:
     """A UserHooks object that keeps the breaks of every chain; it wants to know the ``event`` of its Pythia."""
 
     class Recorder(pythia8mc.UserHooks):
         def __init__(self):
             super().__init__()
-            # Rows of plain numbers: a list of tuples would take six times the memory.
-            self.breaks, self.chains, self.pairs = array("d"), array("d"), array("d")
-            self.event, self.failed = None, False
+            # Rows of plain numbers: tuples would take six times the memory, an array three times as long to extend.
+            self.breaks, self.chains, self.pairs = bytearray(), bytearray(), bytearray()
+            self.event, self.failed, self.pos = None, False, None
 
         @property
         def n_chains(self):
-            return len(self.chains) // len(CHAIN)
+            return len(self.chains) // packed_chain.size
 
         def take(self, first_chain):
             """All that was seen, and nothing is left; `first_chain` is the number of the first one of each event."""
             names = {"breaks": BREAK, "chains": CHAIN, "pairs": PAIR}
-            rows = [np.array(getattr(self, of)).reshape(-1, len(columns)) for of, columns in names.items()]
+            rows = [np.frombuffer(getattr(self, of)).reshape(-1, len(columns)) for of, columns in names.items()]
             for of in names:
-                setattr(self, of, array("d"))
+                setattr(self, of, bytearray())
             return Rows(*rows, np.asarray(first_chain, np.int64))
 
         def canVetoFragmentation(self):
             return True
 
         def setStringEnds(self, pos, neg, partons):
+            if pos is not self.pos:  # ends are the same for all strings of a Pythia, and looking at them is dear
+                self.pos, self.new_pos, self.new_neg = pos, pos.flavNew, neg.flavNew
+            new_pos, new_neg = self.new_pos, self.new_neg
             # What was drawn for the last pair of a chain that failed still lies in the ends.
             left = (0.0,) * 6
             if self.failed:
                 left = pos.pxNew, pos.pyNew, neg.pxNew, neg.pyNew, pos.idHad, neg.idHad
-            new_pos, new_neg = pos.flavNew, neg.flavNew
-            popcorn = new_pos.nPop * new_pos.idPop, new_neg.nPop * new_neg.idPop
-            now = pos.flavOld.id, neg.flavOld.id, pos.mT2Had, neg.mT2Had, new_pos.id, new_neg.id, *popcorn
+            flavours, popcorn = zip(flavour_and_popcorn(new_pos), flavour_and_popcorn(new_neg), strict=True)
+            now = pos.flavOld.id, neg.flavOld.id, pos.mT2Had, neg.mT2Had, *flavours, *popcorn
             parton = first_parton(self.event, partons[0])
-            self.chains.extend((len(self.breaks) // len(BREAK), parton, *now, *left))
+            self.chains += packed_chain.pack(len(self.breaks) // packed_break.size, parton, *now, *left)
             new_pos.id = new_neg.id = 0  # nothing is drawn yet
             self.failed = True
 
-        def doVetoFragmentation(self, *args):
-            if len(args) == 2:
-                end = args[1]
-                # By now pxNew refers to the region where the string broke; what was drawn is the hadron's less the old.
-                px, py = end.pxHad - end.pxOld, end.pyHad - end.pyOld
-                new = end.flavNew
-                flavour = new.id
-                popcorn = new.nPop * new.idPop if abs(flavour) > 1000 else 0
-                hadron = end.zHad, end.mT2Had, px, py, end.mHad, end.idHad
-                self.breaks.extend((*hadron, flavour, popcorn, end.fromPos))
+        def doVetoFragmentation(self, hadron, end, *of_pair):
+            if not of_pair:
+                positive = end is self.pos
+                new = self.new_pos if positive else self.new_neg
+                self.breaks += packed_break.pack(*look(end), positive, *flavour_and_popcorn(new))
             else:
-                p, _, pos, neg = args
-                new_pos, new_neg = pos.flavNew, neg.flavNew
-                popcorn = new_pos.nPop * new_pos.idPop, new_neg.nPop * new_neg.idPop
-                flavours = pos.idHad, neg.idHad, new_pos.id, new_neg.id, *popcorn
-                chain, momentum = self.n_chains - 1, (p.px(), p.py(), p.pz())
-                self.pairs.extend((chain, pos.pxNew, pos.pyNew, pos.mHad, neg.mHad, *flavours, *momentum))
+                pos, neg = of_pair
+                new = flavour_and_popcorn(self.new_pos), flavour_and_popcorn(self.new_neg)
+                flavours, popcorn = zip(*new, strict=True)
+                codes = pos.idHad, neg.idHad, *flavours, *popcorn
+                chain, momentum = self.n_chains - 1, (hadron.px(), hadron.py(), hadron.pz())
+                self.pairs += packed_pair.pack(chain, pos.pxNew, pos.pyNew, pos.mHad, neg.mHad, *codes, *momentum)
                 self.failed = False
             return False
 
@@ -101,16 +108,6 @@ class Rows(NamedTuple):
     chains: np.ndarray  # (C, CHAIN)
     pairs: np.ndarray  # (S, PAIR)
     first_chain: np.ndarray  # (N,) number of the first chain of each event
-
-
-def joined(parts: Sequence[Rows]) -> Rows:
-    """Rows of one part of the events after the other."""
-    breaks, chains, pairs = (np.concatenate([part[k] for part in parts]) for k in range(3))
-    n_breaks, n_chains = (np.cumsum([0] + [len(part[k]) for part in parts[:-1]]) for k in range(2))
-    chains[:, CHAIN.index("first_break")] += np.repeat(n_breaks, [len(part.chains) for part in parts])
-    pairs[:, PAIR.index("chain")] += np.repeat(n_chains, [len(part.pairs) for part in parts])
-    first_chain = np.concatenate([part.first_chain + n for part, n in zip(parts, n_chains, strict=True)])
-    return Rows(breaks, chains, pairs, first_chain)
 
 
 class Recorded(NamedTuple):
@@ -138,6 +135,9 @@ def recorded(rows: Rows, strings: np.ndarray, offsets: np.ndarray) -> Recorded:
     pair = pairs["chain"].astype(int)
     positive, accepted = breaks["positive"] == 1, np.zeros(n_chains, bool)
     accepted[pair] = True
+    # By then pxNew refers to the region where the string broke; what was drawn is the hadron's less the old.
+    drawn_px, drawn_py = (breaks[f"hadron_{p}"] - breaks[f"old_{p}"] for p in ("px", "py"))
+    mass2 = breaks["mt2"] - breaks["hadron_px"] ** 2 - breaks["hadron_py"] ** 2
     old, old_popcorn, ends = _along_the_chains(chains, breaks, starts, positive)
 
     def at_ends(name, of=chains):
@@ -168,7 +168,7 @@ def recorded(rows: Rows, strings: np.ndarray, offsets: np.ndarray) -> Recorded:
 
     waiting, fresh = last(ends["old"], np.int16), last(new, np.int16)
     histories = Histories(
-        chain_offsets, breaks["z"][some], breaks["mt2"][some], breaks["px"][some], breaks["py"][some],
+        chain_offsets, breaks["z"][some], breaks["mt2"][some], drawn_px[some], drawn_py[some],
         breaks["pid"][some].astype(np.int32), positive[some], event[kept], status[kept],
         last(px, float, empty=np.nan), last(py, float, empty=np.nan),
         last(codes, np.int32), last(codes, np.int32, drawn & both, 1 - side), side[kept] == 0,
@@ -181,7 +181,7 @@ def recorded(rows: Rows, strings: np.ndarray, offsets: np.ndarray) -> Recorded:
     masses, momentum = np.zeros((2, n_chains)), np.zeros((3, n_chains))
     masses[:, pair], momentum[:, pair] = at_ends("mass", pairs), [pairs[f"p_{c}"] for c in "xyz"]
     pair_masses = np.stack([masses[side, every], masses[1 - side, every]])
-    return Recorded(histories, breaks["mass"][some] ** 2, pair_masses[:, kept] ** 2, momentum[:, kept])
+    return Recorded(histories, mass2[some], pair_masses[:, kept] ** 2, momentum[:, kept])
 
 
 def of_pions(record: Recorded) -> Recorded:

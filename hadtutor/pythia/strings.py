@@ -19,6 +19,7 @@ from ..strings.generate import check_string
 from ..strings.gluons import KINKED
 from ..strings.regions import kinked
 from ..strings.straight import STRAIGHT, Strings
+from .final import FinalParticles
 from .recorder import first_parton, make_recorder, of_pions, recorded, with_last_pair
 from .settings import PIONS_ONLY, pythia8mc, start
 
@@ -26,24 +27,6 @@ from .settings import PIONS_ONLY, pythia8mc, start
 def pion_string(params: LundParams, *, seed: int, hook: Any = None, law: Any = None) -> Any:
     """A Pythia object of `pythia8mc` for pion strings; `params`, `seed`, `hook`, `law` and errors as in `start`."""
     return start(PIONS_ONLY, seed=seed, params=params, hook=hook, law=law)
-
-
-class FinalParticles:
-    """Collects the final particles of one event after the other."""
-
-    def __init__(self):
-        self.numbers, self.offsets = array("d"), [0]  # a list of tuples would take six times the memory
-
-    def take(self, event):
-        # Copied at once: Pythia's particles live only until the next event.
-        for p in event:
-            if p.isFinal():
-                self.numbers.extend((p.px(), p.py(), p.pz(), p.e(), p.id()))
-        self.offsets.append(len(self.numbers) // 5)
-
-    def hadrons(self):
-        table = np.frombuffer(self.numbers).reshape(-1, 5)
-        return Hadrons(np.array(self.offsets), *np.ascontiguousarray(table[:, :4].T), table[:, 4].astype(np.int32))
 
 
 class Run(NamedTuple):

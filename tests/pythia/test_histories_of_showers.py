@@ -9,7 +9,7 @@ from hadtutor import LundParams, Sample, Showers, datasets, lund, particles, pyt
 from hadtutor.events.histories import FLAVOURS
 from hadtutor.lund.all_flavours import kind_of_break
 from hadtutor.lund.function import log_share_above
-from hadtutor.pythia.steps import CHUNK
+from hadtutor.pythia.hadronization import CHUNK
 from hadtutor.weights import event_weights
 
 BASE = LundParams(enhanced_fraction=0.05)
