@@ -23,16 +23,19 @@ def showers():
 
 @pytest.fixture(scope="module")
 def sample(showers):
-    return pythia.hadronize(showers, histories=True, processes=2, progress=False)
+    """Near the minimum of LEP, so that a fit needs no new events."""
+    near = ht.LundParams(a=0.75, b=1.1, sigma_pt=0.307, stop_mass=0.8, enhanced_fraction=0.01)
+    return pythia.hadronize(showers, near, histories=True, processes=2, progress=False)
 
 
 @pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("decays", [False, True])
 @pytest.mark.parametrize("histories", [False, True])
-def test_hadronize(benchmark, showers, histories, processes):
-    some = showers[: 4000 * processes**2]
-    run = lambda: pythia.hadronize(some, histories=histories, processes=processes, progress=False)
-    benchmark.pedantic(run, rounds=3, iterations=1, warmup_rounds=1)
-    what = "with histories" if histories else "hadrons alone"
+def test_hadronize(benchmark, showers, histories, decays, processes):
+    some = type(showers).concatenate([showers] * 4 * processes)  # so many that beginning costs little
+    how = {"histories": histories, "decays": decays, "processes": processes, "progress": False}
+    benchmark.pedantic(lambda: pythia.hadronize(some, **how), rounds=2, iterations=1, warmup_rounds=0)
+    what = ("recording, " if histories else "") + ("with" if decays else "without") + " decays"
     SPEED[f"{what}, {processes} processes"] = len(some) / benchmark.stats.stats.min
 
 
