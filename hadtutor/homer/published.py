@@ -59,14 +59,13 @@ class AgainstFigures:
     def __init__(self, sim: Sample, data: Published) -> None:
         self.names, self.data = data.names, data
         self.of = Figures(sim, data.figures, data.theory_error)
-        total = self.of.covariance(np.zeros(len(sim))) + np.diag(self.of.errors**2)
-        self.seen = np.linalg.solve(total, self.of.smooth(SMOOTH))
+        self.seen = np.linalg.solve(self.of.total_covariance(np.zeros(len(sim))), self.of.smooth(SMOOTH))
 
     def check_support(self) -> None:
-        """Refuse figures that have entries where the simulation has none."""
+        """Refuse figures that surely have entries where the simulation has none."""
         n_events = self.of.counts[0].shape[0]
-        width = np.concatenate([w[kept] for w, kept in zip(self.of.widths, self.of.kept, strict=True)])
-        empty = (self.of.of(np.zeros(n_events)).values == 0) & (self.of.data * width * n_events > MANY)
+        sure = self.of.data - 3.0 * self.of.errors  # at least so much is there
+        empty = (self.of.of(np.zeros(n_events)).values == 0) & (sure * self.of.bin_widths * n_events > MANY)
         for name, bins in zip(self.names, self.of.bins, strict=True):
             if empty[bins].any():
                 raise HomerError(

@@ -44,6 +44,8 @@ class Figures:
         Of each, in what follows.
     data, errors : ndarray, shape (B,)
         Of the bins that were measured; errors include that of theory.
+    bin_widths : ndarray, shape (B,)
+        What value a bin has with one entry per event: one over that.
 
     Raises
     ------
@@ -69,6 +71,10 @@ class Figures:
         self.data = np.concatenate([f.values[kept] for f, kept in zip(self.figures, self.kept, strict=True)])
         published = np.concatenate([f.errors[kept] for f, kept in zip(self.figures, self.kept, strict=True)])
         self.errors = np.hypot(published, self.theory_error * self.data)
+        # What one entry per event is worth: a width, times entries per event where these drop out.
+        entries = [c.sum() / len(events) if f.kind == "normalised" else 1.0 for f, c in zip(self.figures, self.counts)]
+        widths = [np.broadcast_to(w, len(kept))[kept] for w, kept in zip(self.widths, self.kept, strict=True)]
+        self.bin_widths = np.concatenate([n * w for n, w in zip(entries, widths, strict=True)])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -104,6 +110,21 @@ class Figures:
             x *= w[events, None]
             total += x.T @ x
         return total
+
+    def total_covariance(self, log_w: np.ndarray) -> np.ndarray:
+        """Of values less data, (B, B), for a simulation with weights `log_w`, (N,).
+
+        Variances of the simulation are those of bins with as many entries as the data would have: else a bin that
+        fluctuated down would seem well known, one that stayed empty exactly known, and both would pull a fit.
+        """
+        w = np.exp(log_w - log_w.max())
+        w /= w.sum()
+        total, values, data = self.covariance(log_w), self.of(log_w).values, np.maximum(self.data, 0.0)
+        both, empty = (values > 0.0) & (data > 0.0), np.flatnonzero(values == 0.0)
+        scale = np.sqrt(np.divide(data, values, out=np.ones(len(data)), where=both))
+        total *= np.outer(scale, scale)
+        total[empty, empty] += data[empty] * (w @ w) / self.bin_widths[empty]
+        return total + np.diag(self.errors**2)
 
     def rows(self, events: slice) -> np.ndarray:
         """What each of some `events` adds to the values, (n, B), apart from normalisations of figures by themselves."""
@@ -154,7 +175,7 @@ class Figures:
 
     def _chi2(self, log_w):
         off = self.of(log_w).values - self.data
-        covariance = self.covariance(log_w) + np.diag(self.errors**2)
+        covariance = self.total_covariance(log_w)
         some = lambda bins: float(off[bins] @ np.linalg.solve(covariance[bins, bins], off[bins]))
         each = {f.name: (some(bins), bins.stop - bins.start) for f, bins in zip(self.figures, self.bins, strict=True)}
         return each, some(slice(None))

@@ -285,7 +285,7 @@ class Objective:
         return found.values - self.figures.data, found.slopes, log_w, slopes
 
     def _weigh(self, log_w):
-        root = np.linalg.cholesky(self.figures.covariance(log_w) + np.diag(self.figures.errors**2))
+        root = np.linalg.cholesky(self.figures.total_covariance(log_w))
         smooth = np.linalg.qr(solve_triangular(root, self.figures.smooth(SMOOTH), lower=True))[0]
         self.seen = solve_triangular(root, smooth, lower=True, trans="T").T
         self.single = self.figures.squares(log_w, self.seen)

@@ -25,7 +25,7 @@ def showers():
 
 @pytest.fixture(scope="module")
 def sample(showers):
-    return pythia.hadronize(showers[:3000], BASE, histories=True, **quiet)
+    return pythia.hadronize(showers[:8000], BASE, histories=True, **quiet)
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,17 @@ def figures(sample):
 
 
 @pytest.fixture(scope="module")
-def pseudo(showers):
-    """Figures with the errors of LEP, and those of 5000 events, and values of Pythia at `TRUE`."""
-    other = pythia.hadronize(showers[3000:8000], TRUE, seed=5, **quiet)
+def pseudo(showers, sample):
+    """Figures with the errors of LEP, and those of 8000 events, and values of Pythia at `TRUE`.
+
+    Those of the events are from both samples: a bin that is empty by chance is not known exactly.
+    """
+    other = pythia.hadronize(showers[8000:16000], TRUE, seed=5, **quiet)
     of_all, rng = Figures(other, NAMES), np.random.default_rng(1)
-    w = np.zeros(len(other))
-    mean, own = of_all.of(w).values, np.sqrt(np.diag(of_all.covariance(w)))
+    variances = [
+        np.diag(Figures(x, NAMES).covariance(np.zeros(len(x)))) * len(x) / len(other) for x in (other, sample)
+    ]
+    mean, own = of_all.of(np.zeros(len(other))).values, np.sqrt(np.mean(variances, axis=0))
     made = []
     for figure, kept, bins in zip(of_all.figures, of_all.kept, of_all.bins, strict=True):
         values, errors = figure.values.copy(), figure.errors.copy()
