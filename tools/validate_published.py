@@ -1,11 +1,11 @@
 """Are the errors of HOMER right where data are published figures? Pseudo-experiments with real Pythia as nature.
 
-    python tools/validate_published.py [--events 40000] [--experiments 10] [--seed 1] [--theory-error 0.0]
+    python tools/validate_published.py [--events 100000] [--truths 6] [--simulations 4] [--seed 1] [--theory-error 0.0]
 
-Truths are Lund functions and mixtures of two of them, in Pythia as laws for all flavours or as its own parameters. Each
-experiment fluctuates the bins of eight figures of LEP about the truth with the published errors, and `homer.fit` learns
-f from them, with a simulation at the Monash tune. Printed is how often the band holds f, by quarters of mT² of light
-hadrons, and the width of pulls.
+Truths are Lund functions with a, b and σ drawn at random, in Pythia's own parameters, and every third one a mixture of
+two, as a law for all flavours. Each experiment fluctuates the bins of eight figures of LEP about one of the truths with
+the published errors, and `homer.fit` learns f from them with one of the simulations, which are at the Monash tune.
+Printed is how often the band holds f, by quarters of mT² of light hadrons, and the width of pulls.
 """
 
 import argparse
@@ -19,12 +19,16 @@ from hadtutor import homer, lund, pythia
 EIGHT = "thrust", "C", "BT", "BW", "nch", "xp", "xi_charged", "pipm_p"
 MONASH = ht.LundParams(stop_mass=0.8, enhanced_fraction=0.01)
 Z = np.linspace(0.1, 0.9, 9)
-TRUTHS = {
-    "a = 0.50": MONASH.replace(a=0.50),
-    "a = 0.85, b = 1.10": MONASH.replace(a=0.85, b=1.10),
-    "half a = 0.68, half 0.30": ht.LundMixture((MONASH, MONASH.replace(a=0.30)), (0.5, 0.5)),
-    "Monash": MONASH,
-}
+
+
+def truth_of(number, rng):
+    """A Lund function near Monash, or a mixture of two that differ in a."""
+    a, b, sigma = rng.uniform(0.5, 0.9), rng.uniform(0.85, 1.15), rng.uniform(0.31, 0.36)
+    params = MONASH.replace(a=a, b=b, sigma_pt=sigma)
+    if number % 3 < 2:
+        return params
+    low = rng.uniform(0.3, 0.5)
+    return ht.LundMixture((params, params.replace(a=low)), (0.5, 0.5))
 
 
 def published_by(truth, showers, seed, processes):
@@ -45,44 +49,46 @@ def published_by(truth, showers, seed, processes):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--events", type=int, default=40_000)
-    parser.add_argument("--truth", type=int, default=200_000, help="events that the truth is known from")
-    parser.add_argument("--experiments", type=int, default=10, help="for each truth")
+    parser.add_argument("--events", type=int, default=100_000, help="of each simulation, and of each truth")
+    parser.add_argument("--truths", type=int, default=6)
+    parser.add_argument("--simulations", type=int, default=4)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--theory-error", type=float, default=0.0)
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)
-    n, rng = options.events, np.random.default_rng(options.seed)
-    showers = pythia.shower(n + options.truth, seed=options.seed, progress=False)
-    made = {"histories": True, "processes": options.processes, "progress": False}
-    sim = pythia.hadronize(showers[:n], MONASH, seed=options.seed, **made)
-    h = sim.histories
-    light = lund.all_flavours.kind_of_break(h.old, h.new) == 0
-    mt2 = np.quantile(h.mt2[light], [0.125, 0.375, 0.625, 0.875])
-    everything = []
-    for number, (name, truth) in enumerate(TRUTHS.items()):
-        exact, errors = published_by(truth, showers[n:], options.seed + 10 + number, options.processes)
-        f_true = np.exp(lund.log_density(Z, mt2[:, None], truth))
-        pulls, p_values = [], []
-        for _ in range(options.experiments):
+    rng, seed, pulls, p_values = np.random.default_rng(options.seed), 1000 * options.seed, [], []
+    made = {"processes": options.processes, "progress": False}
+    truths = [truth_of(number, rng) for number in range(options.truths)]
+    figures = []
+    for number, truth in enumerate(truths):
+        showers = pythia.shower(options.events, seed=seed + 10 * number + 1, progress=False)
+        figures.append(published_by(truth, showers, seed + 10 * number + 2, options.processes))
+    for k in range(options.simulations):
+        showers = pythia.shower(options.events, seed=seed + 501 + 10 * k, progress=False)
+        sim = pythia.hadronize(showers, MONASH, seed=seed + 502 + 10 * k, histories=True, **made)
+        light = lund.all_flavours.kind_of_break(sim.histories.old, sim.histories.new) == 0
+        mt2 = np.quantile(sim.histories.mt2[light], [0.125, 0.375, 0.625, 0.875])
+        for number, (truth, (exact, errors)) in enumerate(zip(truths, figures, strict=True)):
             noise = [error * rng.standard_normal(len(error)) for error in errors]
             noisy = [f._replace(values=f.values + x) for f, x in zip(exact, noise, strict=True)]
             found = homer.fit(sim, homer.Published(noisy, options.theory_error), progress=False)
             f, sigma = found.f(Z, mt2[:, None])
-            pulls.append((f - f_true) / sigma)
+            pulls.append((f - np.exp(lund.log_density(Z, mt2[:, None], truth))) / sigma)
             p_values.append(found.p_value)
-            inside = np.mean(abs(pulls[-1]) < 1)
-            print(f"  {name}: inside {inside:.2f}, p {found.p_value:.2g}, n_eff/N {found.n_eff / n:.2f}", flush=True)
-        pulls = np.array(pulls)
-        everything.append(pulls)
-        by_quarter = ", ".join(f"{x:.2f}" for x in np.mean(abs(pulls) < 1, axis=(0, 2)))
-        width = np.sqrt(np.mean(pulls**2))
-        print(
-            f"{name}: inside {np.mean(abs(pulls) < 1):.2f} ({by_quarter}), width {width:.2f}, mean {pulls.mean():.2f}"
-        )
-    pulls = np.concatenate(everything)
-    print(f"all: inside {np.mean(abs(pulls) < 1):.3f}, width of pulls {np.sqrt(np.mean(pulls**2)):.2f}")
+            print(
+                f"{k} {number} {'mixture' if isinstance(truth, ht.LundMixture) else 'Lund':8s} inside "
+                f"{np.mean(abs(pulls[-1]) < 1):.2f}, rms pull {np.sqrt(np.mean(pulls[-1] ** 2)):.2f}, "
+                f"p {found.p_value:.2g}, n_eff/N {found.n_eff / len(sim):.2f}, band {np.mean(sigma / f):.3f}",
+                flush=True,
+            )
+    pulls = np.array(pulls)
+    inside = np.mean(abs(pulls) < 1, axis=(1, 2))
+    by_quarter = ", ".join(f"{x:.2f}" for x in np.mean(abs(pulls) < 1, axis=(0, 2)))
+    print(
+        f"inside {inside.mean():.3f} ± {inside.std(ddof=1) / len(inside) ** 0.5:.3f} ({by_quarter}), mean "
+        f"{pulls.mean():.2f}, width of pulls {np.sqrt(np.mean(pulls**2)):.2f}, least p {min(p_values):.2g}"
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+import hadtutor as ht
+from hadtutor import homer
 from hadtutor.reproduce import lep, results
 
 
@@ -15,7 +17,7 @@ def pieces():
     learned = {
         "z": lep.Z.tolist(), "mt2": [0.05, 0.1, 0.3, 1.0], "ratio": np.ones(shape).tolist(),
         "sigma": np.full(shape, 0.03).tolist(), "chi2": 20.0, "ndf": 21, "fitted": ["thrust"], "before": chi2,
-        "after": chi2,
+        "after": chi2, "departure": [30.0, 12.0],
     }  # fmt: skip
     names = [
         f"learned{name}{error}" for name in ("", *(f"_{n}" for n in lep.BY_EXPERIMENT)) for error in ("", "_theory")
@@ -33,6 +35,17 @@ def test_numbers_become_a_table_and_a_figure(tmp_path):
     assert all(name in text for name in ("Monash 2013", "ALEPH", "OPAL_theory", "eight figures"))
     results.draw(numbers, tmp_path / "lep.png")
     assert (tmp_path / "lep.png").stat().st_size > 10_000
+
+
+def test_a_lund_function_is_no_departure():
+    """Of a simulation by weights: χ² of a Lund function is that of itself, and nothing is left beside it."""
+    rng = np.random.default_rng(1)
+    sim, data = (ht.hadronize_strings(4000, ht.LundParams(a=a), rng=rng) for a in (0.68, 0.60))
+    result = homer.fit(sim, data.hadrons, iterations=1, progress=False)
+    far, near = lep.departure(result, ht.LundMixture((ht.LundParams(a=0.3), ht.LundParams(a=0.3)), (0.5, 0.5)))
+    assert near < 1e-2 * far
+    far, near = lep.departure(result, lep.MIXED)
+    assert 0.1 < near < far
 
 
 def test_all_that_is_to_be_done_has_a_name():
