@@ -18,7 +18,7 @@ class Dataset(NamedTuple):
     Attributes
     ----------
     kind : str
-        ``"table"``, ``"strings"`` or ``"showers"``: what `table` or `load` make of it.
+        ``"table"``, ``"strings"``, ``"showers"`` or ``"events"``: what `table` or `load` make of it.
     file, sha256, size : str, str, int
         Its name, its checksum, and its bytes.
     licence, provenance : str
@@ -89,6 +89,12 @@ DATASETS = {
     "pythia-showers-qngq": Dataset(
         "showers", "pythia-showers-qngq.npz", "c8dce44ad691a19c85c03adb64fbd9714b350f81fb58f33a3bdeb6bbe0175876",
         1009090, "CC-BY-4.0", _GLUONS.format("all gluons", 20240624)),
+    "pythia-lep": Dataset(
+        "events", "pythia-lep.npz", "aa515575842887300c296120e8cd30ae974166b797a24ca4920b8de0fd8349f7",
+        6211433, "CC-BY-4.0",
+        "10 000 events of real Pythia 8.317, the Monash tune but for a = 0.75, b = 1.10 GeV⁻², sigma_pt = 0.307 GeV, "
+        "with break histories of all flavours and after decays, from the first showers of pythia-showers-91; "
+        "tools/make_lep_data.py, seed 20240651"),
     "cluster-scan": Dataset(
         "table", "cluster-scan.csv", "5a3f8283a6e097294a6515fb506d71b27f0ad9ea2f190423649b07dad32a9290",
         1382, "CC-BY-4.0", "mean numbers of charged particles, pions, kaons and protons at 15 points of three cluster "

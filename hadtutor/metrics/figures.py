@@ -115,14 +115,20 @@ class Figures:
         """Of values less data, (B, B), for a simulation with weights `log_w`, (N,).
 
         Variances of the simulation are those of bins with as many entries as the data would have: else a bin that
-        fluctuated down would seem well known, one that stayed empty exactly known, and both would pull a fit.
+        fluctuated down would seem well known, one that stayed empty exactly known, and both would pull a fit. That of
+        the sum over a figure stays as it is; for a shape it is zero.
         """
         w = np.exp(log_w - log_w.max())
         w /= w.sum()
-        total, values, data = self.covariance(log_w), self.of(log_w).values, np.maximum(self.data, 0.0)
+        values, data = self.of(log_w).values, np.maximum(self.data, 0.0)
         both, empty = (values > 0.0) & (data > 0.0), np.flatnonzero(values == 0.0)
         scale = np.sqrt(np.divide(data, values, out=np.ones(len(data)), where=both))
-        total *= np.outer(scale, scale)
+        change = np.diag(scale)
+        for bins in self.bins:
+            entries = data[bins] @ self.bin_widths[bins]
+            if entries > 0.0:
+                change[bins, bins] += np.outer(data[bins] / entries, self.bin_widths[bins] * (1.0 - scale[bins]))
+        total = change @ self.covariance(log_w) @ change.T
         total[empty, empty] += data[empty] * (w @ w) / self.bin_widths[empty]
         return total + np.diag(self.errors**2)
 

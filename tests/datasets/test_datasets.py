@@ -19,7 +19,9 @@ from hadtutor import (
 )
 from hadtutor._support import resources
 from hadtutor.datasets import DATASETS, registry
+from hadtutor.datasets.packed import HADRON_UNIT
 from hadtutor.metrics import pull
+from hadtutor.weights import event_weights
 
 POINTS = {"base": (0.68, 0.98, 0.335), "a030": (0.30, 0.98, 0.335), "b058": (0.68, 0.58, 0.335)}
 
@@ -100,7 +102,7 @@ def test_each_reader_sends_what_is_not_its_own_to_the_right_one():
 def test_the_kind_of_a_file_is_what_its_reader_makes_of_it(name):
     entry = DATASETS[name]
     found = getattr(datasets, entry.reader)(name)
-    assert type(found) is {"table": dict, "strings": Sample, "showers": Showers}[entry.kind]
+    assert type(found) is {"table": dict, "strings": Sample, "showers": Showers, "events": Sample}[entry.kind]
 
 
 TABLES = ("particles", "lep", "lep-figures", "cluster-scan", "cluster-lep", "rsa-coverage", "pythia-weights")
@@ -261,3 +263,42 @@ def test_packaged_showers_of_gluons_are_single_strings_of_pythias(name, options)
     of_gluons = lambda s: np.bincount(s.event, s.e * (s.pid == 21))
     for of in (of_gluons, lambda s: s.multiplicity, lambda s: s.e[s.pid == 2]):
         assert abs(pull(of(showers), of(other))) < 4
+
+
+# --- Events of LEP ---------------------------------------------------------------------------------
+
+
+def test_packaged_events_are_those_that_pythia_makes_of_the_packaged_showers():
+    """To the rounding of the file: particles within half an MeV, what Pythia drew nearly as drawn, z bit by bit."""
+    packed = datasets.load("pythia-lep")
+    entry, n = DATASETS["pythia-lep"], 250  # what Pythia makes at a time
+    seed = int(entry.provenance.rpartition(" ")[2])
+    showers = datasets.load("pythia-showers-91")[:n]
+    fresh = pythia.hadronize(showers, packed.params, seed=seed, histories=True, progress=False)
+    few = packed[:n]
+    assert (len(packed), packed.energy, packed.params) == (10_000, 91.2, fresh.params)
+    np.testing.assert_array_equal(few.hadrons.pid, fresh.hadrons.pid)
+    off = abs(few.hadrons.p4 - fresh.hadrons.p4)  # rounding of three components moves an energy by √3 as much
+    assert off[:, :3].max() <= 1.001 * HADRON_UNIT / 2
+    assert off[:, 3].max() <= 3**0.5 * HADRON_UNIT / 2
+    for name in ("z", "pid", "old", "new", "chain_offsets", "event_of_chain", "status", "strings", "final_new"):
+        np.testing.assert_array_equal(getattr(few.histories, name), getattr(fresh.histories, name), err_msg=name)
+    for name in ("mt2", "px", "final_px", "final_lambda"):
+        found, wanted = getattr(few.histories, name), getattr(fresh.histories, name)
+        np.testing.assert_allclose(found, wanted, rtol=3e-4, atol=2.0**-13, err_msg=name)
+
+
+def test_weights_of_packaged_events_average_to_one():
+    """Mean weight 1 within four errors at another a, b and width."""
+    sample = datasets.load("pythia-lep")
+    target = sample.params.replace(a=0.65, b=1.0, sigma_pt=0.32)
+    w = np.exp(event_weights(sample, target, all_chains=True).log_w)
+    assert abs(w.mean() - 1) < 4 * w.std() / len(w) ** 0.5
+
+
+def test_packaged_events_conserve_energy_and_charge():
+    """With what decays have left, neutrinos too; energy within 20 MeV, as some forty momenta are rounded."""
+    hadrons = datasets.load("pythia-lep").hadrons
+    total = np.add.reduceat(hadrons.p4, hadrons.offsets[:-1])
+    assert abs(total - [0, 0, 0, 91.2]).max() < 0.02
+    assert not np.add.reduceat(hadrons.charge, hadrons.offsets[:-1]).any()

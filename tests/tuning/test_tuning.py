@@ -42,9 +42,7 @@ def pseudo(showers, sample):
     """
     other = pythia.hadronize(showers[8000:16000], TRUE, seed=5, **quiet)
     of_all, rng = Figures(other, NAMES), np.random.default_rng(1)
-    variances = [
-        np.diag(Figures(x, NAMES).covariance(np.zeros(len(x)))) * len(x) / len(other) for x in (other, sample)
-    ]
+    variances = [np.diag(Figures(x, NAMES).covariance(np.zeros(len(x)))) * len(x) / len(other) for x in (other, sample)]
     mean, own = of_all.of(np.zeros(len(other))).values, np.sqrt(np.mean(variances, axis=0))
     made = []
     for figure, kept, bins in zip(of_all.figures, of_all.kept, of_all.bins, strict=True):
