@@ -37,6 +37,7 @@ book: $(INSTALLED) ## execute every chapter and build _build/html
 	  mkdir -p _build; touch $$stamp; \
 	fi
 	@rm -rf _build/html/reports
+	@$(ONE_THREAD) $(BIN)/python tools/execute_pages.py --workers $(WORKERS)
 	@$(ONE_THREAD) $(BIN)/jupyter-book build . -W --keep-going -n || { \
 	  find _build/html/reports -name '*.log' -exec sh -c 'echo; echo "==== $$1"; cat "$$1"' _ {} \; 2>/dev/null; \
 	  rm -rf _build/.doctrees; \

@@ -5,7 +5,8 @@
 Truths are Lund functions with a, b and σ drawn at random, in Pythia's own parameters, and every third one a mixture of
 two, as a law for all flavours. Each experiment fluctuates the bins of eight figures of LEP about one of the truths with
 the published errors, and `homer.fit` learns f from them with one of the simulations, which are at the Monash tune.
-Printed is how often the band holds f, by quarters of mT² of light hadrons, and the width of pulls.
+Printed is how often the band holds f, by quarters of mT² of light hadrons, and the width of pulls; and pulls of `fit_lund`, which has
+no prior, where the truth is a Lund function.
 """
 
 import argparse
@@ -57,7 +58,8 @@ def main():
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)
-    rng, seed, pulls, p_values = np.random.default_rng(options.seed), 1000 * options.seed, [], []
+    rng, seed = np.random.default_rng(options.seed), 1000 * options.seed
+    pulls, lund_pulls, p_values = [], [], []
     made = {"processes": options.processes, "progress": False}
     truths = [truth_of(number, rng) for number in range(options.truths)]
     figures = []
@@ -75,13 +77,19 @@ def main():
             found = homer.fit(sim, homer.Published(noisy, options.theory_error), progress=False)
             f, sigma = found.f(Z, mt2[:, None])
             pulls.append((f - np.exp(lund.log_density(Z, mt2[:, None], truth))) / sigma)
+            of_lund = "-"
+            if isinstance(truth, ht.LundParams):
+                fit = homer.fit_lund(found, progress=False)
+                lund_pulls.append((fit.values - [getattr(truth, name) for name in fit.names]) / fit.errors)
+                of_lund = " ".join(f"{x:+.2f}" for x in lund_pulls[-1])
             p_values.append(found.p_value)
             print(
                 f"{k} {number} {'mixture' if isinstance(truth, ht.LundMixture) else 'Lund':8s} inside "
                 f"{np.mean(abs(pulls[-1]) < 1):.2f}, rms pull {np.sqrt(np.mean(pulls[-1] ** 2)):.2f}, "
-                f"p {found.p_value:.2g}, n_eff/N {found.n_eff / len(sim):.2f}, band {np.mean(sigma / f):.3f}",
+                f"p {found.p_value:.2g}, n_eff/N {found.n_eff / len(sim):.2f}, band {np.mean(sigma / f):.3f}, pulls of a, b, σ {of_lund}",
                 flush=True,
             )
+    print("widths of pulls of a, b, σ by fit_lund", np.sqrt(np.mean(np.square(lund_pulls), axis=0)).round(2))
     pulls = np.array(pulls)
     inside = np.mean(abs(pulls) < 1, axis=(1, 2))
     by_quarter = ", ".join(f"{x:.2f}" for x in np.mean(abs(pulls) < 1, axis=(0, 2)))

@@ -1,15 +1,14 @@
 """Check fits of tunes against real Pythia and LEP (extra ``pythia``), part by part, lines as they come.
 
     python tools/validate_tunes.py bases --events 100000 --processes 2
-    python tools/validate_tunes.py pulls --events 20000 --experiments 20
+    python tools/validate_tunes.py pulls --events 40000 --experiments 20
     python tools/validate_tunes.py table --events 30000
 
 - bases: fits of a, b and σ to eight figures that begin at three tunes, on the same showers. They should end at the same
   minimum: data are common, so that they differ by the statistics of the simulation alone. New events of Pythia there
   are compared with those of the Monash tune, figure by figure.
-- pulls: pseudo-data of Pythia at random points near Monash, with the errors of LEP, fitted with other events. The width
-  of pulls is that in units of the errors which the fit states; pseudo-data are of finite statistics, and what that adds
-  to the width is printed.
+- pulls: pseudo-data of Pythia at random points near Monash, with the errors of LEP and of the events they are from,
+  fitted with other events. The width of pulls is that in units of the errors which the fit states.
 - table: χ² per bin of the tunes that come with Pythia, each with its own shower, without and with 5 % of theory error.
 
 Ends with 1 if minima differ by more than three standard deviations, Monash is less than 100 above the minimum at 10⁵
@@ -99,18 +98,20 @@ def check_pulls(options):
         showers = pythia.shower(options.truth, seed=seed + 1, progress=False)
         direct = tuning.Figures(pythia.hadronize(showers, true, seed=seed + 2, **settings), FIGURES, energy=91.2)
         mean, data = direct.of(np.zeros(len(showers))).values, []
+        total = np.sqrt(np.diag(direct.total_covariance(np.zeros(len(showers)))))  # with what the truth itself lacks
         for figure, kept, bins in zip(direct.figures, direct.kept, direct.bins, strict=True):
-            values = figure.values.copy()
+            values, errors = figure.values.copy(), figure.errors.copy()
             values[kept] = mean[bins] + figure.errors[kept] * rng.normal(size=kept.sum())
-            data.append(figure._replace(values=values))
+            errors[kept] = total[bins]
+            data.append(figure._replace(values=values, errors=errors))
         showers = pythia.shower(options.events, seed=seed + 3, progress=False)
         sample = pythia.hadronize(showers, seed=seed + 4, histories=True, **settings)
-        tune = tuning.fit(sample, data, NAMES, progress=False)
+        tune = tuning.fit(sample, data, NAMES, rebase=True, seed=seed + 5, **settings)
         pull = (tune.values - wanted) / tune.errors
-        more = np.diag(of_simulation(tune)) * options.events / options.truth / np.diag(tune.covariance)
         pulls.append(pull)
         say(f"{k:3d} at {wanted.round(4)}: {tune.values.round(4)} ± {tune.errors.round(4)}, pulls {pull.round(2)}, "
-            f"χ² {tune.chi2:.0f}/{tune.ndf}, p {tune.p_value:.3f}, width {np.sqrt(1.0 + more).round(2)}")  # fmt: skip
+            f"χ² {tune.chi2:.0f}/{tune.ndf}, p {tune.p_value:.3f}, "
+            + " ".join(f"{name} {x:.0f}/{n}" for name, (x, n) in tune.chi2_of.items()))  # fmt: skip
     pulls = np.array(pulls)
     width = np.sqrt(np.mean(pulls**2))
     say(f"means {pulls.mean(axis=0).round(2)}, widths {pulls.std(axis=0, ddof=1).round(2)}, of all {width:.2f} "

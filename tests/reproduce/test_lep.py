@@ -51,3 +51,18 @@ def test_a_lund_function_is_no_departure():
 def test_all_that_is_to_be_done_has_a_name():
     wanted = set(lep.parts(2000, 1, {"threads": 1, "rng": 1, "progress": False}, None))
     assert wanted == set(pieces())
+
+
+def test_the_stored_run_meets_its_bars():
+    """New events at the tune are at least 100 nearer to LEP than Monash's; what was not fitted improves as well."""
+    result = results.stored("lep")
+    numbers = result["numbers"]
+    assert result["provenance"]["n_events"] >= 200_000
+    fresh = {name: sum(chi2[f][0] for f in lep.EIGHT) for name, chi2 in numbers["fit"]["fresh"].items()}
+    assert fresh["Monash"] - fresh["tune"] > 100
+    for name in lep.BY_EXPERIMENT:
+        learned = numbers[f"learned_{name}_theory"]
+        others = [f for f in learned["before"] if f not in learned["fitted"]]
+        assert sum(learned["after"][f][0] - learned["before"][f][0] for f in others) < 0, name
+        assert learned["departure"][1] < learned["departure"][0]
+    assert "f learned from" in results.summary(result)

@@ -229,3 +229,13 @@ def test_shipped_tunes_are_those_of_their_names():
     for name, number in tuning.SHIPPED.items():
         found = params_of(pythia.start(("ProcessLevel:all = off", f"Tune:ee = {number}"), seed=1))
         assert (found.a, found.b, found.sigma_pt) == values[name]
+
+
+def test_events_of_a_tune_go_to_rivet_with_their_weights(tune, tmp_path):
+    few, log_w = tune.sample.hadrons[:200], {"base": np.zeros(200), "tune": tune.log_w[:200]}
+    few.to_hepmc(tmp_path / "lep.hepmc.gz", tune.sample.energy, log_w=log_w, progress=False)
+    back, found = ht.Hadrons.from_hepmc(tmp_path / "lep.hepmc.gz", weights=True, progress=False)
+    np.testing.assert_array_equal(back.pid, few.pid)
+    assert list(found) == ["base", "tune"]
+    np.testing.assert_allclose(found["tune"], log_w["tune"], atol=1e-12)
+    assert tune.log_w.std() > 0.01
