@@ -5,8 +5,8 @@
 Truths are Lund functions with a, b and σ drawn at random, in Pythia's own parameters, and every third one a mixture of
 two, as a law for all flavours. Each experiment fluctuates the bins of eight figures of LEP about one of the truths with
 the published errors, and `homer.fit` learns f from them with one of the simulations, which are at the Monash tune.
-Printed is how often the band holds f, by quarters of mT² of light hadrons, and the width of pulls; and pulls of `fit_lund`, which has
-no prior, where the truth is a Lund function.
+Printed is how often the band holds f, by quarters of mT² of light hadrons, and the width of pulls; and those of
+`fit_lund`, which has no prior, where the truth is a Lund function.
 """
 
 import argparse
@@ -86,7 +86,8 @@ def main():
             print(
                 f"{k} {number} {'mixture' if isinstance(truth, ht.LundMixture) else 'Lund':8s} inside "
                 f"{np.mean(abs(pulls[-1]) < 1):.2f}, rms pull {np.sqrt(np.mean(pulls[-1] ** 2)):.2f}, "
-                f"p {found.p_value:.2g}, n_eff/N {found.n_eff / len(sim):.2f}, band {np.mean(sigma / f):.3f}, pulls of a, b, σ {of_lund}",
+                f"p {found.p_value:.2g}, n_eff/N {found.n_eff / len(sim):.2f}, band {np.mean(sigma / f):.3f}, "
+                f"pulls of a, b, σ {of_lund}",
                 flush=True,
             )
     print("widths of pulls of a, b, σ by fit_lund", np.sqrt(np.mean(np.square(lund_pulls), axis=0)).round(2))
