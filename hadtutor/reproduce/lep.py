@@ -108,7 +108,9 @@ class Lep:
         found, n = {}, max(2000, self.n_events // 4)
         for name, settings in SHOWERS.items():
             sample = self._hadronize(name, MONASH, settings, n)
-            tune = tuning.fit(sample, EIGHT, theory_error=THEORY_ERROR, progress=self.progress)
+            tune = tuning.fit(
+                sample, EIGHT, theory_error=THEORY_ERROR, rebase=True, seed=self.seed + 1, **self.made
+            )  # fmt: skip
             learned = self.learned(EIGHT, THEORY_ERROR, sample)
             found[name] = {"values": tune.values.tolist(), "errors": tune.errors.tolist(), "chi2": tune.chi2} | {
                 key: learned[key] for key in ("z", "mt2", "ratio", "sigma", "chi2", "ndf")
