@@ -10,8 +10,8 @@ r"""Experiments of paper size: ``python -m hadtutor reproduce NAME`` runs one an
 - ``lep``: 79 published figures of Z decays: a tune of a, b and σ and what new events make of it, the function that each
   experiment leads to and what it predicts for the others, other showers. It wants the extra ``pythia``.
 
-Data and simulation have 10⁶ events each, those of ``lep`` 2·10⁵. Whether they agree is judged with new events, both simulated and data, by
-classifiers that were not part of the fit. A run that was interrupted goes on where it stopped.
+Data and simulation have 10⁶ events each, those of ``lep`` 2·10⁵. Whether they agree is judged with new events, both
+simulated and data, by classifiers that were not part of the fit. A run that was interrupted goes on where it stopped.
 """
 
 from .results import EXPERIMENTS, figure, stored, summary
