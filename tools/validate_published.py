@@ -58,7 +58,7 @@ def main():
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)
-    rng, seed = np.random.default_rng(options.seed), 1000 * options.seed
+    rng, seed = np.random.default_rng(options.seed), 100_000 * options.seed
     pulls, lund_pulls, p_values = [], [], []
     made = {"processes": options.processes, "progress": False}
     truths = [truth_of(number, rng) for number in range(options.truths)]
@@ -67,8 +67,8 @@ def main():
         showers = pythia.shower(options.events, seed=seed + 10 * number + 1, progress=False)
         figures.append(published_by(truth, showers, seed + 10 * number + 2, options.processes))
     for k in range(options.simulations):
-        showers = pythia.shower(options.events, seed=seed + 501 + 10 * k, progress=False)
-        sim = pythia.hadronize(showers, MONASH, seed=seed + 502 + 10 * k, histories=True, **made)
+        showers = pythia.shower(options.events, seed=seed + 50_001 + 10 * k, progress=False)
+        sim = pythia.hadronize(showers, MONASH, seed=seed + 50_002 + 10 * k, histories=True, **made)
         light = lund.all_flavours.kind_of_break(sim.histories.old, sim.histories.new) == 0
         mt2 = np.quantile(sim.histories.mt2[light], [0.125, 0.375, 0.625, 0.875])
         for number, (truth, (exact, errors)) in enumerate(zip(truths, figures, strict=True)):
@@ -93,9 +93,10 @@ def main():
     print("widths of pulls of a, b, σ by fit_lund", np.sqrt(np.mean(np.square(lund_pulls), axis=0)).round(2))
     pulls = np.array(pulls)
     inside = np.mean(abs(pulls) < 1, axis=(1, 2))
+    inside_of_sims = inside.reshape(options.simulations, -1).mean(axis=1)
     by_quarter = ", ".join(f"{x:.2f}" for x in np.mean(abs(pulls) < 1, axis=(0, 2)))
     print(
-        f"inside {inside.mean():.3f} ± {inside.std(ddof=1) / len(inside) ** 0.5:.3f} ({by_quarter}), mean "
+        f"inside {inside.mean():.3f} ({by_quarter}; of each simulation {inside_of_sims.round(2)}), mean "
         f"{pulls.mean():.2f}, width of pulls {np.sqrt(np.mean(pulls**2)):.2f}, least p {min(p_values):.2g}"
     )
 

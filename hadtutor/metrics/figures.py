@@ -45,7 +45,7 @@ class Figures:
     data, errors : ndarray, shape (B,)
         Of the bins that were measured; errors include that of theory.
     bin_widths : ndarray, shape (B,)
-        What value a bin has with one entry per event: one over that.
+        The value of a bin is entries per event over this.
 
     Raises
     ------
@@ -71,8 +71,10 @@ class Figures:
         self.data = np.concatenate([f.values[kept] for f, kept in zip(self.figures, self.kept, strict=True)])
         published = np.concatenate([f.errors[kept] for f, kept in zip(self.figures, self.kept, strict=True)])
         self.errors = np.hypot(published, self.theory_error * self.data)
-        # What one entry per event is worth: a width, times entries per event where these drop out.
-        entries = [c.sum() / len(events) if f.kind == "normalised" else 1.0 for f, c in zip(self.figures, self.counts)]
+        entries = [
+            counts.sum() / len(events) if figure.kind == "normalised" else 1.0
+            for figure, counts in zip(self.figures, self.counts, strict=True)
+        ]
         widths = [np.broadcast_to(w, len(kept))[kept] for w, kept in zip(self.widths, self.kept, strict=True)]
         self.bin_widths = np.concatenate([n * w for n, w in zip(entries, widths, strict=True)])
 
@@ -114,22 +116,22 @@ class Figures:
     def total_covariance(self, log_w: np.ndarray) -> np.ndarray:
         """Of values less data, (B, B), for a simulation with weights `log_w`, (N,).
 
-        Variances of the simulation are those of bins with as many entries as the data would have: else a bin that
-        fluctuated down would seem well known, one that stayed empty exactly known, and both would pull a fit. That of
-        the sum over a figure stays as it is; for a shape it is zero.
+        Variances of the simulation are about those of bins with as many entries as the data would have, but at least
+        one: else a bin that fluctuated down would seem well known, one that stayed empty exactly known, and both would
+        pull a fit. That of the sum over a figure stays as it is, apart from empty bins; for a shape it is zero.
         """
         w = np.exp(log_w - log_w.max())
         w /= w.sum()
-        values, data = self.of(log_w).values, np.maximum(self.data, 0.0)
-        both, empty = (values > 0.0) & (data > 0.0), np.flatnonzero(values == 0.0)
-        scale = np.sqrt(np.divide(data, values, out=np.ones(len(data)), where=both))
+        one = (w @ w) / self.bin_widths  # value of a bin with one entry
+        values, data = self.of(log_w).values, np.maximum(self.data, one)
+        empty = np.flatnonzero(values == 0.0)
+        scale = np.sqrt(np.divide(data, values, out=np.ones(len(data)), where=values > 0.0))
         change = np.diag(scale)
         for bins in self.bins:
-            entries = data[bins] @ self.bin_widths[bins]
-            if entries > 0.0:
-                change[bins, bins] += np.outer(data[bins] / entries, self.bin_widths[bins] * (1.0 - scale[bins]))
+            share = data[bins] / (data[bins] @ self.bin_widths[bins])
+            change[bins, bins] += np.outer(share, self.bin_widths[bins] * (1.0 - scale[bins]))
         total = change @ self.covariance(log_w) @ change.T
-        total[empty, empty] += data[empty] * (w @ w) / self.bin_widths[empty]
+        total[empty, empty] += (data * one)[empty]
         return total + np.diag(self.errors**2)
 
     def rows(self, events: slice) -> np.ndarray:
@@ -172,7 +174,10 @@ class Figures:
         return np.concatenate(parts, axis=1)
 
     def chi2(self, log_w: np.ndarray) -> dict[str, tuple[float, int]]:
-        """χ² and number of bins of each figure by itself, name to pair, for weights `log_w`, (N,)."""
+        """χ² and number of bins of each figure by itself, name to pair, for weights `log_w`, (N,).
+
+        With `total_covariance`; `hadtutor.metrics.compare` takes the simulation's own.
+        """
         return self._chi2(log_w)[0]
 
     def total_chi2(self, log_w: np.ndarray) -> float:

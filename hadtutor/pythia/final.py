@@ -49,15 +49,14 @@ def complete(pythia, offsets, columns, hook=None, first=0, progress=False):
     for number in track(range(len(offsets) - 1), "event", progress):
         rows = slice(offsets[number], offsets[number + 1])
         particles = list(zip(*(column[rows].tolist() for column in columns), strict=True))
+        first_chain.append(0 if hook is None else hook.n_chains)
         for _ in range(10):  # Pythia may fail by chance, but not ten times in a row if there is a way
             pythia.event.reset()
             for particle in particles:
                 append(*particle)
-            chain = 0 if hook is None else hook.n_chains
             if not particles or pythia.next():
                 break
         else:
             raise RuntimeError(f"event {first + number}: Pythia gave up on these {len(particles)} particles")
-        first_chain.append(chain)
         final.take(pythia.event)
     return final.hadrons(), np.array(first_chain, np.int64)

@@ -85,21 +85,28 @@ def hadronize(
         )
     firsts = range(0, max(len(showers), 1), CHUNK)
     jobs = [(_seed_of(seed, k), first, showers[first : first + CHUNK]) for k, first in enumerate(firsts)]
-    arguments, made, all_histories = (settings, params, histories, law, law_for), [], []
+    momenta_and_masses(showers)  # what is not finite is refused before the work
+    arguments, made, all_histories, event_of_chain = (settings, params, histories, law, law_for), [], [], []
     with (
         in_processes(Hadronizer, arguments, jobs, processes) as results,
         Progress(len(showers), "event", progress) as bar,
     ):
-        for part, (*_, some) in zip(results, jobs, strict=True):
+        for part, (_, first, some) in zip(results, jobs, strict=True):
             made.append(part)
             if part.rows is not None:  # here, where the replay is compiled once
                 all_histories.append(_histories(part.rows, some))
+                event_of_chain.append(all_histories[-1].event_of_chain + first)  # the last events may have no chain
             bar.update(len(part.hadrons))
     hadrons = Hadrons.concatenate([part.hadrons for part in made])
     if not histories:
         return hadrons
     name = None if law is None else law_name(law)
-    record = Histories.concatenate(all_histories)
+    record = Histories.concatenate(all_histories).replace(event_of_chain=np.concatenate(event_of_chain))
+    if len(record) < len(showers):
+        raise ValueError(
+            f"event {len(showers) - 1}, the last one, has no string that is heavy enough to break, and histories end "
+            "with one that has: put it elsewhere, or leave it out"
+        )
     return Sample(hadrons, record, made[0].params, showers.energy, law=name, partons=showers)
 
 

@@ -83,13 +83,14 @@ def make_recorder(pythia8mc: Any) -> Any:
             new_pos.id = new_neg.id = 0  # nothing is drawn yet
             self.failed = True
 
-        def doVetoFragmentation(self, hadron, end, *of_pair):
-            if not of_pair:
+        def doVetoFragmentation(self, hadron, *others):
+            if len(others) == 1:
+                (end,) = others
                 positive = end is self.pos
                 new = self.new_pos if positive else self.new_neg
                 self.breaks += packed_break.pack(*look(end), positive, *flavour_and_popcorn(new))
             else:
-                pos, neg = of_pair
+                _, pos, neg = others
                 new = flavour_and_popcorn(self.new_pos), flavour_and_popcorn(self.new_neg)
                 flavours, popcorn = zip(*new, strict=True)
                 codes = pos.idHad, neg.idHad, *flavours, *popcorn

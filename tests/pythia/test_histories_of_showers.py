@@ -9,7 +9,7 @@ from hadtutor import LundParams, Sample, Showers, datasets, lund, particles, pyt
 from hadtutor.events.histories import FLAVOURS
 from hadtutor.lund.all_flavours import kind_of_break
 from hadtutor.lund.function import log_share_above
-from hadtutor.pythia.hadronization import CHUNK
+from hadtutor.pythia import hadronization
 from hadtutor.weights import event_weights
 
 BASE = LundParams(enhanced_fraction=0.05)
@@ -49,12 +49,12 @@ def test_recording_changes_no_event(showers, decays):
 
 def test_events_do_not_depend_on_how_many_there_are(sample, showers):
     """In whole chunks and in parts of one."""
-    for n in (1, CHUNK + 1):
+    for n in (1, hadronization.CHUNK + 1):
         assert_same_sample(hadronized(showers[:n], histories=True), sample[:n])
 
 
 def test_events_do_not_depend_on_the_number_of_processes(sample, showers):
-    n = 2 * CHUNK + 10
+    n = 2 * hadronization.CHUNK + 10
     assert_same_sample(hadronized(showers[:n], histories=True, processes=2), sample[:n])
 
 
@@ -227,3 +227,43 @@ def test_only_showers_are_hadronized(sample):
     for wrong in (None, sample, sample.hadrons):
         with pytest.raises(TypeError, match=f"hadronize takes Showers, got {type(wrong).__name__}"):
             pythia.hadronize(wrong, histories=True)
+
+
+def test_an_event_without_a_chain_may_end_a_chunk(showers, monkeypatch):
+    """A string too light to break has no history; events after it keep theirs, and the last one may not be so."""
+    light = Showers(
+        np.array([0, 2]), *np.array([[0.0, 0.0], [0.0, 0.0], [0.6, -0.6], [0.6, 0.6]]), np.array([2, -2]),
+        np.array([101, 0]), np.array([0, 101]), showers.energy,
+    )  # fmt: skip
+    monkeypatch.setattr(hadronization, "CHUNK", 2)
+    mixed = Showers.concatenate([showers[:1], light, showers[1:3]])
+    sample = pythia.hadronize(mixed, histories=True, progress=False)
+    assert np.bincount(sample.histories.event_of_chain, minlength=4).astype(bool).tolist() == [True, False, True, True]
+    with pytest.raises(ValueError, match="event 1, the last one, has no string"):
+        pythia.hadronize(mixed[:2], histories=True, progress=False)
+
+
+def test_a_second_try_of_an_event_belongs_to_that_event(showers, monkeypatch):
+    """Pythia may give up on the first event of a chunk once; chains of that try are not taken for another event's."""
+    made = hadronization.start
+
+    class Unlucky:
+        def __init__(self, real):
+            self.real, self.failed = real, False
+
+        def __getattr__(self, name):
+            return getattr(self.real, name)
+
+        def next(self):
+            done = self.real.next()
+            if not self.failed:
+                self.failed = True
+                return False
+            return done
+
+    monkeypatch.setattr(hadronization, "start", lambda *args, **options: Unlucky(made(*args, **options)))
+    sample = pythia.hadronize(showers[:3], histories=True, progress=False)
+    assert np.unique(sample.histories.event_of_chain[sample.histories.accepted]).tolist() == [0, 1, 2]
+    strings = np.bincount(sample.histories.event_of_chain, sample.histories.accepted, 3)
+    expected = pythia.hadronize(showers[:3], histories=True, progress=False, seed=2).histories
+    assert strings.tolist() == np.bincount(expected.event_of_chain, expected.accepted, 3).tolist()
