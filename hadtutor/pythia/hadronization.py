@@ -47,7 +47,7 @@ def hadronize(
         Whether unstable hadrons decay, as they do by the time a detector sees them: all but those that fly a metre
         or more on average (π±, K±, K_L, n, μ).
     histories : bool
-        Whether to record the breaks of all strings, which takes a third longer; the events are the same. Strings too
+        Whether to record the breaks of all strings, which takes two thirds longer; the events are the same. Strings too
         light to break have none.
     law, law_for
         Another fragmentation function, and of which flavours it is that, as in `start`.
@@ -63,7 +63,8 @@ def hadronize(
     ------
     TypeError, ValueError, RuntimeError
         As `start`; if `showers` are none, or Pythia gives up on an event; with histories, if an event has a closed loop
-        of gluons, which Pythia cuts open without showing where, or settings change the model beyond its parameters.
+        of gluons, which Pythia cuts open without showing where, the last event has only strings too light to break, or
+        settings change the model beyond its parameters.
 
     Examples
     --------

@@ -311,9 +311,8 @@ class Objective:
         inverse, plain, beyond = np.zeros((len(values),) * 2), np.zeros((len(values),) * 2), False
         for number_of_step in range(STEPS):
             chi2, downhill, curvature, plain_here = self.parabola(values)
-            if not (
-                np.linalg.eigvalsh(curvature[np.ix_(free, free)]) > 0.0
-            ).all():  # noise in slopes, which grows with the spread of weights
+            # Noise in slopes grows with the spread of weights.
+            if not np.all(np.linalg.eigvalsh(curvature[np.ix_(free, free)]) > 0.0):
                 if number_of_step == 0:
                     raise TuneError(
                         f"at {self.describe(values)} these {len(self.sample)} events do not say how the figures change "
