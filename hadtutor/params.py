@@ -55,6 +55,7 @@ _RANGES: dict[str, tuple] = {
     # Above 3 nearly all draws of two masses that large do not fit into the cluster.
     **dict.fromkeys(("p_split", "p_split_charm", "p_split_bottom"), (0.0, 3.0, "", True)),
     **dict.fromkeys(("cl_smr", "cl_smr_charm", "cl_smr_bottom"), (0.0, 1000.0)),
+    "cl_soft": (0.0, 100.0),
     **dict.fromkeys(("pwt_s", "pwt_diquark", "vector_wt", "dec_wt"), (0.0, 1000.0)),
     # Pythia's, without zero: what is never made has no weight at another value.
     **dict.fromkeys(("prob_s_to_ud", "prob_qq_to_q", "prob_sq_to_qq", "prob_qq1_to_qq0"), (0.0, 1.0, "", True)),
@@ -231,6 +232,9 @@ class ClusterParams(NamedTuple):
         Weight of vector mesons, that of pseudoscalars being 1; spin states count besides (``Weight3S1``), [0, 1000].
     dec_wt : float
         Amplitude of decuplet baryons, that of the octet being 1; its square is the weight (``DecWt``), [0, 1000].
+    cl_soft : float
+        Softness of the threshold of fission, see `hadtutor.cluster.fission`, [0, 100]; 0 is the sharp threshold of the
+        releases above. With any other value events can be weighted to another `cl_max` and `cl_pow`.
     """
 
     gluon_mass: float = 0.95  # GeV
@@ -254,6 +258,7 @@ class ClusterParams(NamedTuple):
     pwt_diquark: float = 0.331
     vector_wt: float = 1.0
     dec_wt: float = 0.62
+    cl_soft: float = 0.0
 
     def replace(self, **changes: float) -> "ClusterParams":
         """The same with `changes`, new values by name, and checked again."""

@@ -176,6 +176,7 @@ def some_clusters(offsets, mass, p, quark, antiquark, perturbative=(False, False
         *axis.T.copy(),
         np.full(n, -1, np.int32),
         np.zeros(n, np.int8),
+        mass.copy(),
     )
 
 

@@ -171,10 +171,11 @@ def test_kernels_read_parameters_by_name():
 # --- Clusters --------------------------------------------------------------------------------------
 
 MASSES = ("gluon_mass", "mass_ud", "mass_s", "mass_c", "mass_b", "cl_max", "cl_max_charm", "cl_max_bottom")
-SMEARINGS = ("cl_smr", "cl_smr_charm", "cl_smr_bottom")
+SMEARINGS = ("cl_smr", "cl_smr_charm", "cl_smr_bottom", "cl_soft")
 WEIGHTS = ("pwt_s", "pwt_diquark", "vector_wt", "dec_wt")
 UPPER = dict.fromkeys(("cl_pow", "cl_pow_charm", "cl_pow_bottom"), 100) | dict.fromkeys(WEIGHTS, 1000)
 UPPER |= dict.fromkeys(("p_split", "p_split_charm", "p_split_bottom"), 3) | dict.fromkeys(MASSES + SMEARINGS, 1000)
+UPPER["cl_soft"] = 100
 
 
 def refusal(name, value):
@@ -208,6 +209,7 @@ def test_defaults_of_the_cluster_model_are_the_published_ones():
         "pwt_diquark": 0.331,
         "vector_wt": 1.0,
         "dec_wt": 0.62,
+        "cl_soft": 0.0,
     }
     assert set(ClusterParams._fields) == set(UPPER)
 
@@ -260,7 +262,7 @@ def test_limits_of_the_cluster_model_are_included_where_they_make_sense():
     assert ClusterParams(**(UPPER | {"mass_ud": 1.0})).cl_pow == 100.0
 
 
-@given(st.lists(st.floats(1e-6, 3.0), min_size=21, max_size=21), st.floats(1e-6, 1.0))
+@given(st.lists(st.floats(1e-6, 3.0), min_size=22, max_size=22), st.floats(1e-6, 1.0))
 def test_valid_parameters_of_the_cluster_model_come_back_unchanged(values, part):
     values[1] = 0.499 * part * values[0]
     assert list(ClusterParams(*values)) == list(ClusterParams(*map(np.float64, values))) == values

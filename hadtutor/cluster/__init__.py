@@ -9,21 +9,21 @@ Four steps, each a function on flat arrays, and one that does them all, `hadroni
 3. `fission`: clusters that are too heavy break in two, along the direction of their quarks;
 4. `decay_clusters`: each cluster decays into two hadrons; one that is too light becomes a single hadron.
 
-Left out are colour reconnection, hadrons beyond the lowest multiplets, single hadrons from clusters above threshold,
-and the softened threshold of fission in recent versions.
+Left out are colour reconnection, hadrons beyond the lowest multiplets, and single hadrons from clusters above
+threshold.
 """
 
 from .._support.optional import submodules
 from .decay import Decayed, decay_clusters
 from .formation import form_clusters
-from .generate import hadronize_clusters
+from .generate import hadronize_clusters, hadronize_like
 from .gluons import split_gluons
 from .heavy import fission
 from .pairs import Hadron, PairTable, baryon_pairs, baryons, meson_pairs, mesons, pair_table
 
 __all__ = [
     "Decayed", "Hadron", "PairTable", "baryon_pairs", "baryons", "decay_clusters", "fission", "form_clusters",
-    "hadronize_clusters", "meson_pairs", "mesons", "pair_table", "split_gluons", "tensor",
+    "hadronize_clusters", "hadronize_like", "meson_pairs", "mesons", "pair_table", "split_gluons", "tensor",
 ]  # fmt: skip
 
 __getattr__ = submodules(__name__, "tensor")  # torch is imported when it is asked for

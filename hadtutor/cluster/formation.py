@@ -23,6 +23,7 @@ def form(p, pid, perturbative, quarks, antiquarks, out):
         for row in (q, a):
             least += math.sqrt(max(0.0, p[3, row] ** 2 - p[0, row] ** 2 - p[1, row] ** 2 - p[2, row] ** 2))
         out.mass[n] = max(math.sqrt(max(0.0, e * e - px * px - py * py - pz * pz)), least)
+        out.formed_mass[n] = out.mass[n]
         x, y, z = direction_at_rest(px, py, pz, e, out.mass[n], p[0, q], p[1, q], p[2, q], p[3, q])
         out.axis[0, n], out.axis[1, n], out.axis[2, n] = x, y, z
         out.flavour[0, n], out.flavour[1, n] = pid[q], pid[a]

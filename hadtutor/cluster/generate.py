@@ -12,12 +12,13 @@ from ..events.clusters import Clusters
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..events.showers import GLUON, Showers
+from ..lund.tabulated import law_name
 from ..params import ClusterParams
 from .decay import check_law, decay_rows
 from .formation import form
 from .gluons import split_rows
 from .heavy import fission_rows
-from .pairs import pair_table
+from .pairs import only_pions, pair_table
 from .rows import Rows, as_params, check_kind, clusters_of, flavours_of, make_rows, momenta_at_rest
 
 CHUNK = 1024  # events per chunk: each has a generator of its own, so the number of threads changes nothing
@@ -103,7 +104,27 @@ def hadronize_clusters(
             f"{len(unfinished)} of {len(showers)} events could not be hadronized and have no hadrons "
             f"(the first is event {unfinished[0]}); sample.histories.unfinished lists them"
         )
-    return Sample(hadrons, clusters, params, float(showers.energy), quark=None)
+    law = None if decay is None else law_name(decay)
+    return Sample(hadrons, clusters, params, float(showers.energy), quark=None, law=law, partons=showers)
+
+
+@takes_rng
+def hadronize_like(
+    sample: Sample, n_events: int, params: ClusterParams, *, rng: np.random.Generator | int, threads: int = 1
+) -> Sample:
+    """Other events from the showers of `sample`, of pions alone where it is: `n_events`, with `params`.
+
+    `rng` and `threads` are as of `hadronize_clusters`. Where there are more events than showers, these are taken again
+    from the first. A ValueError says that the sample does not know its showers, or had another law for its decays.
+    """
+    if sample.partons is None:
+        raise ValueError("the sample does not know its showers; make one with hadronize_clusters, which keeps them")
+    if sample.law is not None:
+        raise ValueError(f"decays of the sample go by {sample.law}, which is not known here; make it without decay")
+    showers = sample.partons[np.arange(n_events) % len(sample.partons)]
+    return hadronize_clusters(
+        showers, params, rng=rng, threads=threads, pions_only=only_pions(sample.hadrons), progress=False
+    )
 
 
 def _joined(pieces):

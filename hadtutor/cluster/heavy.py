@@ -13,13 +13,18 @@ from .rows import MAX_TRIES, Rows, as_params, check_kind, clusters_of, flavours_
 
 
 @njit(nogil=True, inline="always")
-def breaks_up(mass, quark, antiquark, flavours):
-    """Whether a cluster is too heavy: M^p > Cl_max^p + (m1 + m2)^p."""
+def breaks_up(rng, mass, quark, antiquark, flavours):
+    """Whether a cluster breaks: surely if M^p > Cl_max^p + (m1 + m2)^p, or with odds that rise there."""
     f = max(quark, -antiquark)  # the flavour whose parameters a cluster takes; u, d and s share theirs
     constituents = flavours.mass[quark] + flavours.mass[-antiquark]
     power = flavours.cl_pow[f]
     # Divided by M^p, so that no power is too large a number.
-    return (flavours.cl_max[f] / mass) ** power + (constituents / mass) ** power < 1.0
+    t = (flavours.cl_max[f] / mass) ** power + (constituents / mass) ** power
+    if flavours.cl_soft == 0.0:
+        return t < 1.0
+    if not 2.0 * flavours.mass[1] < mass - constituents:  # no room for a new pair
+        return False
+    return rng.random() * (1.0 + t ** (1.0 / flavours.cl_soft)) < 1.0
 
 
 @njit(nogil=True, inline="always")
@@ -47,7 +52,7 @@ def break_up(rng, mass, quark, antiquark, flavours):
 @njit(nogil=True)
 def _fission(rng, offsets, rows, flavours, out_offsets, out):
     """Copy the clusters and append what they break into, event by event; -1 if there is no room."""
-    p, mass, flavour, perturbative, axis, parent, fate = out
+    p, mass, flavour, perturbative, axis, parent, fate, formed_mass = out
     n = 0
     out_offsets[0] = 0
     for event in range(len(offsets) - 1):
@@ -62,11 +67,12 @@ def _fission(rng, offsets, rows, flavours, out_offsets, out):
             for k in range(2):
                 flavour[k, n], perturbative[k, n] = rows.flavour[k, old], rows.perturbative[k, old]
             mass[n], parent[n], fate[n] = rows.mass[old], rows.parent[old], rows.fate[old]
+            formed_mass[n] = rows.formed_mass[old]
             n += 1
         i = first
         while i < n:  # the parts are appended, so they are looked at in their turn
             q, a = flavour[0, i], flavour[1, i]
-            if fate[i] == WAITING and breaks_up(mass[i], q, a, flavours):
+            if fate[i] == WAITING and breaks_up(rng, mass[i], q, a, flavours):
                 f, mass_1, mass_2 = break_up(rng, mass[i], q, a, flavours)
                 if f > 0:
                     if n + 2 > len(mass):
@@ -76,6 +82,7 @@ def _fission(rng, offsets, rows, flavours, out_offsets, out):
                     px, py, pz, e = p[0, i], p[1, i], p[2, i], p[3, i]
                     two_body(px, py, pz, e, mass[i], x, y, z, mass_1, mass_2, p, n, n + 1)
                     mass[n], mass[n + 1] = mass_1, mass_2
+                    formed_mass[n], formed_mass[n + 1] = mass_1, mass_2
                     flavour[0, n], flavour[1, n], flavour[0, n + 1], flavour[1, n + 1] = q, -f, f, a
                     perturbative[0, n], perturbative[1, n] = perturbative[0, i], False
                     perturbative[0, n + 1], perturbative[1, n + 1] = False, perturbative[1, i]
@@ -108,12 +115,14 @@ def fission_rows(rng, offsets, rows, flavours):
 def fission(clusters: Clusters, params: ClusterParams | None = None, *, rng: np.random.Generator | int) -> Clusters:
     r"""Break heavy clusters in two, and their parts again, until all are light.
 
-    A cluster of mass M breaks while :math:`M^p > Cl_{max}^p + (m_1 + m_2)^p`, with the masses of its constituents. A
-    pair of new quarks of mass m is drawn by the weights of the flavours, and the masses of the parts,
-    :math:`M_i = m_i + x_i` with a density :math:`\propto x_i^{P-1}` between m and :math:`M - m_1 - m_2 - m`; drawn
-    again, flavour too, if they do not fit into M. In the rest frame of the cluster the parts fly along its axis, and so
-    do all constituents: string-like, in one dimension. In each event the parts come after what was there;
-    `Clusters.parent` and `Clusters.fate` tell what came of what.
+    A cluster of mass M breaks while :math:`M^p > Cl_{max}^p + (m_1 + m_2)^p`, with the masses of its constituents. With
+    a softness :math:`s = Cl_{soft} > 0` it breaks with the probability :math:`1/(1 + t^{1/s})` if a new pair fits, with
+    :math:`t = (Cl_{max}/M)^p + ((m_1 + m_2)/M)^p`, one half at the sharp threshold :cite:p:`bewick2024herwig`. A pair
+    of new quarks of mass m is drawn by the weights of the flavours, and the masses of the parts, :math:`M_i = m_i +
+    x_i` with a density :math:`\propto x_i^{P-1}` between m and :math:`M - m_1 - m_2 - m`; drawn again, flavour too, if
+    they do not fit into M. In the rest frame of the cluster the parts fly along its axis, and so do all constituents:
+    string-like, in one dimension. In each event the parts come after what was there; `Clusters.parent` and
+    `Clusters.fate` tell what came of what.
 
     Parameters
     ----------

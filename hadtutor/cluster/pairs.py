@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from .._support.checks import whole
+from ..events.hadrons import Hadrons
 from ..params import ClusterParams
 from ..particles import PARTICLES
 from .rows import as_params, check_kind
@@ -179,6 +180,11 @@ def pair_table(params: ClusterParams, pions_only: bool = False) -> PairTable:
     # The pairs of mesons of all 25 clusters, then those of baryons.
     offsets = np.array(ends[:26]), np.array(ends[25:])
     return PairTable(*offsets, pid, mass, sum2, difference2, np.array(weight), light_pid, light_mass)
+
+
+def only_pions(hadrons: Hadrons) -> bool:
+    """Whether all `hadrons` are pions, as those of clusters made so are."""
+    return bool(np.isin(abs(hadrons.pid), (111, 211)).all())
 
 
 @njit(nogil=True, inline="always")

@@ -22,6 +22,7 @@ class Flavours(NamedTuple):
     p_split: np.ndarray
     cl_smr: np.ndarray
     pwt: np.ndarray  # weights of new quarks: only u, d and s are made
+    cl_soft: float
 
 
 def flavours_of(p: ClusterParams) -> Flavours:
@@ -31,7 +32,7 @@ def flavours_of(p: ClusterParams) -> Flavours:
         for name in ("cl_max", "cl_pow", "p_split", "cl_smr")
     }
     mass = np.array([p.gluon_mass, p.mass_ud, p.mass_ud, p.mass_s, p.mass_c, p.mass_b])
-    return Flavours(mass, **by_flavour, pwt=np.array([0.0, 1.0, 1.0, p.pwt_s, 0.0, 0.0]))
+    return Flavours(mass, **by_flavour, pwt=np.array([0.0, 1.0, 1.0, p.pwt_s, 0.0, 0.0]), cl_soft=p.cl_soft)
 
 
 class Rows(NamedTuple):
@@ -44,13 +45,14 @@ class Rows(NamedTuple):
     axis: np.ndarray  # (3, rows)
     parent: np.ndarray
     fate: np.ndarray
+    formed_mass: np.ndarray
 
 
 def make_rows(n: int) -> Rows:
     """Room for n clusters that wait and have no parents."""
     flavour, perturbative = np.empty((2, n), np.int32), np.empty((2, n), bool)
     parent, fate = np.full(n, -1, np.int32), np.full(n, WAITING, np.int8)
-    return Rows(np.empty((4, n)), np.empty(n), flavour, perturbative, np.empty((3, n)), parent, fate)
+    return Rows(np.empty((4, n)), np.empty(n), flavour, perturbative, np.empty((3, n)), parent, fate, np.empty(n))
 
 
 def momenta(events: Any) -> np.ndarray:
@@ -64,7 +66,9 @@ def rows_of(c: Clusters) -> Rows:
     perturbative = np.stack([c.quark_perturbative, c.antiquark_perturbative])
     axis = np.stack([c.axis_x, c.axis_y, c.axis_z]).astype(float)
     parent, fate = c.parent.astype(np.int32), c.fate.astype(np.int8)
-    return Rows(momenta(c), c.mass.astype(float), flavour, perturbative, axis, parent, fate)
+    mass = c.mass.astype(float)
+    formed = mass.copy() if c.formed_mass is None else c.formed_mass.astype(float)
+    return Rows(momenta(c), mass, flavour, perturbative, axis, parent, fate, formed)
 
 
 def clusters_of(offsets: np.ndarray, rows: Rows) -> Clusters:

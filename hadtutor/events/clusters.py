@@ -42,6 +42,8 @@ class Clusters(Events):
     parent, fate : ndarray of int32, of int8, shape (rows,)
         Number, within the event, of the cluster that this one is a part of, -1 for those formed after the shower; and a
         `Fate`: WAITING (0), FISSION (1), PAIR (2) or SINGLE (3).
+    formed_mass : ndarray, shape (rows,), or None
+        Mass with which each was made [GeV], before a single hadron took another; None in files of earlier versions.
     """
 
     mass: np.ndarray = field(metadata=REAL)
@@ -54,11 +56,14 @@ class Clusters(Events):
     axis_z: np.ndarray = field(metadata=REAL)
     parent: np.ndarray = field(metadata=WHOLE)
     fate: np.ndarray = field(metadata=WHOLE)
+    formed_mass: np.ndarray | None = field(default=None, metadata=REAL)
     _unit = "clusters"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._refuse(~np.isfinite(self.px + self.py + self.pz + self.e + self.mass), "a cluster that is not finite")
+        if self.formed_mass is not None:
+            self._refuse(~np.isfinite(self.formed_mass), "a cluster that is not finite")
         self._refuse((self.fate < WAITING) | (self.fate > SINGLE), "a cluster whose fate is not one of 0 to 3")
         n_clusters = np.repeat(self.multiplicity, self.multiplicity)
         self._refuse((self.parent < -1) | (self.parent >= n_clusters), "a cluster whose parent is not in the event")

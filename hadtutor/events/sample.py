@@ -39,9 +39,10 @@ class Sample(Saved):
     quark : str or None
         Flavour at the +z end of a string, ``"u"`` (default), ``"d"``; the other has its antiquark. None for clusters.
     partons : Showers or None
-        The partons that the strings were spanned between, if these are no straight ones along z.
+        The partons that the strings were spanned between, if these are no straight ones along z, or of clusters.
     law : str or None
-        Name of the fragmentation function from which z was drawn in place of that of `params`; None where it was not.
+        Name of the fragmentation function from which z was drawn in place of that of `params`, or of what gave decays
+        of clusters their directions; None where it was not.
 
     TypeError, ValueError: these are of another kind, out of range, or do not belong together, such as histories of
     strings with parameters of clusters, or of another number of events.
@@ -87,7 +88,7 @@ class Sample(Saved):
             shape = " + ".join(f"{share:g} × (a={c.a:g}, b={c.b:g})" for c, share in zip(*p, strict=True))
         else:
             shape = f"a={p.a:g}, b={p.b:g}, sigma_pt={p.sigma_pt:g}"
-        by = "" if self.law is None else f", z by {self.law}"
+        by = "" if self.law is None else f", {'decays' if isinstance(p, ClusterParams) else 'z'} by {self.law}"
         return f"Sample({len(self)} events of {what}, {self.energy:g} GeV, {shape}{by})"
 
     def __getitem__(self, key: int | slice | Sequence | np.ndarray) -> "Sample":

@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from .. import strings
+from .. import cluster, strings
 from .._support.bars import Progress
 from .._support.cautions import warn
 from .._support.checks import as_generator, number, takes_rng, whole
 from ..events.sample import Sample
-from ..params import LundParams
+from ..params import ClusterParams, LundParams
 from ..weights.allowed import as_samples
-from ..weights.tensor import LundWeights
+from ..weights.tensor import weights_for
 from .columns import check_same_strings
 from .losses import named
 from .objective import FIVE, FitError, Objective, log_n_eff
@@ -26,21 +26,23 @@ CLOSE = 0.8  # part of the base that must count at the minimum, else fluctuation
 
 @takes_rng
 def fit(
-    sim: Sample | Sequence[Sample], data: Sample | Mapping[str, ArrayLike], *, names: str | Sequence[str] = ("a", "b"),
+    sim: Sample | Sequence[Sample], data: Sample | Mapping[str, ArrayLike], *,
+    names: str | Sequence[str] | None = None,
     observables: str | Callable | Sequence[str | Callable] = FIVE, loss: str = "chi2",
-    start: LundParams | None = None, edges: Mapping[str, ArrayLike] | None = None, n_bins: int | None = None,
-    device: torch.device | str = "cpu", rng: np.random.Generator | int | None = None, floor: float = 0.3,
-    max_bases: int = 30, threads: int = 1, progress: bool = True,
+    start: LundParams | ClusterParams | None = None, edges: Mapping[str, ArrayLike] | None = None,
+    n_bins: int | None = None, device: torch.device | str = "cpu", rng: np.random.Generator | int | None = None,
+    floor: float = 0.3, max_bases: int = 30, threads: int = 1, progress: bool = True,
 ) -> FitResult:  # fmt: skip
-    """Fit string parameters to a target by weighting a base sample.
+    """Fit parameters of strings or clusters to a target by weighting a base sample.
 
     Parameters
     ----------
     sim : Sample or sequence of Sample
         The base, with histories.
     data, names, observables, loss, edges, n_bins, device
-        As for `Objective`; `data` is the target.
-    start : LundParams, optional
+        As for `Objective`; `data` is the target. By default a and b of strings are varied, and of clusters the weights
+        of strange quarks, diquarks and vector mesons.
+    start : LundParams or ClusterParams, optional
         Where to start; by default the parameters of the (first) sample.
     rng : numpy.random.Generator or int, optional
         For new bases. Without it a fit that needs one to go on ends with an error.
@@ -74,12 +76,14 @@ def fit(
     samples, rng = as_samples(sim, "sim"), None if rng is None else as_generator(rng)
     check_same_strings(samples, data)
     first: Any = samples[0].params if start is None else start
+    if names is None:
+        names = ("pwt_s", "pwt_diquark", "vector_wt") if isinstance(first, ClusterParams) else ("a", "b")
     options: dict[str, Any] = {
         "names": names, "observables": observables, "loss": loss, "edges": edges, "n_bins": n_bins, "device": device
     }  # fmt: skip
     if named(loss).of_base:
         with torch.no_grad():
-            log_w = LundWeights(samples, first)()
+            log_w = weights_for(samples[0])(samples, first)()
         if float(torch.exp(log_n_eff(log_w))) < floor * len(log_w):
             samples = _new_base(samples, first, floor, rng, threads)
     objective, said = _quietly(Objective, samples, data, start=first, **options)
@@ -131,10 +135,14 @@ def _quietly(make, *arguments, **options):
 def _new_base(samples, params, floor, rng, threads):
     """As many events of the same strings at other parameters."""
     if rng is None:
+        base = samples[0].params._asdict()
+        moved = ", ".join(f"{name}={value:.3g}" for name, value in params._asdict().items() if value != base[name])
         raise FitError(
-            f"at a={params.a:.3g}, b={params.b:.3g}, sigma_pt={params.sigma_pt:.3g} the base is worth less than "
-            f"{floor:g} of its events; pass rng, so that a new one can be generated there, or a sample nearer by"
+            f"at {moved} the base is worth less than {floor:g} of its events; pass rng, so that a new one can be "
+            "generated there, or a sample nearer by"
         )
+    if isinstance(params, ClusterParams):
+        return [cluster.hadronize_like(samples[0], sum(map(len, samples)), params, rng=rng, threads=threads)]
     return [strings.hadronize_like(samples[0], sum(map(len, samples)), params, rng=rng, threads=threads)]
 
 

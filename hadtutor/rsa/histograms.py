@@ -41,14 +41,16 @@ def default_edges(x: ArrayLike, y: ArrayLike, n_bins: int | None = None, name: s
     if n_bins is None:
         n_bins = int(np.clip(0.06 * fewest**0.5, 4, 20))
     fine = open_edges(columns[1], n_bins, columns[0])
-    rich = max(RICH, 0.3 * fewest / n_bins)
     counts = np.stack([np.histogram(v, fine)[0] for v in columns])
-    edges, held = [], np.zeros(2)
-    for k, edge in enumerate(fine[1:-1]):
-        held += counts[:, k]
-        if held.min() >= rich and counts[:, k + 1 :].sum(axis=1).min() >= rich:
-            edges.append(edge)
-            held[:] = 0
+    for rich in (max(RICH, 0.3 * fewest / n_bins), RICH):  # of rare hadrons no two bins are as rich as others
+        edges, held = [], np.zeros(2)
+        for k, edge in enumerate(fine[1:-1]):
+            held += counts[:, k]
+            if held.min() >= rich and counts[:, k + 1 :].sum(axis=1).min() >= rich:
+                edges.append(edge)
+                held[:] = 0
+        if edges:
+            break
     if not edges:
         raise ValueError(
             f"{name} has no two bins with {RICH} events of both samples ({n_x} and {n_y} events): the target is "

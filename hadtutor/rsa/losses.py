@@ -15,11 +15,9 @@ from torch import Tensor
 
 from ..events.sample import Sample
 from ..metrics.shares import whiten
-from ..params import LundParams
 from .histograms import Histograms, checked
 
 Columns = Mapping[str, ArrayLike]
-EVERYWHERE = {"a": (0.0, 20.0), "b": (1e-3, 1e3), "sigma_pt": (1e-3, 1e3)}
 
 
 class Loss:
@@ -65,11 +63,6 @@ class Loss:
             return first or 1.0, 1e-9
         scale = max(1.0, abs(first))
         return scale, 1e-5 / scale
-
-    def limits(self, base: LundParams) -> dict[str, tuple[float, float]]:
-        """Range of each parameter in which the weights have a finite variance, see `hadtutor.weights`."""
-        a, sigma_pt = (max(0.0, 0.5 * (base.a - 1.0) + 0.01), 20.0), (1e-3, 1.4 * base.sigma_pt)
-        return {"a": a, "b": (0.51 * base.b, 1e3), "sigma_pt": sigma_pt}
 
 
 class PseudoChi2(Loss):
@@ -192,9 +185,6 @@ class Likelihood(Loss):
 
     def counted(self, weights: Callable[..., Tensor], log_u: Tensor | None, log_v: Tensor | None) -> Tensor:
         return self(weights(log_v), log_v)
-
-    def limits(self, base: LundParams) -> dict[str, tuple[float, float]]:
-        return EVERYWHERE
 
 
 LOSSES = {loss.name: loss for loss in (Chi2, PseudoChi2, Wasserstein, Likelihood)}

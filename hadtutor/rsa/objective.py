@@ -9,13 +9,12 @@ from scipy import optimize
 from torch import Tensor
 
 from ..events.sample import Sample
-from ..params import LundParams
+from ..params import ClusterParams, LundParams
 from ..weights.allowed import as_samples
-from ..weights.tensor import LundWeights
+from ..weights.tensor import weights_for
 from .columns import by_name, check_same_strings, columns_of
 from .losses import named
 
-SCALE = {"a": 0.1, "b": 0.1, "sigma_pt": 0.02}  # typical steps of the minimiser
 FIVE = ("n_f", "T", "C", "lnx_mean", "lnx_var")
 """Observables that are fitted by default: the number of hadrons, two shapes, and two moments of ln x."""
 
@@ -40,13 +39,14 @@ class Objective:
         The target: events, or columns of observables named as in `observables`, such as a data frame. What is missing
         there counts in no bin.
     names : sequence of str
-        Parameters to be varied, of ``"a"``, ``"b"``, ``"sigma_pt"``; the others are those of `start`.
+        Parameters to be varied, of ``"a"``, ``"b"``, ``"sigma_pt"``, or for clusters of all but masses; the others are
+        those of `start`.
     observables : str, callable, or sequence of them
         Names of `hadtutor.observables`, or functions of `Hadrons` that give an array of shape (N,), such as `Score`.
     loss : {"chi2", "pseudo-chi2", "wasserstein", "nll"}
         `Chi2`, `PseudoChi2`, `Wasserstein`, or the negative logarithm of the likelihood of the histories of the target,
         which only a simulated target has: it uses neither base nor observables.
-    start : LundParams, optional
+    start : LundParams or ClusterParams, optional
         Where the covariance of ``"chi2"`` is taken; by default the parameters of the first sample (for ``"nll"`` of the
         target). What is never varied must be as there.
     edges : mapping of str to array_like, optional
@@ -56,7 +56,7 @@ class Objective:
 
     Attributes
     ----------
-    weights : LundWeights
+    weights : LundWeights or ClusterWeights
         Of the base; of the target for ``"nll"``.
     loss : Loss
         A function of the log weights of base and target, and what a fit must know of it.
@@ -72,7 +72,7 @@ class Objective:
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind, unknown, or does not fit the others; as `LundWeights` and the losses.
+        If an argument is of the wrong kind, unknown, or does not fit the others; as those weights and the losses.
 
     Examples
     --------
@@ -87,13 +87,15 @@ class Objective:
     def __init__(
         self, sim: Sample | Sequence[Sample], data: Sample | Mapping[str, ArrayLike], *,
         names: str | Sequence[str] = ("a", "b"), observables: str | Callable | Sequence[str | Callable] = FIVE,
-        loss: str = "chi2", start: LundParams | None = None, edges: Mapping[str, ArrayLike] | None = None,
-        n_bins: int | None = None, device: torch.device | str = "cpu",
+        loss: str = "chi2", start: LundParams | ClusterParams | None = None,
+        edges: Mapping[str, ArrayLike] | None = None, n_bins: int | None = None, device: torch.device | str = "cpu",
     ) -> None:  # fmt: skip
         samples, kind = as_samples(sim, "sim"), named(loss)
         self.names = (names,) if isinstance(names, str) else tuple(names)
-        if not self.names or not set(self.names) <= set(SCALE) or len(set(self.names)) < len(self.names):
-            raise ValueError(f"names must be of {', '.join(SCALE)}, each at most once, got {self.names}")
+        make_weights = weights_for(samples[0])
+        known = make_weights.steps
+        if not self.names or not set(self.names) <= set(known) or len(set(self.names)) < len(self.names):
+            raise ValueError(f"names must be of {', '.join(known)}, each at most once, got {self.names}")
         if not kind.binned and not (edges is None and n_bins is None):
             raise ValueError(f"{loss} has no bins; leave edges and n_bins out")
         check_same_strings(samples, data)
@@ -103,25 +105,25 @@ class Objective:
         self.columns_x = {name: np.concatenate([c[name] for c in of_each]) for name in of_each[0]}
         n_target = len(data) if isinstance(data, Sample) else len(next(iter(self.columns_y.values())))
         self.sizes = (sum(map(len, weighed)), n_target)
-        self.weights = LundWeights(weighed, start, device=device)
+        self.weights = make_weights(weighed, start, device=device)
         self.start = self.weights.base if start is None else start
         log_w = self.log_w(self.values_of(self.start)).detach()
         self.loss = kind.between(self.columns_x, self.columns_y, log_w, edges, n_bins)
         self.ndf = None if self.loss.ndf is None else self.loss.ndf - len(self.names)
-        self.limits = self.loss.limits(self.weights.base)
+        self.limits = self.weights.limits if self.loss.of_base else self.weights.everywhere
 
-    def values_of(self, params: LundParams) -> np.ndarray:
+    def values_of(self, params: LundParams | ClusterParams) -> np.ndarray:
         """The P parameters that are varied, from all in `params`."""
         return np.array([getattr(params, name) for name in self.names])
 
-    def params_of(self, values: ArrayLike) -> LundParams:
+    def params_of(self, values: ArrayLike) -> LundParams | ClusterParams:
         """All parameters, from the `values` of those that are varied, shape (P,)."""
         return self.start._replace(**dict(zip(self.names, map(float, np.asarray(values)), strict=True)))
 
     def log_w(self, values: Tensor | ArrayLike, log_u: Tensor | None = None) -> Tensor:
         """Log weights of the N events whose weights are varied, at `values`, shape (P,); for `log_u` see a call."""
         values = torch.as_tensor(values, dtype=torch.float64, device=self.device)
-        rest = {n: torch.tensor(getattr(self.start, n), dtype=torch.float64, device=self.device) for n in SCALE}
+        rest = {n: values.new_tensor(getattr(self.start, n)) for n in self.weights.steps}
         return self.weights.at(**(rest | dict(zip(self.names, values.unbind(), strict=True))), log_u=log_u)
 
     def __call__(self, values: Tensor | ArrayLike, log_u: Tensor | None = None, log_v: Tensor | None = None) -> Tensor:
@@ -187,7 +189,7 @@ class Objective:
         """
         start = np.array(values, dtype=float)
         free = np.array([name not in fixed for name in self.names])
-        scale = np.array([SCALE[name] for name in self.names])
+        scale = np.array([self.weights.steps[name] for name in self.names])
         first, _ = self.value_and_gradient(start, log_u, log_v)
         if not np.isfinite(first):
             raise FitError(f"the loss is {first} at {self.params_of(start)}")

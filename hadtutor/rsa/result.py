@@ -11,14 +11,14 @@ from .._support.bars import track
 from .._support.checks import as_generator, number, takes_rng, whole
 from .._support.optional import need
 from ..estimates import Estimate
-from ..params import LundParams
+from ..params import ClusterParams, LundParams
 from .objective import Objective
 
 
 class Step(NamedTuple):
     """One descent of a fit."""
 
-    base: LundParams  # parameters of its base
+    base: LundParams | ClusterParams  # parameters of its base
     values: np.ndarray  # where it ended, shape (P,)
     loss: float
     n_eff: float  # effective number of base events there
@@ -33,7 +33,7 @@ class FitResult(Estimate):
     covariance : ndarray, shape (P, P)
         Sandwich: statistical errors of target and base, for any smooth loss. NaN for ``"wasserstein"``, whose second
         derivatives autodiff cannot see; take `bootstrap`.
-    params : LundParams
+    params : LundParams or ClusterParams
         All parameters at the minimum.
     loss, n_eff : float
         Loss, which is `chi2` if it is a true χ², and effective number of base events at the minimum.
@@ -45,7 +45,7 @@ class FitResult(Estimate):
         The loss with the last base.
     """
 
-    params: LundParams
+    params: LundParams | ClusterParams
     loss: float
     covariance_hessian: np.ndarray
     log: list[Step] = field(repr=False)

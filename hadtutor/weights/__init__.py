@@ -9,6 +9,10 @@ contributes
 with f *normalised*. Nothing of how z was drawn enters, such as trials that were rejected: they are integrated out,
 which can only make the weights less broad (Rao–Blackwell). An event tries chains of breaks until one is accepted, with
 a probability α(θ) for each; so its weight is that of the accepted chain, times α(θ)/α(θ').
+
+Events of clusters are drawn once: their weight is the product over gluons, fissions and decays, exact for all
+parameters but masses (`hadtutor.cluster.densities`). With a sharp threshold of fission nothing is drawn there, so that
+`cl_max` and `cl_pow` have weights where ``cl_soft`` is above zero alone.
 """
 
 from .._support.optional import submodules

@@ -78,7 +78,10 @@ def case_of(
         pions = isinstance(histories, Histories) and not histories.all_flavours
         quark = flavours_at_ends(sample) if pions else None
     if not isinstance(histories, Histories):
-        raise TypeError(f"histories of string breaks are wanted, got {type(histories).__name__}")
+        raise TypeError(
+            f"histories of string breaks are wanted, got {type(histories).__name__}; events of clusters want "
+            "ClusterParams as target, and are weighted as a whole"
+        )
     if base is None:
         raise TypeError("bare histories want base, the LundParams they were made with; a sample knows them")
     target = base if target is None else target
@@ -132,13 +135,19 @@ def warn_if_uneven(log_w: np.ndarray, base: LundParams, target: LundParams | Lun
         "sigma_pt": (width < math.sqrt(2.0) * _widest(base), f"a width < {math.sqrt(2) * _widest(base):.3g}"),
     }
     beyond = [f"{name} (the sample allows {limit})" for name, (fine, limit) in limits.items() if not fine]
-    effective = n_eff(log_w)
     if beyond:
         warn(
             f"the weights have an infinite variance because of {', '.join(beyond)}: no number of events will do; "
             "go there in steps, or generate a sample nearer by"
         )
-    elif effective < min(FEW, 0.5 * len(log_w)):
+    else:
+        warn_if_few(log_w)
+
+
+def warn_if_few(log_w: np.ndarray) -> None:
+    """Warn of few effective events."""
+    effective = n_eff(log_w)
+    if effective < min(FEW, 0.5 * len(log_w)):
         warn(f"{len(log_w)} weighted events are worth {effective:.0f}: generate more, or a sample nearer to the target")
 
 

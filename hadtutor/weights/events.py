@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -9,10 +10,11 @@ from ..events.histories import Histories
 from ..events.sample import Sample
 from ..lund.transverse import pt_log_density
 from ..metrics.weighted import n_eff
-from ..params import LundMixture, LundParams
+from ..params import ClusterParams, LundMixture, LundParams
 from .acceptance import log_ratios, string_classes, well_filled
-from .allowed import case_of, count_events, first_component, warn_if_uneven
+from .allowed import case_of, count_events, first_component, warn_if_few, warn_if_uneven
 from .breaks import last_draws_known, log_w_of_chains
+from .clusters import cluster_log_weights
 from .trials import Trials
 
 
@@ -42,19 +44,21 @@ class EventWeights:
 
 
 def event_weights(
-    sample: Sample | Histories, target: LundParams | LundMixture, *, base: LundParams | None = None,
+    sample: Sample | Histories, target: LundParams | LundMixture | ClusterParams, *, base: LundParams | None = None,
     trials: Trials | None = None, all_chains: bool = False,
 ) -> EventWeights:  # fmt: skip
-    r"""Weights that turn a sample of string events into one of other parameters, and the acceptance of its chains.
+    r"""Weights that turn a sample of events into one of other parameters, and for strings the acceptance of its chains.
 
     Parameters
     ----------
     sample : Sample or Histories
         String events with their histories, rejected chains too; bare histories want `base`. Of strings too light to
         break nothing is recorded, so that they keep what they have. Closed loops of gluons have the weight of the break
-        that cut them open, too.
-    target : LundParams or LundMixture
-        Parameters wanted: all may differ from those of the sample but `stop_mass`, `stop_new_flavour`, `stop_smear`.
+        that cut them open, too. Or events of clusters, which draw nothing in vain: their acceptance is 1, and only the
+        first two arguments are theirs.
+    target : LundParams, LundMixture or ClusterParams
+        Parameters wanted: all may differ from those of the sample but `stop_mass`, `stop_new_flavour`, `stop_smear`; of
+        clusters all but the masses, those of fission if `cl_soft` is not 0, smearing and weights if they are not 0.
     base : LundParams, optional
         Parameters with which histories were made; a sample knows them.
     trials : Trials, optional
@@ -78,7 +82,7 @@ def event_weights(
     Raises
     ------
     TypeError, ValueError
-        If `sample` holds no string events, or `target` is no LundParams; if there is no event, histories are missing or
+        If `sample` holds no events, or `target` is of another model; if there is no event, histories are missing or
         hold numbers that are not finite; if z was drawn by another law than that of the parameters; if the target has
         what the sample can never have, or differs in what decides when a string ends; if trials belong to something
         else, or want last draws of rejected chains that are not recorded.
@@ -97,7 +101,11 @@ def event_weights(
     >>> bool(abs(w.mean() - 1) < 4 * w.std() / 2000**0.5)
     True
     """
-    case = case_of(sample, target, base)
+    if isinstance(target, ClusterParams) and isinstance(sample, Sample):
+        if (base, trials, all_chains) != (None, None, False):
+            raise TypeError("base, trials and all_chains are for strings; clusters have one kind of weights")
+        return _of_clusters(sample, target)
+    case = case_of(sample, cast(LundParams | LundMixture, target), base)
     histories, base, target, _ = case
     n_events = count_events(sample, histories)
     complete = last_draws_known(case)
@@ -135,3 +143,11 @@ def event_weights(
         log_w = of_strings if one_each else np.bincount(histories.event_of_chain[accepted], of_strings, n_events)
     warn_if_uneven(log_w, base, target)
     return EventWeights(log_w, acceptance, float(at_target), float(error))
+
+
+def _of_clusters(sample, target):
+    log_w = cluster_log_weights(sample, target)
+    if log_w.max() == -np.inf:
+        raise ValueError(f"the target has none of these {len(sample)} events: all weights are zero")
+    warn_if_few(log_w)
+    return EventWeights(log_w, 1.0, 1.0, 0.0)

@@ -21,15 +21,23 @@ from ..events.sample import Sample
 from ..lund import tensor as laws
 from ..lund.function import LARGEST_Z32
 from ..lund.recorded import log_f_recorded, log_left, log_top
-from ..params import LundParams
+from ..params import ClusterParams, LundParams
 from .allowed import as_samples, case_of, count_events, refuse_change
 from .breaks import last_draws_known
+from .cluster_tensor import ClusterWeights
 from .trials import Trials, check_trials
 
 LEARNABLE = ("a", "b", "sigma_pt")
+STEPS = {"a": 0.1, "b": 0.1, "sigma_pt": 0.02}
+EVERYWHERE = {"a": (0.0, 20.0), "b": (1e-3, 1e3), "sigma_pt": (1e-3, 1e3)}
 
 DEGREE = 28
 """Of the series for ln N in ln mT²; its error is below 10⁻¹¹ where mT² varies by up to a factor 10⁴."""
+
+
+def weights_for(sample: Sample) -> Any:
+    """The class whose instances are weights of events like those of a `sample`: `LundWeights` or `ClusterWeights`."""
+    return ClusterWeights if isinstance(sample.params, ClusterParams) else LundWeights
 
 
 class LundWeights(nn.Module):
@@ -56,6 +64,10 @@ class LundWeights(nn.Module):
     ----------
     a, b, sigma_pt : Parameter
         Learnable; ``requires_grad_(False)`` fixes one.
+    base : LundParams
+        Of the first sample.
+    steps, limits, everywhere : dict of str
+        Typical steps of the parameters, the ranges in which weights have a finite variance, and those of the model.
 
     Raises
     ------
@@ -73,6 +85,7 @@ class LundWeights(nn.Module):
     (torch.Size([1000]), True)
     """
 
+    steps, everywhere = STEPS, EVERYWHERE
     rows: Tensor
     signed_lambda: Tensor
     is_accepted: Tensor
@@ -101,6 +114,8 @@ class LundWeights(nn.Module):
         like: dict[str, Any] = {"dtype": dtype, "device": device}
         self.a, self.b, self.sigma_pt = (nn.Parameter(x) for x in _numbers(start, like))
         self.base = first
+        lowest = max(0.0, 0.5 * (first.a - 1.0) + 0.01)
+        self.limits = {"a": (lowest, 20.0), "b": (0.51 * first.b, 1e3), "sigma_pt": (1e-3, 1.4 * first.sigma_pt)}
         histories = [case.histories for case in cases]
 
         def joined(column):

@@ -555,7 +555,7 @@ def test_a_sample_of_clusters_comes_back_from_its_file_bit_by_bit(of_clusters, t
         of_clusters = of_clusters[:0]
     elif change == "unfinished":
         nothing = Hadrons(np.zeros(3, int), *np.zeros((4, 0)), np.zeros(0, np.int32))
-        of_clusters = replace(of_clusters, hadrons=nothing, histories=two_clusters())
+        of_clusters = replace(of_clusters[:2], hadrons=nothing, histories=two_clusters())
     of_clusters.save(tmp_path / "events.npz")
     again = Sample.load(tmp_path / "events.npz")
     assert_same_sample(again, of_clusters)

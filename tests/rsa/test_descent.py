@@ -223,3 +223,47 @@ def test_strings_between_partons_are_fitted_too(loss):
     result = rsa.fit(base, target, loss=loss, rng=3, progress=False)
     difference = result.values - [0.60, 0.90]
     assert stats.chi2.sf(difference @ np.linalg.solve(result.covariance, difference), 2) > ALPHA
+
+
+CLUSTERS = ht.ClusterParams(cl_soft=0.15)
+
+
+def clusters(half, params=CLUSTERS, seed=1):
+    showers = ht.datasets.load("pythia-showers-91")[half * 5000 : (half + 1) * 5000]
+    return ht.hadronize_clusters(showers, params, rng=seed)
+
+
+def counted(name, *codes):
+    count = lambda hadrons: ht.observables.count(hadrons, *codes).astype(float)
+    count.__name__ = name
+    return count
+
+
+SPECIES = (
+    counted("K", 321, 311), counted("rho", 113, 213), counted("p", 2212, 2112), counted("Lambda", 3122),
+    counted("Delta", 2224, 2214, 2114, 1114), counted("phi", 333),
+)  # fmt: skip
+
+
+def test_parameters_of_clusters_are_found_with_new_bases():
+    truth = CLUSTERS.replace(pwt_s=0.45, pwt_diquark=0.28, vector_wt=0.6, cl_max=3.8)
+    names = ("pwt_s", "pwt_diquark", "vector_wt", "cl_max")
+    data = clusters(1, truth, 2)
+    result = rsa.fit(clusters(0), data, names=names, observables=("n_f", "T", "lnx_mean", *SPECIES), rng=3)
+    off = result.values - [getattr(truth, name) for name in names]
+    assert stats.chi2.sf(off @ np.linalg.solve(result.covariance, off), 4) > ALPHA
+    assert result.p_value > ALPHA
+    assert result.n_eff > 0.8 * 5000
+    assert result.params.cl_soft == CLUSTERS.cl_soft
+    assert result.covariance[1, 3] < 0, "heavier clusters or more diquarks: either makes more protons"
+
+
+def test_clusters_vary_the_weights_of_hadrons_by_default_and_keep_their_masses():
+    base = clusters(0)[:1000]
+    result = rsa.fit(base, clusters(1)[:1000], observables=SPECIES[:4])
+    assert result.names == ("pwt_s", "pwt_diquark", "vector_wt")
+    with pytest.raises(ValueError, match="names must be of cl_max, .*, got .'mass_s',."):
+        rsa.fit(base, base, names="mass_s")
+    sharp = clusters(0, ht.ClusterParams())[:1000]
+    with pytest.raises(ValueError, match="threshold of fission in the sample is sharp"):
+        rsa.fit(sharp, base, names="cl_max", start=ht.ClusterParams(cl_max=3.6))

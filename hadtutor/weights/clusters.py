@@ -1,0 +1,64 @@
+"""Weights of cluster events: which targets have one, and the ratio of densities of all that was drawn."""
+
+from typing import Any, cast
+
+import numpy as np
+
+from ..cluster.densities import OF_DECAYS, WEIGHTED, draws_of, log_density
+from ..events.clusters import Clusters
+from ..events.sample import Sample
+from ..params import ClusterParams
+
+MASSES = tuple(name for name in ClusterParams._fields if name not in WEIGHTED)
+OF_FISSION = tuple(name for name in WEIGHTED if name.startswith(("cl_max", "cl_pow", "cl_soft")))
+OF_SMEARING = tuple(name for name in WEIGHTED if name.startswith("cl_smr"))
+
+
+def values_of(params: ClusterParams) -> dict[str, float]:
+    """All parameters that have a density, by name."""
+    return {name: getattr(params, name) for name in WEIGHTED}
+
+
+def check_cluster_target(sample: Sample, target: Any) -> None:
+    """Refuse a target that has what a `sample` of clusters can never have, with what to do."""
+    base = sample.params
+    if not isinstance(base, ClusterParams) or not isinstance(sample.histories, (Clusters, type(None))):
+        raise TypeError("target is ClusterParams, but the sample is one of strings; give LundParams")
+    if not isinstance(target, ClusterParams):
+        raise TypeError(f"target must be ClusterParams, got {type(target).__name__}; write ClusterParams(pwt_s=0.3)")
+    if len(sample) == 0:
+        raise ValueError("weights need at least one event, got none")
+    changed = [name for name in ClusterParams._fields if getattr(base, name) != getattr(target, name)]
+    among = lambda names: [name for name in changed if name in names]
+    if masses := among(MASSES):
+        raise ValueError(
+            f"the target differs in {', '.join(masses)}, which moves all momenta; no weight can change that, generate "
+            "a sample with it"
+        )
+    if base.cl_soft == 0.0 and (sharp := among(OF_FISSION)):
+        raise ValueError(
+            f"the target differs in {', '.join(sharp)}, but the threshold of fission in the sample is sharp: on its "
+            "other side there is no cluster to be weighted; make the sample with a soft one, such as cl_soft=0.15"
+        )
+    for name in among(OF_SMEARING):
+        if sample.law is not None:
+            raise ValueError(f"directions of this sample were drawn by {sample.law}, which knows nothing of {name}")
+        if 0.0 in (getattr(base, name), getattr(target, name)):
+            raise ValueError(
+                f"{name} changes from {getattr(base, name):g} to {getattr(target, name):g}: without smearing all "
+                "angles are zero, and with it none is; make the sample with a small one"
+            )
+    for name in among(OF_DECAYS):
+        if getattr(base, name) == 0.0:
+            raise ValueError(
+                f"the target is outside the support: the sample has none of what {name} gives a weight, since it is "
+                "0 there; generate a sample with some"
+            )
+
+
+def cluster_log_weights(sample: Sample, target: ClusterParams) -> np.ndarray:
+    """Logarithm of the weight of each event of a `sample` of clusters at the `target`, (N,); as `event_weights`."""
+    check_cluster_target(sample, target)
+    draws = draws_of(sample)
+    with np.errstate(divide="ignore", over="ignore"):  # a sharp threshold makes events impossible
+        return log_density(draws, values_of(target)) - log_density(draws, values_of(cast(ClusterParams, sample.params)))
