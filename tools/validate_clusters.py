@@ -1,0 +1,148 @@
+"""Weights and fits of the cluster model against direct runs, on showers of real Pythia (extra ``pythia``).
+
+    python tools/validate_clusters.py weights [--events 20000]
+    python tools/validate_clusters.py fits [--events 20000] [--experiments 20]
+
+- weights: five targets, each with at least four parameters changed. For each ⟨w⟩, n_eff/N, the cost of weights and of
+  their gradient, and pulls and p-values of hadrons of each kind, masses, shapes and multiplicities between weighted
+  base and a direct run on other showers.
+- fits: `rsa.fit` of eight parameters to truths drawn at random, base and target on different showers: pulls, seconds.
+
+Ends with 1 if a pull is above 4, a p-value below 10⁻³ over their number, or the width of pulls outside .85 to 1.15.
+"""
+
+import argparse
+import sys
+import time
+
+import numpy as np
+import torch
+
+from hadtutor import ClusterParams, hadronize_clusters, observables, pythia, rsa
+from hadtutor.metrics import chi2_test, histogram_per_event, n_eff, pull
+from hadtutor.weights import event_weights
+from hadtutor.weights.tensor import ClusterWeights
+
+BASE = ClusterParams(cl_soft=0.15, cl_smr_charm=0.5, cl_smr_bottom=0.5)
+TARGETS = (
+    {"pwt_s": 0.42, "pwt_diquark": 0.40, "vector_wt": 0.85, "dec_wt": 0.70},
+    {"cl_max": 3.8, "cl_pow": 2.1, "p_split": 1.0, "cl_smr": 0.65, "cl_soft": 0.17},
+    {"pwt_s": 0.33, "pwt_diquark": 0.28, "vector_wt": 1.15, "cl_max": 3.35, "p_split": 0.85},
+    {"cl_max_charm": 3.1, "cl_max_bottom": 2.9, "p_split_charm": 1.3, "p_split_bottom": 0.65, "cl_smr_charm": 0.7},
+    {"pwt_s": 0.40, "dec_wt": 0.5, "cl_smr": 0.9, "cl_pow": 1.6, "cl_max": 3.65, "vector_wt": 0.9},
+)  # fmt: skip
+SPECIES = {
+    "pi0": (111,), "pi": (211,), "K": (321,), "K0": (311,), "eta": (221,), "eta'": (331,), "rho0": (113,),
+    "rho": (213,), "omega": (223,), "K*": (323,), "K*0": (313,), "phi": (333,), "p": (2212,), "n": (2112,),
+    "Delta++": (2224,), "Delta": (2214, 2114, 1114), "Lambda": (3122,), "Sigma": (3222, 3212, 3112),
+    "Sigma*": (3224, 3214, 3114), "Xi": (3322, 3312), "Xi*": (3324, 3314), "Omega": (3334,), "D": (411, 421),
+    "D*": (413, 423), "Ds": (431, 433), "Lambda_c": (4122,), "B": (511, 521), "B*": (513, 523), "Bs": (531, 533),
+}  # fmt: skip
+SHAPES = "T", "C", "B_W", "n_f", "n_ch", "lnx_mean", "lnx_var", "lnx_m3"
+NAMES = "pwt_s", "pwt_diquark", "vector_wt", "dec_wt", "cl_smr", "p_split", "cl_max", "cl_pow"
+SPREAD = dict(zip(NAMES, (0.15, 0.2, 0.2, 0.2, 0.3, 0.1, 0.08, 0.15), strict=True))  # of true values, in logarithms
+
+
+def say(*words):
+    print(*words, flush=True)
+
+
+def measured(sample):
+    """Columns of events: 43 observables."""
+    c = sample.histories
+    columns = dict(observables.compute(sample, names=SHAPES))
+    columns |= {name: observables.count(sample, *codes) for name, codes in SPECIES.items()}
+    of_event = lambda x: np.bincount(c.event, x, len(c)).astype(float)
+    final, kind = c.fate > 1, np.maximum(c.quark, -c.antiquark)
+    columns |= {"fissions": of_event(c.fate == 1), "singles": of_event(c.fate == 3)}
+    columns |= {"mass": of_event(c.mass * final), "mass^2": of_event(c.mass**2 * final)}
+    columns |= {f"mass, {name}": of_event(c.mass * final * (kind == f)) for name, f in (("charm", 4), ("bottom", 5))}
+    return columns
+
+
+def bins(y):
+    whole = np.all(y == np.round(y))
+    return np.arange(-0.5, y.max() + 1.5) if whole else np.unique(np.nanquantile(y, np.linspace(0.0, 1.0, 21)))
+
+
+def p_value(x, y, log_w):
+    edges = bins(y)
+    of_x, of_y = histogram_per_event(x, edges), histogram_per_event(y, edges)
+    w = np.exp(log_w - log_w.max())
+    rich = ((w @ of_x) ** 2 / np.maximum(w**2 @ of_x, 1e-300) >= 25) & (of_y.sum(axis=0) >= 25)
+    return chi2_test(of_x[:, rich], of_y[:, rich], log_w).p_value if rich.sum() > 1 else np.nan
+
+
+def check_weights(options):
+    n, good = options.events, True
+    showers = pythia.shower(2 * n, seed=options.seed, progress=False)
+    base = hadronize_clusters(showers[:n], BASE, rng=options.seed, progress=False)
+    x = measured(base)
+    for k, changes in enumerate(TARGETS):
+        target = BASE.replace(**changes)
+        log_w = event_weights(base, target).log_w
+        w, there = np.exp(log_w), measured(hadronize_clusters(showers[n:], target, rng=100 + k, progress=False))
+        of_mean = (w.mean() - 1.0) / (w.std() / np.sqrt(n))
+        rows = {name: (pull(x[name], y, log_w), p_value(x[name], y, log_w)) for name, y in there.items()}
+        pulls, p_values = np.array(list(rows.values())).T
+        say(f"{changes}\n   <w> {w.mean():.4f} ({of_mean:+.1f}), n_eff/N {n_eff(log_w) / n:.3f}; pulls of {len(rows)}: "
+            f"rms {np.sqrt(np.mean(pulls**2)):.2f}, largest {max(rows, key=lambda r: abs(rows[r][0]))} "
+            f"{pulls[np.argmax(abs(pulls))]:+.1f}; least p {np.nanmin(p_values):.3f}")  # fmt: skip
+        good &= abs(of_mean) < 4 and max(abs(pulls)) < 4 and bool(np.nanmin(p_values) > 1e-3 / len(rows))
+    weights = ClusterWeights(base)
+    values = {
+        name: torch.tensor(getattr(BASE, name), dtype=torch.float64, requires_grad=True) for name in weights.steps
+    }
+    for _ in range(3):  # the last is timed: nothing is compiled any more
+        begun = time.perf_counter()
+        loss = weights.at(**values).logsumexp(0)
+        torch.autograd.grad(loss, list(values.values()))
+        seconds = time.perf_counter() - begun
+    say(f"weights and gradient by {len(values)} parameters of {n} events: {seconds:.3f} s")
+    return good
+
+
+def counted(name, *codes):
+    count = lambda hadrons: observables.count(hadrons, *codes).astype(float)
+    count.__name__ = name
+    return count
+
+
+def check_fits(options):
+    n, pulls, seconds = options.events, [], []
+    showers = pythia.shower(2 * n, seed=options.seed, progress=False)
+    base = hadronize_clusters(showers[:n], BASE, rng=options.seed, progress=False)
+    seen = ["T", "C", "n_f", "lnx_mean", "lnx_var"]
+    seen += [counted(name, *codes) for name, codes in SPECIES.items() if name not in ("Xi*", "Omega", "Lambda_c", "Ds")]
+    for k in range(options.experiments):
+        rng = np.random.default_rng(1000 * options.seed + k)
+        truth = BASE.replace(**{m: getattr(BASE, m) * np.exp(s * rng.uniform(-1, 1)) for m, s in SPREAD.items()})
+        data = hadronize_clusters(showers[n:], truth, rng=rng, progress=False)
+        begun = time.perf_counter()
+        found = rsa.fit(base, data, names=NAMES, observables=seen, rng=rng, progress=False)
+        seconds.append(time.perf_counter() - begun)
+        pulls.append((found.values - [getattr(truth, m) for m in NAMES]) / found.errors)
+        say(f"{k:3d} {seconds[-1]:5.1f} s, {len(found.log)} descents, χ² {found.chi2:.0f}/{found.ndf}, n_eff/N "
+            f"{found.n_eff / n:.2f}, pulls {pulls[-1].round(1)}, errors {found.errors.round(3)}")  # fmt: skip
+    pulls = np.array(pulls)
+    width = np.sqrt(np.mean(pulls**2))
+    say(f"{NAMES}\nmeans {pulls.mean(axis=0).round(2)}, widths {np.sqrt(np.mean(pulls**2, axis=0)).round(2)}")
+    error = 1 / np.sqrt(2 * pulls.size)
+    say(f"width of all {width:.2f} ± {error:.2f}; {np.mean(seconds):.1f} s a fit, {max(seconds):.1f} at most")
+    return 0.85 < width < 1.15
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="+", choices=("weights", "fits"))
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--experiments", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    checks = {"weights": check_weights, "fits": check_fits}
+    good = [checks[part](options) for part in options.parts]
+    sys.exit(int(not all(good)))
+
+
+if __name__ == "__main__":
+    main()
