@@ -36,6 +36,8 @@ def test_an_experiment_runs_and_goes_on(tmp_path, monkeypatch):
         return real(target, *args, **options)
 
     monkeypatch.setattr(ihomer, "learn", once)
+    for module in (closure, published):
+        monkeypatch.setattr(module, "BOOTSTRAPS", 3)
     monkeypatch.setattr(published, "ITERATIONS", 2)
     monkeypatch.setattr(published, "EPOCHS", {"classifier": 4, "regression": 3})
     monkeypatch.setattr(results, "data_folder", lambda: tmp_path.parent)
