@@ -64,6 +64,32 @@ class Estimate:
         """Probability of a larger χ² if the model is right; NaN if there is no χ²."""
         return float(gammaincc(self.ndf / 2, self.chi2 / 2)) if self.ndf and np.isfinite(self.chi2) else np.nan
 
+    def directions(self) -> list[tuple[float, dict[str, float]]]:
+        r"""Independent combinations of the parameters, the least known first: what the data cannot tell apart.
+
+        Each is the standard deviation of :math:`\sum_i c_i \ln p_i`, about its relative error, and the c of all
+        parameters, a unit vector; they are the axes of the ellipsoid of the covariance of logarithms. A ValueError if a
+        value is zero, which has no logarithm, or the covariance is not finite.
+
+        Examples
+        --------
+        >>> fit = Estimate(("a", "b"), np.ones(2), np.array([[0.05, 0.04], [0.04, 0.05]]))
+        >>> error, weights = fit.directions()[0]  # along the valley a and b grow together
+        >>> round(error, 2), {name: round(c, 2) for name, c in weights.items()}
+        (0.3, {'a': 0.71, 'b': 0.71})
+        """
+        if not np.isfinite(self.covariance).all() or (self.values == 0.0).any():
+            raise ValueError(
+                f"directions want a finite covariance and values that are not zero, got errors {self.errors} of "
+                f"{dict(zip(self.names, self.values.tolist(), strict=True))}"
+            )
+        variance, axes = np.linalg.eigh(self.covariance / np.outer(self.values, self.values))
+        axes = axes * np.sign(axes[np.argmax(abs(axes), axis=0), np.arange(len(axes))])
+        return [
+            (float(np.sqrt(max(variance[k], 0.0))), dict(zip(self.names, axes[:, k].tolist(), strict=True)))
+            for k in range(len(variance))[::-1]
+        ]
+
     def _quality(self) -> list[str]:
         """What is said after the values."""
         said = []

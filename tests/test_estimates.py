@@ -93,3 +93,19 @@ def test_no_parameter_is_no_error():
 def test_shapes_must_fit(values, covariance):
     with pytest.raises(ValueError, match="2 names want values and a covariance"):
         Estimate(("a", "b"), values, covariance)
+
+
+def test_directions_are_independent_and_the_least_known_comes_first():
+    """The variance of Σ c ln p by the covariance is what is said, and two directions have none in common."""
+    root = np.array([[0.2, 0.0, 0.0], [0.5, 0.1, 0.0], [-0.1, 0.3, 0.02]])
+    values, log_covariance = np.array([0.7, 1.0, -3.0]), root @ root.T
+    fit = Estimate(("a", "b", "c"), values, log_covariance * np.outer(values, values))
+    errors, axes = zip(*fit.directions(), strict=True)
+    c = np.array([list(axis.values()) for axis in axes])
+    np.testing.assert_allclose(c @ log_covariance @ c.T, np.diag(np.square(errors)), atol=1e-12)
+    assert list(errors) == sorted(errors, reverse=True)
+    assert [list(axis) for axis in axes] == [["a", "b", "c"]] * 3
+    for wrong in (np.array([0.7, 0.0, 1.0]), values):
+        covariance = np.full((3, 3), np.nan) if wrong is values else np.eye(3)
+        with pytest.raises(ValueError, match="directions want a finite covariance"):
+            Estimate(("a", "b", "c"), wrong, covariance).directions()
