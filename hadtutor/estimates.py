@@ -67,7 +67,7 @@ class Estimate:
     def directions(self) -> list[tuple[float, dict[str, float]]]:
         r"""Independent combinations of the parameters, the least known first: what the data cannot tell apart.
 
-        Each is the standard deviation of :math:`\sum_i c_i \ln p_i`, about its relative error, and the c of all
+        Each is the standard deviation of :math:`\sum_i c_i \ln |p_i|`, about its relative error, and the c of all
         parameters, a unit vector; they are the axes of the ellipsoid of the covariance of logarithms. A ValueError if a
         value is zero, which has no logarithm, or the covariance is not finite.
 
@@ -78,6 +78,8 @@ class Estimate:
         >>> round(error, 2), {name: round(c, 2) for name, c in weights.items()}
         (0.3, {'a': 0.71, 'b': 0.71})
         """
+        if not self.names:
+            return []
         if not np.isfinite(self.covariance).all() or (self.values == 0.0).any():
             raise ValueError(
                 f"directions want a finite covariance and values that are not zero, got errors {self.errors} of "

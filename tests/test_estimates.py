@@ -105,6 +105,7 @@ def test_directions_are_independent_and_the_least_known_comes_first():
     np.testing.assert_allclose(c @ log_covariance @ c.T, np.diag(np.square(errors)), atol=1e-12)
     assert list(errors) == sorted(errors, reverse=True)
     assert [list(axis) for axis in axes] == [["a", "b", "c"]] * 3
+    assert Estimate((), np.empty(0), np.empty((0, 0))).directions() == []
     for wrong in (np.array([0.7, 0.0, 1.0]), values):
         covariance = np.full((3, 3), np.nan) if wrong is values else np.eye(3)
         with pytest.raises(ValueError, match="directions want a finite covariance"):

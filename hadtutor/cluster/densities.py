@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numba import njit
+from scipy.special import xlogy
 
 from ..events.clusters import FISSION, PAIR, Clusters
 from ..events.sample import Sample
@@ -24,7 +25,6 @@ BY_CLASS = "cl_max", "cl_pow", "p_split", "cl_smr"
 OF_DECAYS = "pwt_s", "pwt_diquark", "vector_wt", "dec_wt"
 WEIGHTED = (*(name + end for name in BY_CLASS for end in CLASSES), "cl_soft", *OF_DECAYS)
 """Parameters that have a density; the others are masses of constituents."""
-TINY = 1e-300  # added to weights whose logarithm is taken
 ROUNDING = 1e-9  # of 1 - cosθ
 STEP = 0.02  # of the table of `both_fit` in ln(H/m)
 POINTS = 64  # of the quadrature in it
@@ -124,6 +124,11 @@ def draws_of(sample: Sample) -> Draws:
     if c.formed_mass is None:
         raise ValueError("masses of clusters as they were formed are missing: the file is of an earlier version")
     flavours, n, event, hadrons = flavours_of(params), len(c), c.event, sample.hadrons
+    other = np.bincount(event, c.n_hadrons, n) != hadrons.multiplicity
+    if other.any():
+        raise ValueError(
+            f"event {np.argmax(other)}: its hadrons are not those of its clusters; were they decayed, or some left out?"
+        )
     mass, own = c.formed_mass.astype(float), np.stack([c.quark, -c.antiquark])
     of_quark = np.maximum(own - 3, 0)  # class of a flavour
     constituents = flavours.mass[own].sum(axis=0)
@@ -154,13 +159,12 @@ def draws_of(sample: Sample) -> Draws:
     left = mass[parents] - constituents[parents]
     room_for = lambda m: np.log(np.maximum(left - m, 0.5 * m) / m)  # not positive where it does not fit
     counts["new_s"] = np.bincount(event[parents], new == S, n).astype(float)
-    order = np.argsort(event[parents], kind="stable")  # parts of parts come after parts
 
     # Decays: which pair of hadrons, out of all that fit.
     decayed = np.flatnonzero(c.fate == PAIR)
     first = (np.cumsum(c.n_hadrons) - c.n_hadrons)[decayed]
     pid = np.stack([hadrons.pid[first], hadrons.pid[first + 1]]).astype(np.int64)
-    powers = powers_of_pairs(only_pions(hadrons))
+    powers = powers_of_pairs(only_pions(c, hadrons))
     table, row = powers.table, flavour_row(c.quark[decayed], c.antiquark[decayed]).astype(np.int64)
     mesons, baryons, chosen = _of_decays(
         c.mass[decayed].astype(float), row, pid, table.meson_offsets, table.baryon_offsets, table.pid.astype(np.int64),
@@ -194,8 +198,7 @@ def draws_of(sample: Sample) -> Draws:
     return Draws(
         np.stack([counts[name] for name in COUNTS]), log_x, n_parts,
         event[room], of_quark.max(axis=0)[room], np.log(mass[room]), np.log(constituents[room]), broke[room],
-        event[parents][order], split_class[:, order], room_for(m_new)[order],
-        np.stack([room_for(m) for m in flavours.mass[[1, S]]])[:, order],
+        event[parents], split_class, room_for(m_new), np.stack([room_for(m) for m in flavours.mass[[1, S]]]),
         event[decayed][~is_baryon], share(mesons[~is_baryon]), event[decayed][is_baryon], share(baryons[is_baryon]),
         event[k][drawn], smear_class, away[drawn],
     )  # fmt: skip
@@ -214,12 +217,16 @@ def both_fit(t: Any, power_1: Any, power_2: Any, xp: ModuleType = np) -> Any:
     xp : module
         NumPy or torch.
     """
-    nodes, weights = (xp.asarray(a, dtype=t.dtype) for a in _quadrature())
+    nodes, weights = (xp.asarray(a, **_like(t, xp)) for a in _quadrature())
     t = t[:, None]
     # By x_1, whose distribution function is uniform; the second must be below what it leaves.
     log_x = xp.log1p(nodes * xp.expm1(power_1 * t)) / power_1
     left = xp.log(xp.exp(t) + 1.0 - xp.exp(log_x))
     return (xp.expm1(power_2 * left) / xp.expm1(power_2 * t)) @ weights
+
+
+def _like(x, xp):
+    return {"dtype": x.dtype} | ({} if xp is np else {"device": x.device})
 
 
 def _quadrature():
@@ -241,11 +248,14 @@ def log_density(d: Draws, values: Mapping[str, Any], xp: ModuleType = np) -> Any
     counts = dict(zip(COUNTS, d.counts, strict=True))
     by_class = {name: [values[name + end] for end in CLASSES] for name in BY_CLASS}
     pwt_s, odds = values["pwt_s"], values["pwt_diquark"]
-    log = lambda x: xp.log(x + TINY)  # a weight of zero makes what it weights impossible, and nothing else
+    # A weight of zero makes what it weights impossible, and nothing else.
+    times_log = xlogy if xp is np else xp.xlogy
     n_s = counts["gluons_s"] + counts["new_s"] + counts["decays_s"]
-    total = n_s * log(pwt_s) - counts["gluons"] * xp.log(2.0 + pwt_s)
-    total = total + counts["vectors"] * log(values["vector_wt"]) + 2.0 * counts["decuplets"] * log(values["dec_wt"])
-    total = total + counts["baryons"] * log(odds) - (counts["baryons"] + counts["no_baryons"]) * xp.log(1.0 + odds)
+    total = times_log(n_s, pwt_s) - counts["gluons"] * xp.log(2.0 + pwt_s)
+    total = total + times_log(counts["vectors"], values["vector_wt"])
+    total = total + times_log(2.0 * counts["decuplets"], values["dec_wt"])
+    total = total + times_log(counts["baryons"], odds)
+    total = total - (counts["baryons"] + counts["no_baryons"]) * xp.log(1.0 + odds)
     for x, n, power in zip(d.log_x, d.parts, by_class["p_split"], strict=True):
         total = total + (power - 1.0) * x + n * xp.log(power)
     per_event = [(_fission(d, values["cl_soft"], by_class, xp), d.event)] if len(d.event) else []
@@ -274,7 +284,7 @@ def _parts(d, pwt_s, power, xp):
     if not len(d.split_event):
         return d.split_t
     n = int(float(d.split_all.max()) / STEP) + 4
-    grid = (xp.arange(n, dtype=d.split_t.dtype) + 0.5) * STEP
+    grid = (xp.arange(n, **_like(d.split_t, xp)) + 0.5) * STEP
     table = xp.concatenate([both_fit(grid, one, two, xp) for one in power for two in power])
     row = (3 * d.split_class[0] + d.split_class[1]) * n
 

@@ -115,15 +115,23 @@ def hadronize_like(
     """Other events from the showers of `sample`, of pions alone where it is: `n_events`, with `params`.
 
     `rng` and `threads` are as of `hadronize_clusters`. Where there are more events than showers, these are taken again
-    from the first. A ValueError says that the sample does not know its showers, or had another law for its decays.
+    from the first. A ValueError says that the sample does not know its showers, has no histories, or had another law
+    for its decays.
     """
     if sample.partons is None:
         raise ValueError("the sample does not know its showers; make one with hadronize_clusters, which keeps them")
     if sample.law is not None:
         raise ValueError(f"decays of the sample go by {sample.law}, which is not known here; make it without decay")
+    if not isinstance(sample.histories, Clusters):
+        raise ValueError("the sample has no histories of clusters; make one with hadronize_clusters")
     showers = sample.partons[np.arange(n_events) % len(sample.partons)]
     return hadronize_clusters(
-        showers, params, rng=rng, threads=threads, pions_only=only_pions(sample.hadrons), progress=False
+        showers,
+        params,
+        rng=rng,
+        threads=threads,
+        pions_only=only_pions(sample.histories, sample.hadrons),
+        progress=False,
     )
 
 

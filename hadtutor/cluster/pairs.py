@@ -9,6 +9,7 @@ import numpy as np
 from numba import njit
 
 from .._support.checks import whole
+from ..events.clusters import Clusters
 from ..events.hadrons import Hadrons
 from ..params import ClusterParams
 from ..particles import PARTICLES
@@ -182,9 +183,10 @@ def pair_table(params: ClusterParams, pions_only: bool = False) -> PairTable:
     return PairTable(*offsets, pid, mass, sum2, difference2, np.array(weight), light_pid, light_mass)
 
 
-def only_pions(hadrons: Hadrons) -> bool:
-    """Whether all `hadrons` are pions, as those of clusters made so are."""
-    return bool(np.isin(abs(hadrons.pid), (111, 211)).all())
+def only_pions(clusters: Clusters, hadrons: Hadrons) -> bool:
+    """Whether `hadrons` of `clusters` are pions alone, those of clusters with quarks other than u and d too."""
+    heavy = np.maximum(clusters.quark, -clusters.antiquark)[clusters.n_hadrons > 0] > U
+    return bool(heavy.any() and np.isin(abs(hadrons.pid), (111, 211)).all())
 
 
 @njit(nogil=True, inline="always")

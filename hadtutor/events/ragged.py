@@ -76,6 +76,8 @@ class Saved:
         for part in parts:
             if not isinstance(part, cls) or type(part) is not type(parts[0]):
                 raise TypeError(f"concatenate joins {type(parts[0]).__name__} alone, got {type(part).__name__} too")
+            if some := parts[0]._settings().keys() ^ part._settings().keys():
+                raise ValueError(f"some parts have {', '.join(sorted(some))} and some do not; make them in one way")
             for name, value in parts[0]._settings().items():
                 if (other := getattr(part, name)) != value:
                     differ = f"differ in {name}: {value} and {other}"

@@ -40,8 +40,7 @@ def fit(
     sim : Sample or sequence of Sample
         The base, with histories.
     data, names, observables, loss, edges, n_bins, device
-        As for `Objective`; `data` is the target. By default a and b of strings are varied, and of clusters the weights
-        of strange quarks, diquarks and vector mesons.
+        As for `Objective`; `data` is the target.
     start : LundParams or ClusterParams, optional
         Where to start; by default the parameters of the (first) sample.
     rng : numpy.random.Generator or int, optional
@@ -76,8 +75,6 @@ def fit(
     samples, rng = as_samples(sim, "sim"), None if rng is None else as_generator(rng)
     check_same_strings(samples, data)
     first: Any = samples[0].params if start is None else start
-    if names is None:
-        names = ("pwt_s", "pwt_diquark", "vector_wt") if isinstance(first, ClusterParams) else ("a", "b")
     options: dict[str, Any] = {
         "names": names, "observables": observables, "loss": loss, "edges": edges, "n_bins": n_bins, "device": device
     }  # fmt: skip
@@ -142,7 +139,7 @@ def _new_base(samples, params, floor, rng, threads):
             "generated there, or a sample nearer by"
         )
     if isinstance(params, ClusterParams):
-        return [cluster.hadronize_like(samples[0], sum(map(len, samples)), params, rng=rng, threads=threads)]
+        return [cluster.hadronize_like(s, len(s), params, rng=rng, threads=threads) for s in samples]
     return [strings.hadronize_like(samples[0], sum(map(len, samples)), params, rng=rng, threads=threads)]
 
 

@@ -38,9 +38,9 @@ class Objective:
     data : Sample, or mapping of str to array_like of shape (M,)
         The target: events, or columns of observables named as in `observables`, such as a data frame. What is missing
         there counts in no bin.
-    names : sequence of str
+    names : sequence of str, optional
         Parameters to be varied, of ``"a"``, ``"b"``, ``"sigma_pt"``, or for clusters of all but masses; the others are
-        those of `start`.
+        those of `start`. By default a and b, and of clusters the weights of strange quarks, diquarks and vector mesons.
     observables : str, callable, or sequence of them
         Names of `hadtutor.observables`, or functions of `Hadrons` that give an array of shape (N,), such as `Score`.
     loss : {"chi2", "pseudo-chi2", "wasserstein", "nll"}
@@ -86,13 +86,14 @@ class Objective:
 
     def __init__(
         self, sim: Sample | Sequence[Sample], data: Sample | Mapping[str, ArrayLike], *,
-        names: str | Sequence[str] = ("a", "b"), observables: str | Callable | Sequence[str | Callable] = FIVE,
+        names: str | Sequence[str] | None = None, observables: str | Callable | Sequence[str | Callable] = FIVE,
         loss: str = "chi2", start: LundParams | ClusterParams | None = None,
         edges: Mapping[str, ArrayLike] | None = None, n_bins: int | None = None, device: torch.device | str = "cpu",
     ) -> None:  # fmt: skip
         samples, kind = as_samples(sim, "sim"), named(loss)
-        self.names = (names,) if isinstance(names, str) else tuple(names)
         make_weights = weights_for(samples[0])
+        names = make_weights.usual if names is None else names
+        self.names = (names,) if isinstance(names, str) else tuple(names)
         known = make_weights.steps
         if not self.names or not set(self.names) <= set(known) or len(set(self.names)) < len(self.names):
             raise ValueError(f"names must be of {', '.join(known)}, each at most once, got {self.names}")
@@ -106,6 +107,7 @@ class Objective:
         n_target = len(data) if isinstance(data, Sample) else len(next(iter(self.columns_y.values())))
         self.sizes = (sum(map(len, weighed)), n_target)
         self.weights = make_weights(weighed, start, device=device)
+        self.weights.refuse_fixed(self.names)
         self.start = self.weights.base if start is None else start
         log_w = self.log_w(self.values_of(self.start)).detach()
         self.loss = kind.between(self.columns_x, self.columns_y, log_w, edges, n_bins)

@@ -12,7 +12,7 @@ a probability α(θ) for each; so its weight is that of the accepted chain, time
 
 Events of clusters are drawn once: their weight is the product over gluons, fissions and decays, exact for all
 parameters but masses (`hadtutor.cluster.densities`). With a sharp threshold of fission nothing is drawn there, so that
-`cl_max` and `cl_pow` have weights where ``cl_soft`` is above zero alone.
+`cl_max` and `cl_pow` have weights only where ``cl_soft`` is above zero.
 """
 
 from .._support.optional import submodules

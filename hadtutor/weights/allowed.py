@@ -79,8 +79,8 @@ def case_of(
         quark = flavours_at_ends(sample) if pions else None
     if not isinstance(histories, Histories):
         raise TypeError(
-            f"histories of string breaks are wanted, got {type(histories).__name__}; events of clusters want "
-            "ClusterParams as target, and are weighted as a whole"
+            f"histories of string breaks are wanted, got {type(histories).__name__}; of clusters give the whole "
+            "sample, not its histories alone, and ClusterParams as target"
         )
     if base is None:
         raise TypeError("bare histories want base, the LundParams they were made with; a sample knows them")

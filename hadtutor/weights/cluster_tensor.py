@@ -1,7 +1,7 @@
 """The weights of cluster events for torch, differentiable in all parameters but masses."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 import numpy as np
@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from ..cluster.densities import WEIGHTED, Draws, draws_of, log_density
+from ..cluster.pairs import only_pions
 from ..events.sample import Sample
 from ..params import ClusterParams
 from .allowed import as_samples
-from .clusters import MASSES, OF_SMEARING, check_cluster_target, values_of
+from .clusters import MASSES, OF_SMEARING, check_cluster_target, refuse_fixed, values_of
 
 NOT_ZERO = (*OF_SMEARING, "cl_soft")  # what is drawn or not
 FAR = 4.0  # factor on each parameter of the base, either way, at most
@@ -42,6 +43,8 @@ class ClusterWeights(nn.Module):
         Of the first sample.
     steps, limits, everywhere : dict of str
         Typical steps of the parameters, and the ranges in which they may vary.
+    usual : tuple of str
+        What a fit varies if nothing is said.
 
     Raises
     ------
@@ -60,6 +63,7 @@ class ClusterWeights(nn.Module):
     """
 
     steps = dict.fromkeys(WEIGHTED, 0.1) | {"cl_soft": 0.02, "p_split": 0.05, "pwt_s": 0.02}
+    usual = "pwt_s", "pwt_diquark", "vector_wt"
     log_mixture: Tensor
     counts: Tensor
 
@@ -72,11 +76,16 @@ class ClusterWeights(nn.Module):
         if dtype not in (torch.float32, torch.float64):
             raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype}")
         self.base = cast(ClusterParams, samples[0].params)
-        start = values_of(self.base if params is None else params)
+        target = self.base if params is None else params
         for sample in samples:
-            check_cluster_target(sample, self.base if params is None else params)
+            check_cluster_target(sample, target)
             if _fixed(sample) != _fixed(samples[0]):
-                raise ValueError("samples differ in masses, in what is not smeared or soft, or in the law of decays")
+                raise ValueError(
+                    "samples differ in masses, in what is not smeared or soft, or in the law or the kinds of decays"
+                )
+        if self.base.cl_soft > 0.0 and target.cl_soft == 0.0:
+            raise ValueError("a sharp threshold has no gradients: cl_soft must be above 0; event_weights can go there")
+        self.samples, start = samples, values_of(target)
         self.values = nn.ParameterDict({n: nn.Parameter(torch.tensor(x, dtype=dtype)) for n, x in start.items()})
         of_base = values_of(self.base)
         self.limits = {n: (x / FAR, x * FAR if "p_split" not in n else min(x * FAR, 3.0)) for n, x in of_base.items()}
@@ -110,8 +119,16 @@ class ClusterWeights(nn.Module):
         it is there because those of strings know it.
         """
         like = self.log_mixture
+        for name in (n for n in values if getattr(self.base, n) == 0.0):
+            if float(values[name]) != 0.0:
+                refuse_fixed(self.samples[0], [name])
         new = {name: torch.as_tensor(x, dtype=like.dtype, device=like.device) for name, x in values.items()}
         return self._log_density({**self.values, **new}) - like
+
+    def refuse_fixed(self, names: Iterable[str]) -> None:
+        """Refuse `names` of parameters that nothing here was drawn with, such as a sharp threshold: ValueError."""
+        for sample in self.samples:
+            refuse_fixed(sample, names)
 
     def forward(self) -> Tensor:
         """Logarithm of the weights at the parameters of the module, shape (N,)."""
@@ -124,4 +141,5 @@ class ClusterWeights(nn.Module):
 
 def _fixed(sample):
     p = sample.params
-    return sample.law, *(getattr(p, name) for name in MASSES), *(getattr(p, name) > 0.0 for name in NOT_ZERO)
+    pions = only_pions(sample.histories, sample.hadrons)
+    return sample.law, pions, *(getattr(p, name) for name in MASSES), *(getattr(p, name) > 0.0 for name in NOT_ZERO)

@@ -1,5 +1,6 @@
 """Weights of cluster events: which targets have one, and the ratio of densities of all that was drawn."""
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -28,6 +29,8 @@ def check_cluster_target(sample: Sample, target: Any) -> None:
         raise TypeError(f"target must be ClusterParams, got {type(target).__name__}; write ClusterParams(pwt_s=0.3)")
     if len(sample) == 0:
         raise ValueError("weights need at least one event, got none")
+    if base.mass_s < base.mass_ud:
+        raise ValueError(f"weights want s quarks no lighter than u and d, got {base.mass_s:g} and {base.mass_ud:g} GeV")
     changed = [name for name in ClusterParams._fields if getattr(base, name) != getattr(target, name)]
     among = lambda names: [name for name in changed if name in names]
     if masses := among(MASSES):
@@ -46,7 +49,7 @@ def check_cluster_target(sample: Sample, target: Any) -> None:
         if 0.0 in (getattr(base, name), getattr(target, name)):
             raise ValueError(
                 f"{name} changes from {getattr(base, name):g} to {getattr(target, name):g}: without smearing all "
-                "angles are zero, and with it none is; make the sample with a small one"
+                "angles are zero, and with it none is; generate a sample with the other"
             )
     for name in among(OF_DECAYS):
         if getattr(base, name) == 0.0:
@@ -54,6 +57,14 @@ def check_cluster_target(sample: Sample, target: Any) -> None:
                 f"the target is outside the support: the sample has none of what {name} gives a weight, since it is "
                 "0 there; generate a sample with some"
             )
+
+
+def refuse_fixed(sample: Sample, names: Iterable[str]) -> None:
+    """Refuse `names` of parameters that nothing in a `sample` was drawn with, for the reasons of a target."""
+    base = cast(ClusterParams, sample.params)
+    for name in names:
+        value = getattr(base, name)
+        check_cluster_target(sample, base.replace(**{name: 0.9 * value if value else 0.1}))
 
 
 def cluster_log_weights(sample: Sample, target: ClusterParams) -> np.ndarray:

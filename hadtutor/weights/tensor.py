@@ -10,7 +10,7 @@ product of a matrix with a vector.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,6 +68,8 @@ class LundWeights(nn.Module):
         Of the first sample.
     steps, limits, everywhere : dict of str
         Typical steps of the parameters, the ranges in which weights have a finite variance, and those of the model.
+    usual : tuple of str
+        What a fit varies if nothing is said.
 
     Raises
     ------
@@ -85,7 +87,7 @@ class LundWeights(nn.Module):
     (torch.Size([1000]), True)
     """
 
-    steps, everywhere = STEPS, EVERYWHERE
+    steps, everywhere, usual = STEPS, EVERYWHERE, ("a", "b")
     rows: Tensor
     signed_lambda: Tensor
     is_accepted: Tensor
@@ -250,6 +252,9 @@ class LundWeights(nn.Module):
             ratio = ratio + _log_mean(log_p - mixture, log_u)
         mixture = self.log_mixture_of_events if events is None else self.log_mixture_of_events[events]
         return chains.of_events(of_strings + ratio) - mixture
+
+    def refuse_fixed(self, names: Iterable[str]) -> None:
+        """Nothing: a, b and σ are drawn with in every sample. For clusters it refuses some of the `names`."""
 
     def forward(self, events: Tensor | None = None) -> Tensor:
         """Logarithm of the weights at the parameters of the module; `events` as in `at`."""

@@ -10,7 +10,7 @@ from scipy import integrate, stats
 
 from hadtutor import ClusterParams, cluster, datasets, hadronize_clusters
 from hadtutor.cluster.densities import WEIGHTED, both_fit, draws_of, log_density, powers_of_pairs
-from hadtutor.events import Fate
+from hadtutor.events import Fate, Sample
 
 SOFT = ClusterParams(cl_soft=0.15, cl_smr_charm=0.5, cl_smr_bottom=0.4)
 
@@ -64,19 +64,37 @@ def test_the_mean_slope_of_each_log_density_is_zero(name):
     assert abs(slope.mean()) < 4 * slope.std() / np.sqrt(len(slope))
 
 
-def test_powers_of_weights_in_pairs_are_counts_of_hadrons():
+def test_powers_of_weights_in_pairs_are_counts_of_hadrons_and_of_new_quarks():
     powers = powers_of_pairs()
     mesons = slice(0, powers.table.meson_offsets[-1])
     codes = abs(powers.table.pid)
     assert np.array_equal(powers.vector[mesons], np.sum(codes[:, mesons] % 10 == 3, axis=0))
     assert not powers.vector[powers.table.baryon_offsets[0] :].any()
     assert np.array_equal(powers.decuplet, np.sum((codes > 1000) & (codes % 10 == 4), axis=0))
-    strange = np.sum(codes // 10 % 10 == 3, axis=0) * np.array([1])  # of mesons u s̄ with its partner: a pair of quarks
-    kaons = (codes[0, mesons] // 100 == 3) & (codes[0, mesons] // 10 % 10 < 3) & (codes[1, mesons] // 100 == 3)
-    assert strange.shape == powers.s.shape
-    light = kaons & (np.arange(mesons.stop) < powers.table.meson_offsets[1])  # a d d̄ cluster to two kaons
-    assert light.any()
-    assert np.all(powers.s[mesons][light] == 1)
+    # Strange quarks of both hadrons, less that of the cluster: what is new comes twice.
+    for row in range(25):
+        own = int(row // 5 == 2) + int(row % 5 == 2)
+        for offsets in (powers.table.meson_offsets, powers.table.baryon_offsets):
+            pairs = slice(*offsets[row : row + 2])
+            eta = np.isin(codes[:, pairs], (221, 331)).any(
+                axis=0
+            )  # of which the code does not say what they are made of
+            content = sum((codes[:, pairs] // power % 10 == 3).sum(axis=0) for power in (10, 100, 1000))
+            assert np.array_equal(2 * powers.s[pairs][~eta], (content - own)[~eta])
+
+
+@pytest.mark.parametrize(("quark", "antiquark"), [(4, -4), (4, -5), (5, -2), (1, -2)])
+def test_slopes_of_smearing_vanish_with_two_perturbative_quarks_too(quark, antiquark):
+    """Of charm and bottom either may be it, each with its own width: the density is the mean of both."""
+    clusters = single_clusters(20_000, 12.0, quark, antiquark, perturbative=(True, True))
+    hadrons, clusters = cluster.decay_clusters(clusters, SOFT, rng=generator(5))
+    draws, step = draws_of(Sample(hadrons, clusters, SOFT, 91.2)), 1e-4
+    kinds = {max(abs(quark), 3), max(abs(antiquark), 3)} if min(abs(quark), abs(antiquark)) > 3 else {max(3, quark)}
+    for flavour, name in ((3, "cl_smr"), (4, "cl_smr_charm"), (5, "cl_smr_bottom")):
+        up, down = (log_density(draws, values(SOFT) | {name: getattr(SOFT, name) + h}) for h in (step, -step))
+        slope = (up - down) / (2.0 * step)
+        assert (slope.std() > 0.05) == (flavour in kinds)
+        assert abs(slope.mean()) <= 4 * slope.std() / np.sqrt(len(slope)) + 1e-12
 
 
 def test_what_is_not_smeared_or_sharp_has_no_draws():

@@ -266,4 +266,6 @@ def test_clusters_vary_the_weights_of_hadrons_by_default_and_keep_their_masses()
         rsa.fit(base, base, names="mass_s")
     sharp = clusters(0, ht.ClusterParams())[:1000]
     with pytest.raises(ValueError, match="threshold of fission in the sample is sharp"):
-        rsa.fit(sharp, base, names="cl_max", start=ht.ClusterParams(cl_max=3.6))
+        rsa.fit(sharp, base, names=("cl_max", "pwt_s"))
+    with pytest.raises(TypeError, match="must be ClusterParams, got LundParams"):
+        rsa.fit(base, base, start=ht.LundParams())

@@ -8,6 +8,7 @@ import torch
 
 import hadtutor as ht
 from hadtutor import ClusterParams, observables
+from hadtutor.cluster.densities import both_fit
 from hadtutor.metrics import n_eff, pull
 from hadtutor.weights import event_weights
 from hadtutor.weights.tensor import ClusterWeights
@@ -30,6 +31,13 @@ SPECIES = {
 def generated(params=BASE, half=0, seed=3, **options):
     showers = ht.datasets.load("pythia-showers-91")[half * 8000 : (half + 1) * 8000]
     return ht.hadronize_clusters(showers, params, rng=seed, **options)
+
+
+def light_showers(n=400, energy=2.0):
+    """A u and an anti-u, back to back, and nothing else."""
+    ends = np.tile([0.5 * energy, -0.5 * energy], n)
+    zero, pid = np.zeros(2 * n), np.tile([2, -2], n)
+    return ht.Showers(2 * np.arange(n + 1), zero, zero, ends, abs(ends), pid, 1 * (pid > 0), 1 * (pid < 0), energy)
 
 
 def measured(sample):
@@ -66,7 +74,7 @@ def test_a_soft_threshold_can_become_a_sharp_one():
 def test_the_base_itself_has_weights_of_one():
     np.testing.assert_array_equal(event_weights(generated(), BASE).log_w, 0.0)
     sharp = generated(ClusterParams())
-    assert event_weights(sharp, ClusterParams()).acceptance_target == 1.0
+    np.testing.assert_array_equal(event_weights(sharp, ClusterParams()).log_w, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -94,18 +102,32 @@ def test_what_the_sample_never_makes_has_no_weight(name):
     with pytest.raises(ValueError, match=f"none of what {name} gives a weight"):
         event_weights(sample, BASE)
     # The other way round events with it get a weight of zero.
-    w = np.exp(event_weights(ht.hadronize_clusters(showers, BASE, rng=1), without).log_w)
-    assert 0.05 < np.mean(w == 0) < 1.0
+    sample = ht.hadronize_clusters(showers, BASE, rng=1)
+    if name == "vector_wt":  # every event has some
+        with pytest.raises(ValueError, match="the target has none of these 300 events"):
+            event_weights(sample, without)
+    else:
+        assert 0.05 < np.mean(event_weights(sample, without).log_w == -np.inf) < 1.0
 
 
 def test_models_are_not_mixed_up():
     strings = ht.hadronize_strings(10, rng=1)
     with pytest.raises(TypeError, match="the sample is one of strings; give LundParams"):
         event_weights(strings, BASE)
-    with pytest.raises(TypeError, match="events of clusters want ClusterParams"):
+    with pytest.raises(TypeError, match="histories of string breaks are wanted, got Clusters"):
         event_weights(generated(), ht.LundParams())
     with pytest.raises(TypeError, match="are for strings"):
         event_weights(generated(), BASE, all_chains=True)
+    with pytest.raises(TypeError, match="of clusters give the whole sample"):
+        event_weights(generated().histories, BASE, base=ht.LundParams())
+    for wrong in (generated(), ht.hadronize_strings(10, rng=1)):
+        with pytest.raises(TypeError, match="must be ClusterParams|the sample is one of strings"):
+            ClusterWeights(wrong, ht.LundParams())
+    with pytest.raises(ValueError, match="event .: its hadrons are not those of its clusters"):
+        event_weights(generated().replace(hadrons=generated(seed=9).hadrons), BASE)
+    light = BASE.replace(mass_s=0.3)
+    with pytest.raises(ValueError, match="weights want s quarks no lighter than u and d, got 0.3 and 0.325 GeV"):
+        event_weights(generated().replace(params=light), light)
     with pytest.raises(ValueError, match="has no histories of clusters"):
         event_weights(generated().replace(histories=None), BASE)
     old = generated().histories.replace(formed_mass=None)
@@ -174,6 +196,46 @@ def test_several_samples_count_as_their_mixture():
     np.testing.assert_allclose(np.log(w[:8000]), -np.log(0.5 + 0.5 * np.exp(log_p[1] - log_p[0])), atol=1e-10)
     with pytest.raises(ValueError, match="mass_s, which moves all momenta"):
         ClusterWeights([one, generated(BASE.replace(mass_s=0.46))], BASE)
+
+
+def test_what_nothing_was_drawn_with_cannot_be_varied():
+    sharp = ClusterWeights(generated(ClusterParams())[:300])
+    for name, message in (("cl_max", "threshold of fission"), ("cl_smr_charm", "changes from 0 to 0.1")):
+        with pytest.raises(ValueError, match=message):
+            sharp.refuse_fixed([name])
+    with pytest.raises(ValueError, match="cl_smr_bottom changes from 0"):
+        sharp.at(cl_smr_bottom=0.3)
+    with pytest.raises(ValueError, match="a sharp threshold has no gradients"):
+        ClusterWeights(generated()[:300], BASE.replace(cl_soft=0.0))
+    with pytest.raises(ValueError, match="samples differ in masses, .* or the kinds of decays"):
+        ClusterWeights([generated()[:300], generated(pions_only=True)[:300]])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_weight_of_zero_is_zero_in_any_precision(dtype):
+    without = ht.hadronize_clusters(ht.datasets.load("pythia-showers-91")[:300], BASE.replace(dec_wt=0.0), rng=1)
+    assert torch.all(ClusterWeights(without, dtype=dtype)() == 0.0)
+    with pytest.warns(RuntimeWarning, match="weighted events are worth"):
+        log_w = event_weights(generated()[:300], BASE.replace(pwt_s=0.0)).log_w
+    assert np.isinf(log_w).any()
+    assert log_w.max() > -100.0
+
+
+def test_what_is_made_on_the_way_is_on_the_device_of_the_draws():
+    """The meta device has shapes alone, and refuses what lies elsewhere."""
+    t, power = (torch.ones(n, device="meta", dtype=torch.float64) for n in ((5,), ()))
+    assert both_fit(t, power, power, torch).device.type == "meta"
+
+
+def test_a_few_events_of_pions_do_not_make_a_sample_of_pions():
+    whole = ht.hadronize_clusters(light_showers(), BASE, rng=1)
+    pions = np.flatnonzero(
+        np.bincount(whole.hadrons.event, ~np.isin(abs(whole.hadrons.pid), (111, 211)), len(whole)) == 0
+    )
+    assert len(pions) > 5
+    target = BASE.replace(vector_wt=0.5)
+    some, all_events = event_weights(whole[pions], target), event_weights(whole, target)
+    np.testing.assert_allclose(some.log_w, all_events.log_w[pions], atol=1e-12)
 
 
 def test_weights_know_their_parameters():
