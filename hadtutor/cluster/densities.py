@@ -28,7 +28,7 @@ WEIGHTED = (*(name + end for name in BY_CLASS for end in CLASSES), "cl_soft", *O
 ROUNDING = 1e-9  # of 1 - cosθ
 STEP = 0.02  # of the table of `both_fit` in ln(H/m)
 POINTS = 64  # of the quadrature in it
-COUNTS = "gluons", "gluons_s", "new_s", "decays_s", "vectors", "decuplets", "baryons", "no_baryons"
+COUNTS = "gluons", "strange", "vectors", "decuplets", "baryons", "no_baryons"
 
 
 class Draws(NamedTuple):
@@ -37,7 +37,7 @@ class Draws(NamedTuple):
     A class is 0 for a cluster or quark that is light, 1 with charm, 2 with bottom.
     """
 
-    counts: Any  # (8, N) of `COUNTS`: how often each weight is a factor, and each choice was made
+    counts: Any  # (6, N) of `COUNTS`: how often each weight is a factor, and each choice was made
     log_x: Any  # (3, N) sum of ln(x/m) over the parts of clusters, by the class of their quark
     parts: Any  # (3, N) their number
     # Fission or not, of each cluster with room for it.
@@ -132,13 +132,13 @@ def draws_of(sample: Sample) -> Draws:
     mass, own = c.formed_mass.astype(float), np.stack([c.quark, -c.antiquark])
     of_quark = np.maximum(own - 3, 0)  # class of a flavour
     constituents = flavours.mass[own].sum(axis=0)
-    count = lambda which, weight=None: np.bincount(event[which], weight, n).astype(float)
 
     # Gluons: every quark of a primary cluster that the shower did not make.
     gluons = c.primary & ~c.quark_perturbative
     if flavours.mass[S] >= 0.5 * flavours.mass[0]:
         gluons[:] = False
-    counts = {"gluons": count(gluons), "gluons_s": count(gluons & (c.quark == S))}
+    counts = {"gluons": np.bincount(event, gluons, n)}
+    strange = np.bincount(event, gluons & (c.quark == S), n)
 
     # Fission, and the masses of the parts, which come in pairs: that with the quark, then that with the antiquark.
     broke = c.fate == FISSION
@@ -158,7 +158,7 @@ def draws_of(sample: Sample) -> Draws:
         np.add.at(n_parts, (split_class[k], event[parents]), 1.0)
     left = mass[parents] - constituents[parents]
     room_for = lambda m: np.log(np.maximum(left - m, 0.5 * m) / m)  # not positive where it does not fit
-    counts["new_s"] = np.bincount(event[parents], new == S, n).astype(float)
+    strange += np.bincount(event[parents], new == S, n)
 
     # Decays: which pair of hadrons, out of all that fit.
     decayed = np.flatnonzero(c.fate == PAIR)
@@ -174,7 +174,7 @@ def draws_of(sample: Sample) -> Draws:
     is_baryon = chosen >= table.baryon_offsets[0]
     they_fit = baryons.sum(axis=1) > 0.0
     of_decay = lambda weight: np.bincount(event[decayed], weight, n).astype(float)
-    counts |= {"decays_s": of_decay(powers.s[chosen]), "vectors": of_decay(powers.vector[chosen])}
+    counts |= {"strange": strange + of_decay(powers.s[chosen]), "vectors": of_decay(powers.vector[chosen])}
     counts |= {"decuplets": of_decay(powers.decuplet[chosen]), "baryons": of_decay(is_baryon)}
     counts["no_baryons"] = of_decay(they_fit & ~is_baryon)
     share = lambda sums: sums / sums.sum(axis=1, keepdims=True)
@@ -250,8 +250,7 @@ def log_density(d: Draws, values: Mapping[str, Any], xp: ModuleType = np) -> Any
     pwt_s, odds = values["pwt_s"], values["pwt_diquark"]
     # A weight of zero makes what it weights impossible, and nothing else.
     times_log = xlogy if xp is np else xp.xlogy
-    n_s = counts["gluons_s"] + counts["new_s"] + counts["decays_s"]
-    total = times_log(n_s, pwt_s) - counts["gluons"] * xp.log(2.0 + pwt_s)
+    total = times_log(counts["strange"], pwt_s) - counts["gluons"] * xp.log(2.0 + pwt_s)
     total = total + times_log(counts["vectors"], values["vector_wt"])
     total = total + times_log(2.0 * counts["decuplets"], values["dec_wt"])
     total = total + times_log(counts["baryons"], odds)
