@@ -15,8 +15,8 @@ from scipy.special import xlogy
 
 from ..events.clusters import FISSION, PAIR, Clusters
 from ..events.sample import Sample
-from ..kinematics.decays import direction_at_rest
 from ..params import ClusterParams
+from .angles import cosines, remembered
 from .pairs import S, flavour_row, only_pions, pair_table
 from .rows import flavours_of, momenta
 
@@ -105,17 +105,6 @@ def _of_decays(mass, row, pid, meson_offsets, baryon_offsets, codes, sum2, diffe
     return mesons, baryons, chosen
 
 
-@njit(nogil=True)
-def _cosines(p, mass, axis, hadron):
-    """cosθ between the axis of each cluster and its first hadron, in its rest frame; p, hadron of shape (4, rows)."""
-    out = np.empty(len(mass))
-    for i in range(len(mass)):
-        k = hadron[:, i]
-        x, y, z = direction_at_rest(p[0, i], p[1, i], p[2, i], p[3, i], mass[i], k[0], k[1], k[2], k[3])
-        out[i] = x * axis[0, i] + y * axis[1, i] + z * axis[2, i]
-    return out
-
-
 def draws_of(sample: Sample) -> Draws:
     """What was drawn in the events of a `sample` of clusters; ValueError if its histories do not say it all."""
     c, params = sample.histories, cast(ClusterParams, sample.params)
@@ -180,16 +169,14 @@ def draws_of(sample: Sample) -> Draws:
     share = lambda sums: sums / sums.sum(axis=1, keepdims=True)
 
     # Directions about a perturbative quark; of two, the heavier if that is charm or bottom, else one at random.
-    seen = np.stack([c.quark_perturbative, c.antiquark_perturbative])[:, decayed]
-    of_both, some = of_quark[:, decayed], seen.any(axis=0)
-    heavier = seen.all(axis=0) & ((of_both[0] > 0) != (of_both[1] > 0))
-    seen = np.where(heavier, of_both > 0, seen)
+    seen, of_both = remembered(c)[:, decayed], of_quark[:, decayed]
+    some = seen.any(axis=0)
     smear_class = np.where(seen, of_both, of_both[::-1])
     if sample.law is not None:  # directions by another law have no parameters
         some[:] = False
     k = decayed[some]
     p, axis = momenta(c)[:, k], np.stack([c.axis_x, c.axis_y, c.axis_z]).astype(float)[:, k]
-    away = 1.0 - _cosines(p, c.mass[k].astype(float), axis, momenta(hadrons)[:, first[some]])
+    away = 1.0 - cosines(p, c.mass[k].astype(float), axis, momenta(hadrons)[:, first[some]])
     # A class that is not smeared is known by its angle, of exactly zero, and has no density.
     smeared = (flavours.cl_smr[3:] > 0.0)[smear_class[:, some]]
     drawn = smeared.any(axis=0) & (smeared.all(axis=0) | (away > ROUNDING))

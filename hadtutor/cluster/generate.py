@@ -110,17 +110,18 @@ def hadronize_clusters(
 
 @takes_rng
 def hadronize_like(
-    sample: Sample, n_events: int, params: ClusterParams, *, rng: np.random.Generator | int, threads: int = 1
-) -> Sample:
+    sample: Sample, n_events: int, params: ClusterParams, *, rng: np.random.Generator | int, threads: int = 1,
+    decay: Callable[[Clusters, np.random.Generator], np.ndarray] | None = None,
+) -> Sample:  # fmt: skip
     """Other events from the showers of `sample`, of pions alone where it is: `n_events`, with `params`.
 
-    `rng` and `threads` are as of `hadronize_clusters`. Where there are more events than showers, these are taken again
-    from the first. A ValueError says that the sample does not know its showers, has no histories, or had another law
-    for its decays.
+    `rng`, `threads` and `decay` are as of `hadronize_clusters`. Where there are more events than showers, these are
+    taken again from the first. A ValueError says that the sample does not know its showers, has no histories, or had
+    another law for its decays, and none is given.
     """
     if sample.partons is None:
         raise ValueError("the sample does not know its showers; make one with hadronize_clusters, which keeps them")
-    if sample.law is not None:
+    if sample.law is not None and decay is None:
         raise ValueError(f"decays of the sample go by {sample.law}, which is not known here; make it without decay")
     if not isinstance(sample.histories, Clusters):
         raise ValueError("the sample has no histories of clusters; make one with hadronize_clusters")
@@ -131,6 +132,7 @@ def hadronize_like(
         rng=rng,
         threads=threads,
         pions_only=only_pions(sample.histories, sample.hadrons),
+        decay=decay,
         progress=False,
     )
 

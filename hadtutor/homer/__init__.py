@@ -13,6 +13,9 @@ repeated with the simulation as weighted, until the classifier cannot tell it fr
 Weights of few effective events have no honest errors, so `fit` can simulate anew where the data are (``rebase``). What
 is not z, such as the width of transverse momenta, has a weight of its own (`Factors`), or it would bend f. `calibrate`
 repeats a fit on data whose truth is known.
+
+Of clusters `fit` learns the angles of their decays (`ClusterResult`), by the posterior alone: an event knows so little
+of one decay that iterations crawl.
 """
 
 from ..metrics.pulls import Coverage, coverage, event_pulls
@@ -21,6 +24,7 @@ from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError
 from .classify import METHODS, ClassWeights, step_one
+from .clusters import ClusterResult
 from .factors import FACTORS, Factors
 from .histograms import Histograms, step_one_histograms
 from .inputs import CloudMoments, HistogramMoments, Moments
@@ -36,9 +40,10 @@ from .smearing import smear
 from .steps import Iteration, maximise, most_likely, prepare, step_three, step_two
 
 __all__ = [
-    "BreakBasis", "BreakNetwork", "BreakWeights", "Calibration", "Chains", "ClassWeights", "CloudMoments", "Coverage",
-    "FACTORS", "Factors", "HistogramMoments", "Histograms", "HomerError", "HomerResult", "Iteration", "METHODS",
-    "Measurement", "Moments", "ParametricFit", "Posterior", "Published", "break_features", "calibrate", "coverage",
-    "event_pulls", "event_sigma", "fit", "fit_lund", "fit_mixture", "infer", "maximise", "measure", "most_likely",
-    "prepare", "regress", "smear", "step_one", "step_one_histograms", "step_three", "step_two",
+    "BreakBasis", "BreakNetwork", "BreakWeights", "Calibration", "Chains", "ClassWeights", "CloudMoments",
+    "ClusterResult", "Coverage", "FACTORS", "Factors", "HistogramMoments", "Histograms", "HomerError",
+    "HomerResult", "Iteration", "METHODS", "Measurement", "Moments", "ParametricFit", "Posterior", "Published",
+    "break_features", "calibrate", "coverage", "event_pulls", "event_sigma", "fit", "fit_lund", "fit_mixture",
+    "infer", "maximise", "measure", "most_likely", "prepare", "regress", "smear", "step_one", "step_one_histograms",
+    "step_three", "step_two",
 ]  # fmt: skip

@@ -12,6 +12,7 @@ from ..lund.all_flavours import KINDS, log_density_of_kinds
 from ..params import LundParams
 from .factors import FACTORS, checked_factors, reference_values
 from .nodes import KIND, checked_conditions, spread
+from .priors import departures
 
 FINE_NODES = 1000  # in logit z, for the normalisation
 # Before any data: standard deviations of a and b [GeV⁻²], and of the variances of a and of b over a mixture of Lund's.
@@ -191,6 +192,10 @@ class BreakBasis:
         weighted = self.matrix.T * self.reference
         ridge = 1e-9 * np.trace(weighted @ self.matrix) / len(weighted)
         return np.linalg.solve(weighted @ self.matrix + ridge * np.eye(len(weighted)), weighted)
+
+    def settings(self) -> tuple[list, np.ndarray]:
+        """Arguments of `prior` that are possible, and what they are worth before any data, shape (settings,)."""
+        return departures(2)
 
     def prior(
         self, amplitude: float = 0.5, stretch: ArrayLike = (1.0, 1.0), lund_scale: ArrayLike = LUND_SCALE

@@ -99,3 +99,8 @@ def observed(data: Any, energy: float, threads: int, names: tuple[str, ...]) -> 
     if missing:
         raise HomerError(f"the data have no {', '.join(missing)}; give them, or fewer names as `observables`")
     return {name: column(data[name], name) for name in names}
+
+
+def seed_of(*numbers: int) -> int:
+    """One seed for each use, from that of the fit, the iteration and, for step two, a one."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1

@@ -140,7 +140,7 @@ class Clouds(Features):
 
     def with_simulation(self, sim: Sample, threads: int) -> "Clouds":
         columns = compute(sim.hadrons, sim.energy, threads=threads, names=self.names)
-        return Clouds(columns, self.columns, self.options, sim.hadrons, self.hadrons[1])
+        return type(self)(columns, self.columns, self.options, sim.hadrons, self.hadrons[1])
 
     def parts(self) -> Iterator[np.ndarray]:
         yield from super().parts()

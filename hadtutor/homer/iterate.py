@@ -14,11 +14,12 @@ from .._support.checks import as_seed, takes_rng, whole
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..metrics.weighted import n_eff
-from ..params import LundParams
+from ..params import ClusterParams, LundParams
 from .break_weights import BreakWeights
 from .chains import Chains
 from .checkpoint import Checkpoint
-from .checks import HomerError, check_simulation
+from .checks import HomerError, check_simulation, seed_of
+from .clusters import fit_clusters
 from .factors import checked_factors
 from .histograms import Histograms, Means
 from .inputs import side_by_side
@@ -31,30 +32,32 @@ from .result import HomerResult
 from .steps import Iteration, prepare, step_two
 
 FLOOR, FLOOR_OF_FIGURES = 0.01, 0.3  # part of the events that counts at least; hundreds of noisy bins want more
+USUAL_ITERATIONS, USUAL_FACTORS = 6, ("order", "sigma_pt")
 ROUNDS = 5  # of step two in each iteration, until the weights of rejected chains do not change
 
 
 @takes_rng
 def fit(
-    sim: Sample, data: Sample | Hadrons | Mapping[str, Any] | Histograms, *, iterations: int = 6, method: str = "mlp",
-    bayesian: bool = False, ensemble: int = 1, learner: str = "splines", acceptance: bool = True,
-    conditions: str | Iterable[str] = (), factors: str | Iterable[str] = ("order", "sigma_pt"),
-    rebase: bool | Generator = False, observables: str | Iterable[str] | None = None, epochs: int | None = None,
+    sim: Sample, data: Sample | Hadrons | Mapping[str, Any] | Histograms, *, iterations: int | None = None,
+    method: str = "mlp", bayesian: bool = False, ensemble: int = 1, learner: str = "splines", acceptance: bool = True,
+    conditions: str | Iterable[str] = (), factors: str | Iterable[str] | None = None,
+    rebase: bool | Generator | None = None, observables: str | Iterable[str] | None = None, epochs: int | None = None,
     posterior: bool = True, stop_early: bool = True, rng: np.random.Generator | int = 1,
     device: torch.device | str | None = None, threads: int = 1, checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
-) -> HomerResult:  # fmt: skip
-    """Learn the fragmentation function of data, by weighting a simulation.
+) -> Any:  # fmt: skip
+    """Learn the fragmentation function of data, or how clusters decay in them, by weighting a simulation.
 
     Parameters
     ----------
     sim : Sample
-        String events with their histories, rejected chains too.
+        String events with their histories, rejected chains too; or events of clusters, before decays of hadrons.
     data : Sample, Hadrons, mapping of str to array_like, DataFrame, Histograms, or Published
         Events as measured: their hadrons, or only their observables, or only histograms of these, or figures of LEP.
         Histories in them are not looked at. What is masked or missing counts as NaN.
     iterations : int
-        At most so many passages of the three steps. One is HOMER, more are iHOMER.
+        At most so many passages of the three steps. One is HOMER, more are iHOMER. By default six; none for clusters
+        with a posterior, to which they add nothing.
     method : {"mlp", "trees", "deepsets", "graph"}
         Classifier of step one, see `step_one`. The first two see the observables, the others the particle cloud.
     bayesian, ensemble, epochs, rng, device, progress
@@ -65,17 +68,20 @@ def fit(
     acceptance : bool
         Whether rejected chains are accounted for.
     conditions : sequence of {"end", "string_pt"}
-        What break weights may depend on besides z and mT², see `prepare`.
+        What break weights may depend on besides z and mT², see `prepare`. Of clusters ``"mass"``: their laws may
+        depend on it.
     factors : sequence of {"order", "sigma_pt", "enhanced_fraction", "u_fraction"}
         What else data may have otherwise than the simulation, each as one number with an error: the order of the last
         pair, the width of transverse momenta and the share of broad ones, the share of new u quarks. What is left out
-        must be as in the data, else it bends f.
+        must be as in the data, else it bends f. By default the first two. Of clusters: parameters of the model other
+        than masses and smearings, by default none.
     rebase : bool or callable
         Whether to simulate anew where the data are, before anything is learned, so that few weights differ much from
         one: at the Lund parameters that come nearest to the data, by `hadtutor.hadronize_strings`, or by a function of
         parameters and a generator of random numbers that returns a `Sample`. The log weights of the result belong to
         its attribute ``sim`` then; `HomerResult.log_weights` gives those of any other. Without it errors are right as
-        long as n_eff/N is near one.
+        long as n_eff/N is near one. Clusters are made anew with the learned laws, four times from each shower; that is
+        the default where the showers are known.
     observables : str or sequence of str, optional
         Which ones step one and the posterior look at, see `hadtutor.observables`; by default the thirteen there.
     posterior : bool
@@ -86,6 +92,11 @@ def fit(
         Threads for observables.
     checkpoint : str or Path, optional
         File to write after each iteration, and to go on from if it exists; `HomerResult.load` can look into it.
+
+    Returns
+    -------
+    HomerResult or ClusterResult
+        The second for clusters.
 
     Raises
     ------
@@ -104,11 +115,23 @@ def fit(
     >>> bool(abs(f - np.exp(ht.lund.log_density(0.9, 0.1, data.params))) < 4 * sigma)
     True
     """
+    options = {"method": method, "bayesian": bayesian, "ensemble": ensemble, "epochs": epochs}
+    if isinstance(sim, Sample) and isinstance(sim.params, ClusterParams):
+        given = {"learner": learner != "splines", "acceptance": not acceptance, "checkpoint": checkpoint is not None}
+        if idle := [name for name, changed in given.items() if changed]:
+            raise ValueError(
+                f"{idle[0]} does nothing for clusters, which reject nothing and take seconds; leave it out"
+            )
+        return fit_clusters(
+            sim, data, options | {"device": device, "progress": progress}, iterations=iterations, conditions=conditions,
+            factors=() if factors is None else factors, rebase=rebase, observables=observables, posterior=posterior,
+            stop_early=stop_early, seed=as_seed(rng), threads=threads, progress=progress,
+        )  # fmt: skip
     if learner not in ("splines", "network"):
         raise ValueError(f'learner must be "splines" or "network", got {learner!r}')
-    iterations, conditions, seed = whole(iterations, "iterations"), checked_conditions(conditions), as_seed(rng)
-    (_, params), factors = check_simulation(sim), checked_factors(factors)
-    options = {"method": method, "bayesian": bayesian, "ensemble": ensemble, "epochs": epochs}
+    iterations = whole(USUAL_ITERATIONS if iterations is None else iterations, "iterations")
+    conditions, seed, rebase = checked_conditions(conditions), as_seed(rng), False if rebase is None else rebase
+    (_, params), factors = check_simulation(sim), checked_factors(USUAL_FACTORS if factors is None else factors)
     inputs = side_by_side(sim, data, observables, threads, options | {"device": device, "progress": progress})
     book = Checkpoint(checkpoint, sim, inputs, options | {
         "iterations": iterations, "learner": learner, "acceptance": acceptance, "stop_early": stop_early,
@@ -121,7 +144,7 @@ def fit(
     make_sim = generator_of(rebase, sim, threads)
 
     def base_at(params: LundParams, number: int) -> Base:
-        made = make_sim(params, np.random.default_rng(_seed_of(seed, number, 2))) if number else sim
+        made = make_sim(params, np.random.default_rng(seed_of(seed, number, 2))) if number else sim
         compared = inputs.with_simulation(made, threads) if number else inputs
         return Base(made, prepare(made, conditions, factors=factors), compared)
 
@@ -142,7 +165,7 @@ def fit(
         for number in range(len(state.iterations), iterations):
             if state.stop_reason:
                 break
-            found = beside.classify(state.log_w, _seed_of(seed, number))
+            found = beside.classify(state.log_w, seed_of(seed, number))
             if number == 0 and (effective := n_eff(found.log_ratio) / len(base.sim)) < 0.005:
                 raise HomerError(
                     f"data outside the support of the simulation: they can be told apart (AUC {found.auc:.3f}), and "
@@ -155,7 +178,7 @@ def fit(
                 wanted = state.log_w + found.log_ratio
                 if features is not None:
                     state.breaks, state.sigma = regress(
-                        chains, features, state.log_w + found.draws, acceptance, rng=_seed_of(seed, number, 1),
+                        chains, features, state.log_w + found.draws, acceptance, rng=seed_of(seed, number, 1),
                         device=device, progress=progress,
                     )  # fmt: skip
                 else:
@@ -172,7 +195,7 @@ def fit(
             bar.update()
     if posterior:
         state, base = _with_errors(state, base, base_at if rebase else None, acceptance)
-    last = base.inputs.classify(state.log_w, _seed_of(seed, iterations))
+    last = base.inputs.classify(state.log_w, seed_of(seed, iterations))
     state = replace(state, auc=last.auc, auc_error=last.auc_error, chi2_per_ndf=last.chi2_per_ndf)
     return replace(state, sim=base.sim) if rebase else state
 
@@ -239,8 +262,3 @@ def _as_far_as_events_reach(chains, breaks, found, acceptance, floor):
         "no fragmentation function turns the simulation into the data: they differ in something else, such as "
         "transverse momenta; compare their observables, and see how far fit(..., posterior=False) comes"
     )
-
-
-def _seed_of(*numbers: int) -> int:
-    """One seed for each use, from that of the fit, the iteration and, for step two, a one."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1

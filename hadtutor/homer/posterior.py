@@ -3,7 +3,6 @@
 Observables that cannot tell two breaks apart know only some sum of their weights; the prior decides the rest.
 """
 
-import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,17 +14,10 @@ from ..metrics.shares import covariance_of_means, whiten
 from .basis import BreakBasis
 from .break_weights import BreakWeights
 from .chains import Chains
+from .decays import DecayBasis
 from .histograms import Histograms, Means
 
 CHUNK = 20_000  # events at a time
-# How far f may depart from Lund's and their mixtures, and over which lengths in logit z and in ln mT². Before the data
-# it does not with the probability SIMPLE, and all departures are as likely as each other. Found by simulation: over
-# truths with a from 0.3 to 1.2, b from 0.6 to 1.4, σ within 7 %, a third of them mixtures, at 20 to 200 GeV and with
-# 10⁵ events, the band holds f as often as it should.
-NO_DEPARTURE = 0.001
-DEPARTURES = 0.01, 0.03, 0.1, 0.3, 1.0
-STRETCHES = 0.5, 1.0, 2.0
-SIMPLE = 0.9
 
 
 class Measurement(NamedTuple):
@@ -175,7 +167,7 @@ class Posterior(NamedTuple):
     ndf: float
 
 
-def infer(measurement: Measurement, basis: BreakBasis) -> Posterior:
+def infer(measurement: Measurement, basis: BreakBasis | DecayBasis) -> Posterior:
     r"""Mean and covariance of the coefficients from a `measurement`, averaged over the priors of `basis`.
 
     Each prior P has the weight of its evidence, :math:`N(y; 0, H P H^T + 1)` :cite:p:`rasmussen2006gaussian`: that
@@ -183,12 +175,10 @@ def infer(measurement: Measurement, basis: BreakBasis) -> Posterior:
     largest evidence, because data say little about small departures, and the band must know that.
     """
     y, h = measurement
-    settings = [(NO_DEPARTURE, 1.0, 1.0), *itertools.product(DEPARTURES, STRETCHES, STRETCHES)]
-    before = np.full(len(settings), (1.0 - SIMPLE) / (len(settings) - 1))
-    before[0] = SIMPLE
+    settings, before = basis.settings()
     log_evidence, thetas, covariances, seen = [], [], [], []
-    for amplitude, *stretch in settings:
-        prior = basis.prior(amplitude, stretch)
+    for setting in settings:
+        prior = basis.prior(*setting)
         gain = prior @ h.T
         total = h @ gain + np.eye(len(y))
         factor = cho_factor(total)
@@ -203,7 +193,7 @@ def infer(measurement: Measurement, basis: BreakBasis) -> Posterior:
     theta = share @ thetas
     apart = np.array(thetas) - theta
     covariance = np.einsum("p,pkl->kl", share, covariances) + (share[:, None] * apart).T @ apart
-    amplitude, *more = np.exp(share @ np.log(settings)).tolist()
+    amplitude, *more = np.exp(share @ np.log([np.hstack(setting) for setting in settings])).tolist()
     return Posterior(
         theta, 0.5 * (covariance + covariance.T), amplitude, tuple(more),
         float(logsumexp(log_evidence)), float(np.sum((y - h @ theta) ** 2)),

@@ -8,7 +8,7 @@ from scipy import stats
 
 from hadtutor import LundMixture, homer, lund
 from hadtutor.estimates import Estimate
-from hadtutor.homer import BreakWeights, Measurement, Moments, event_sigma, infer, measure, posterior
+from hadtutor.homer import BreakWeights, Measurement, Moments, event_sigma, infer, measure, priors
 from hadtutor.weights import event_weights
 
 
@@ -29,17 +29,17 @@ def test_the_measurement_is_linear_with_unit_noise():
 
 def test_the_posterior_is_that_of_linear_algebra(rng, monkeypatch):
     """By precisions in place of gains, and densities in place of factorised ones, over two priors."""
-    monkeypatch.setattr(posterior, "DEPARTURES", (0.3,))
-    monkeypatch.setattr(posterior, "STRETCHES", (1.5,))
+    monkeypatch.setattr(priors, "DEPARTURES", (0.3,))
+    monkeypatch.setattr(priors, "STRETCHES", (1.5,))
     basis = homer.prepare(generated(), factors=("order", "sigma_pt")).basis
     h = rng.standard_normal((30, basis.size))
     y = rng.standard_normal(30)
     found = infer(Measurement(y, h), basis)
-    priors = [basis.prior(posterior.NO_DEPARTURE), basis.prior(0.3, (1.5, 1.5))]
-    before = np.array([posterior.SIMPLE, 1.0 - posterior.SIMPLE])
-    share = before * [stats.multivariate_normal(cov=h @ p @ h.T + np.eye(30)).pdf(y) for p in priors]
+    both = [basis.prior(priors.NO_DEPARTURE), basis.prior(0.3, (1.5, 1.5))]
+    before = np.array([priors.SIMPLE, 1.0 - priors.SIMPLE])
+    share = before * [stats.multivariate_normal(cov=h @ p @ h.T + np.eye(30)).pdf(y) for p in both]
     assert found.log_evidence == pytest.approx(np.log(share.sum()), abs=1e-6)
-    covariances = [np.linalg.inv(h.T @ h + np.linalg.inv(p)) for p in priors]
+    covariances = [np.linalg.inv(h.T @ h + np.linalg.inv(p)) for p in both]
     means = np.array([c @ h.T @ y for c in covariances])
     theta = share @ means / share.sum()
     spread = sum(s * (c + np.outer(m - theta, m - theta)) for s, c, m in zip(share, covariances, means, strict=True))
