@@ -2,13 +2,21 @@
 
     python tools/validate_clusters.py weights [--events 20000]
     python tools/validate_clusters.py fits [--events 20000] [--experiments 20]
+    python tools/validate_clusters.py lep [--events 20000]
+    python tools/validate_clusters.py shapes [--events 20000]
 
 - weights: five targets, each with at least four parameters changed. For each ⟨w⟩, n_eff/N, the cost of weights and of
   their gradient, and pulls and p-values of hadrons of each kind, masses, shapes and multiplicities between weighted
   base and a direct run on other showers.
 - fits: `rsa.fit` of eight parameters to truths drawn at random, base and target on different showers: pulls, seconds.
+- lep: `tuning.fit` to LEP. First three weights to the numbers of π±, K± and p on the packaged showers, from three bases:
+  all should be `CLUSTER_LEP`. Then six parameters to these, ten more species and the n_ch distribution, with 5 % of
+  theory error and a prior of width .5. χ² of fresh runs on other showers, before and after.
+- shapes: eight parameters to thrust and x_p as well, on the packaged showers and on those that end at pTmin .65 GeV,
+  then fresh runs. No setting describes the former.
 
-Ends with 1 if a pull is above 4, a p-value below 10⁻³ over their number, or the width of pulls outside .85 to 1.15.
+Ends with 1 if a pull is above 4, a p-value below 10⁻³ over their number, or the width of pulls outside .85 to 1.15; if three weights differ by
+more than an error from `CLUSTER_LEP`, or six parameters do not halve the χ² of what they were fitted to.
 """
 
 import argparse
@@ -18,8 +26,9 @@ import time
 import numpy as np
 import torch
 
-from hadtutor import ClusterParams, hadronize_clusters, observables, pythia, rsa
+from hadtutor import ClusterParams, datasets, hadronize_clusters, observables, pythia, rsa, tuning
 from hadtutor.metrics import chi2_test, histogram_per_event, n_eff, pull
+from hadtutor.params import CLUSTER_LEP
 from hadtutor.weights import event_weights
 from hadtutor.weights.tensor import ClusterWeights
 
@@ -41,6 +50,22 @@ SPECIES = {
 SHAPES = "T", "C", "B_W", "n_f", "n_ch", "lnx_mean", "lnx_var", "lnx_m3"
 NAMES = "pwt_s", "pwt_diquark", "vector_wt", "dec_wt", "cl_smr", "p_split", "cl_max", "cl_pow"
 SPREAD = dict(zip(NAMES, (0.15, 0.2, 0.2, 0.2, 0.3, 0.1, 0.08, 0.15), strict=True))  # of true values, in logarithms
+
+WEIGHTS = "pwt_s", "pwt_diquark", "vector_wt"
+BASES = {
+    "published": ClusterParams(),
+    "many baryons": ClusterParams(pwt_s=0.5, pwt_diquark=1.5, vector_wt=0.15),
+    "few of all": ClusterParams(pwt_s=0.2, pwt_diquark=0.6, vector_wt=0.5),
+}
+GROUPS = {
+    "π K p": ("mean_pipm_pdg", "mean_kpm", "mean_p"),
+    "thrust": ("thrust",),
+    "n_ch": ("nch",),
+    "x_p": ("xp",),
+    "ten species": tuple(f"mean_{x}" for x in "k0 eta rho0 omega kstar0 phi lambda xi sigma1385 omega_minus".split()),
+}
+SIX = (*WEIGHTS, "dec_wt", "cl_smr", "p_split")
+LEP = {"theory_error": 0.05, "progress": False}
 
 
 def say(*words):
@@ -132,15 +157,95 @@ def check_fits(options):
     return 0.85 < width < 1.15
 
 
+def shown(tune):
+    """Values, and the path there."""
+    said = ", ".join(f"{n} {v:.3f} ± {e:.3f}" for n, v, e in zip(tune.names, tune.values, tune.errors, strict=True))
+    error, least = tune.directions()[0]
+    worst = " ".join(f"{c:+.2f} {name}" for name, c in least.items() if abs(c) > 0.2)
+    return (
+        f"{said}\n   χ² {tune.chi2:.1f}/{tune.ndf}, {len(tune.bases)} bases, n_eff/N "
+        + " ".join(f"{base.share:.2f}" for base in tune.bases)
+        + f"; least known: {error:.2f} in ln of {worst}"
+        + f"; {tune.message}" * bool(tune.message)
+    )
+
+
+def of_groups(showers, params, seed):
+    """χ² of fresh events, by group: figures of one are added as if their simulations were independent."""
+    found = tuning.fresh(showers, params, [name for names in GROUPS.values() for name in names], seed=seed, **LEP)
+    return {group: sum(found[name][0] for name in names) for group, names in GROUPS.items()}
+
+
+def say_groups(rows):
+    say(f"\n{'χ² of fresh events':28s}" + "".join(f"{group:>13s}" for group in GROUPS))
+    for label, row in rows.items():
+        say(f"{label:28s}" + "".join(f"{x:13.0f}" for x in row.values()))
+
+
+def fitted(showers, base, figures, names, seed, **options):
+    begun = time.perf_counter()
+    sample = hadronize_clusters(showers, base, rng=seed, progress=False)
+    tune = tuning.fit(sample, figures, names, rebase=True, seed=seed + 1, progress=False, **options)
+    say(f"{time.perf_counter() - begun:.0f} s: {shown(tune)}")
+    return tune
+
+
+def check_lep(options):
+    n, seed, good = options.events, options.seed, True
+    showers = datasets.load("pythia-showers-91")[:n]
+    wanted = np.array([getattr(CLUSTER_LEP, name) for name in WEIGHTS])
+    for k, (name, base) in enumerate(BASES.items()):
+        say(f"{name}, {', '.join(f'{getattr(base, name):g}' for name in WEIGHTS)}")
+        tune = fitted(showers, base, GROUPS["π K p"], WEIGHTS, seed + 100 * k)
+        off = (tune.values - wanted) / tune.errors
+        say(f"   off CLUSTER_LEP by {off.round(2)} errors")
+        good &= bool((abs(off) < 1).all())
+    say("\nsix parameters to species and n_ch")
+    seen = (*GROUPS["π K p"], *GROUPS["ten species"], *GROUPS["n_ch"])
+    tune = fitted(showers, ClusterParams(), seen, SIX, seed + 1000, theory_error=0.05, prior=0.5)
+    others = pythia.shower(n, seed=seed + 77, progress=False)
+    points = {"published": ClusterParams(), "CLUSTER_LEP": CLUSTER_LEP, "six parameters": tune.params}
+    rows = {label: of_groups(others, params, seed + 2000) for label, params in points.items()}
+    say_groups(rows)
+    total = {label: row["π K p"] + row["ten species"] + row["n_ch"] for label, row in rows.items()}
+    return good and total["six parameters"] < 0.5 * min(total["published"], total["CLUSTER_LEP"])
+
+
+def check_shapes(options):
+    n, seed = options.events, options.seed
+    early = "TimeShower:pTmin = 0.65"
+    seen = [name for names in GROUPS.values() for name in names]
+    rows = {}
+    for label, settings in (("pTmin 0.5", ()), ("pTmin 0.65", early)):
+        showers, others = (pythia.shower(n, seed=seed + k, settings=settings, progress=False) for k in (7, 8))
+        for base in (ClusterParams(), CLUSTER_LEP):
+            rows[f"{label}, {'published' if base == ClusterParams() else 'CLUSTER_LEP'}"] = of_groups(
+                others, base, seed
+            )
+        for names in (SIX, (*SIX, "cl_max", "cl_pow")):
+            say(f"{label}, {len(names)} parameters to everything")
+            base = ClusterParams(cl_soft=0.15 * (len(names) > len(SIX)))
+            try:
+                tune = fitted(showers, base, seen, names, seed + 1000, theory_error=0.05, prior=0.5)
+            except tuning.TuneError as error:
+                say(f"   {error}")
+                continue
+            rows[f"{label}, {len(names)} parameters"] = of_groups(others, tune.params, seed + 2000)
+    say_groups(rows)
+    return True
+
+
+CHECKS = {"weights": check_weights, "fits": check_fits, "lep": check_lep, "shapes": check_shapes}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="+", choices=("weights", "fits"))
+    parser.add_argument("parts", nargs="+", choices=CHECKS)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--experiments", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    checks = {"weights": check_weights, "fits": check_fits}
-    good = [checks[part](options) for part in options.parts]
+    good = [CHECKS[part](options) for part in options.parts]
     sys.exit(int(not all(good)))
 
 

@@ -10,7 +10,7 @@ from .._support.checks import number
 from ..datasets.measurements import LepFigure, lep
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
-from .lep import lep_counts
+from .lep import lep_counts, only_counted
 
 CHUNK = 20_000  # events at a time
 SHORT_LIVED = 111, 113, 213, 221, 223, 313, 323, 331, 333, 421, 411, 431, 511, 521, 531
@@ -36,6 +36,9 @@ class Figures:
         What a simulation is allowed to be wrong, as a part of each value; added to the errors in quadrature.
     energy : float, optional
         Of hadrons, see `hadtutor.metrics.compare`.
+    every : Hadrons, optional
+        All hadrons of the same events, those that decayed too, as of `hadtutor.pythia.decay`: figures that count such,
+        as a rate of ρ⁰, are measured there, beside others after all decays.
 
     Attributes
     ----------
@@ -55,13 +58,18 @@ class Figures:
 
     def __init__(
         self, events: Sample | Hadrons, figures: str | LepFigure | Iterable[str | LepFigure], theory_error: float = 0.0,
-        *, energy: float | None = None,
+        *, energy: float | None = None, every: Hadrons | None = None,
     ) -> None:  # fmt: skip
         self.figures = as_figures(figures)
         self.theory_error = number(theory_error, "theory_error", 0.0, 1.0)
         refuse_undecayed(events, self.figures)
         self.kept = [np.isfinite(figure.values) for figure in self.figures]
-        self.counts = [lep_counts(events, figure, energy=energy) for figure in self.figures]
+        self.counts = [
+            lep_counts(events, figure, energy=energy)
+            if every is None or (counted := only_counted(every, figure)) is None
+            else lep_counts(counted, figure, energy=getattr(events, "energy", energy))
+            for figure in self.figures
+        ]
         self.widths = [
             np.ones(1) if f.kind == "mean" else np.diff(f.edges) if f.kind in ("density", "normalised")
             else np.ones(len(f.values)) for f in self.figures

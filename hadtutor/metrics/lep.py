@@ -207,6 +207,11 @@ def lep_settings(figure: str | LepFigure) -> tuple[str, ...]:
     return tuple(f"{code}:mayDecay = off" for code in _codes(figure.particles) if code not in _STABLE)
 
 
+def only_counted(every: Hadrons, figure: LepFigure) -> Hadrons | None:
+    """Of all hadrons of some events those that a `figure` counts before their decays; None if it counts after them."""
+    return every.where(np.isin(abs(every.pid), _codes(figure.particles))) if lep_settings(figure) else None
+
+
 def _codes(particles):
     """PDG codes of these particles; none where too many kinds count, or such particles are unknown."""
     listed = particles.split()

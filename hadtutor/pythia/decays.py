@@ -1,18 +1,20 @@
 """Decays of hadrons by real Pythia."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
-from .final import complete, momenta_and_masses
+from .final import FinalParticles, complete, momenta_and_masses
 from .settings import HADRONS_ONLY, listed, start
 
 
 def decay(
-    hadrons: Hadrons | Sample, *, seed: int = 1, settings: str | Iterable[str] = (), progress: bool = True
-) -> Hadrons:
+    hadrons: Hadrons | Sample, *, seed: int = 1, settings: str | Iterable[str] = (), every: bool = False,
+    progress: bool = True,
+) -> Any:  # fmt: skip
     """Let real Pythia decay the unstable hadrons of a model.
 
     In each event comes first what was stable, then what the decays made. A hadron so fast that its mass is lost in the
@@ -23,6 +25,13 @@ def decay(
     ----------
     hadrons : Hadrons or Sample
         N events, with codes that Pythia knows.
+    every : bool
+        Whether to list all hadrons as well, those that decayed too, from which rates of ρ⁰ or Λ are counted.
+
+    Returns
+    -------
+    Hadrons, or a pair of them
+        What is stable; with `every` also all hadrons that ever were in the same events.
 
     Raises
     ------
@@ -64,4 +73,6 @@ def decay(
         )
     none = np.zeros(len(hadrons.pid), int)
     columns = hadrons.pid, none + 1, none, none, *momenta, mass
-    return complete(pythia, hadrons.offsets, columns, progress=progress)[0]
+    all_hadrons = FinalParticles(every=True) if every else None
+    final, _ = complete(pythia, hadrons.offsets, columns, progress=progress, every=all_hadrons)
+    return final if all_hadrons is None else (final, all_hadrons.hadrons())

@@ -10,20 +10,20 @@ from .settings import pythia8mc
 
 
 class FinalParticles:
-    """Collects the final particles of one event after the other."""
+    """Collects the final particles of one event after the other; or `every` hadron, those that decayed too."""
 
-    def __init__(self):
+    def __init__(self, every=False):
         particle = pythia8mc().Particle
-        self.is_final = particle.isFinal
+        self.counts = particle.isHadron if every else particle.isFinal
         self.look = particle.px, particle.py, particle.pz, particle.e, particle.id
         self.columns, self.offsets = [array("d") for _ in self.look], [0]  # lists would take six times the memory
 
     def take(self, event):
         # Copied at once: Pythia's particles live only until the next event.
-        final = list(filter(self.is_final, event))
+        taken = list(filter(self.counts, event))
         for column, look in zip(self.columns, self.look, strict=True):
-            column.extend(map(look, final))
-        self.offsets.append(self.offsets[-1] + len(final))
+            column.extend(map(look, taken))
+        self.offsets.append(self.offsets[-1] + len(taken))
 
     def hadrons(self):
         *momenta, pid = (np.array(column) for column in self.columns)
@@ -40,10 +40,11 @@ def momenta_and_masses(particles):
     return *momenta, mass, 8 * np.finfo(exact).eps * e**2
 
 
-def complete(pythia, offsets, columns, hook=None, first=0, progress=False):
+def complete(pythia, offsets, columns, hook=None, first=0, progress=False, every=None):
     """What Pythia makes of the particles of each event, given as code, status, colours, momentum and mass.
 
-    With the number of the first chain that a `hook` saw of each; `first` is the number of the first event.
+    With the number of the first chain that a `hook` saw of each; `first` is the number of the first event. `every` are
+    `FinalParticles` that look on.
     """
     final, first_chain, append = FinalParticles(), [], pythia.event.append
     for number in track(range(len(offsets) - 1), "event", progress):
@@ -59,4 +60,6 @@ def complete(pythia, offsets, columns, hook=None, first=0, progress=False):
         else:
             raise RuntimeError(f"event {first + number}: Pythia gave up on these {len(particles)} particles")
         final.take(pythia.event)
+        if every is not None:
+            every.take(pythia.event)
     return final.hadrons(), np.array(first_chain, np.int64)

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike
 
 from .._support.checks import column, number, whole
 from ..estimates import Estimate
+from ..events.hadrons import Hadrons
 from ..events.sample import Sample
-from ..params import LundParams
 from ..widgets.lesson import Table
+from .models import Params
 
 ROUNDS, NEAR = 8, 0.02  # in search of a point of a contour: at most so many, until its χ² is as near as that
 
@@ -18,7 +19,7 @@ ROUNDS, NEAR = 8, 0.02  # in search of a point of a contour: at most so many, un
 class Base(NamedTuple):
     """A sample that a tune went through: its parameters, and what is left of its events where it led."""
 
-    params: LundParams
+    params: Params
     share: float  # n_eff/N
 
 
@@ -28,22 +29,23 @@ class Tune(Estimate):
 
     Attributes
     ----------
-    params : LundParams
+    params : LundParams or ClusterParams
         All parameters at the minimum.
     chi2_of : dict of str to tuple
         χ² and number of bins of each figure by itself; `chi2` is that of all, with correlations of the simulation.
     bases : list of Base
         Samples that were used, one after the other.
-    sample, log_w : Sample, ndarray of shape (N,)
-        The last one, and its weights at the minimum.
+    sample, hadrons, log_w : Sample, Hadrons, ndarray of shape (N,)
+        The last one, what it is after decays, and its weights at the minimum.
     objective, minimum : Objective, Minimum
         The χ² as a function of the parameters, for that sample, and what its search found.
     """
 
-    params: LundParams = field(kw_only=True)
+    params: Params = field(kw_only=True)
     chi2_of: dict[str, tuple[float, int]] = field(kw_only=True, repr=False)
     bases: list[Base] = field(kw_only=True, repr=False)
     sample: Sample = field(kw_only=True, repr=False)
+    hadrons: Hadrons = field(kw_only=True, repr=False)
     log_w: np.ndarray = field(kw_only=True, repr=False)
     objective: Any = field(kw_only=True, repr=False)
     minimum: Any = field(kw_only=True, repr=False)

@@ -1,18 +1,16 @@
-"""Tunes that come with real Pythia, and what it makes of any point."""
+"""Tunes that come with real Pythia, and what new events make of any point."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
 from .. import pythia
-from ..datasets.measurements import LepFigure
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..events.showers import Showers
 from ..metrics.figures import Figures
-from ..params import LundParams
 from ..widgets.lesson import Table
+from .models import Params, SomeFigures, model_of
 
 SHIPPED = {
     "JETSET-like": 1, "Montull 2007": 2, "Hoeth 2009": 3, "Skands 2013": 4, "Fischer 2013-1": 5, "Fischer 2013-2": 6,
@@ -40,23 +38,27 @@ def shipped(name: str, n_events: int, *, energy: float = 91.2, seed: int = 1, pr
 
 
 def fresh(
-    showers: Showers, params: LundParams, figures: str | LepFigure | Iterable[str | LepFigure], *, seed: int = 1,
-    theory_error: float = 0.0, processes: int = 1, progress: bool = True,
+    showers: Showers, params: Params, figures: SomeFigures, *, seed: int = 1, theory_error: float = 0.0,
+    processes: int = 1, progress: bool = True,
 ) -> dict[str, tuple[float, int]]:  # fmt: skip
-    """χ² and number of bins of each figure for new events of Pythia: what a tune must stand.
+    """χ² and number of bins of each figure for new events: what a tune must stand.
 
-    Take a `seed` that no sample of the fit had, else the events are nearly the same as those that it saw.
+    Take a `seed` that no sample of the fit had, else the events are nearly the same as those that it saw, and best
+    other showers: what is particular to some is in all samples of a fit.
 
     Parameters
     ----------
-    showers, params, seed, processes, progress
-        As of `hadtutor.pythia.hadronize`.
+    showers : Showers
+        N events.
+    params : LundParams or ClusterParams
+        Of strings, by real Pythia, or of clusters, whose hadrons it lets decay.
+    seed, processes, progress
+        As of `fit`.
     figures, theory_error
         As of `Figures`.
     """
-    options: dict[str, Any] = {"seed": seed, "processes": processes, "progress": progress}
-    hadrons = pythia.hadronize(showers, params, **options)
-    return Figures(hadrons, figures, theory_error, energy=showers.energy).chi2(np.zeros(len(hadrons)))
+    of_all = model_of(params).fresh(showers, params, figures, theory_error, seed, processes, progress)
+    return of_all.chi2(np.zeros(len(showers)))
 
 
 class TuneTable(dict):
@@ -76,8 +78,8 @@ class TuneTable(dict):
 
 
 def table(
-    events: Mapping[str, Sample | Hadrons], figures: str | LepFigure | Iterable[str | LepFigure],
-    theory_error: float = 0.0, energy: float | None = None,
+    events: Mapping[str, Sample | Hadrons], figures: SomeFigures, theory_error: float = 0.0,
+    energy: float | None = None,
 ) -> TuneTable:  # fmt: skip
     """χ² per bin of each figure for several samples: name of the sample to name of the figure to number.
 

@@ -13,7 +13,7 @@ from ..cluster.pairs import only_pions
 from ..events.sample import Sample
 from ..params import ClusterParams
 from .allowed import as_samples
-from .clusters import MASSES, OF_SMEARING, check_cluster_target, refuse_fixed, values_of
+from .clusters import MASSES, OF_SMEARING, USUAL, check_cluster_target, refuse_fixed, values_of
 
 NOT_ZERO = (*OF_SMEARING, "cl_soft")  # what is drawn or not
 FAR = 4.0  # factor on each parameter of the base, either way, at most
@@ -63,7 +63,7 @@ class ClusterWeights(nn.Module):
     """
 
     steps = dict.fromkeys(WEIGHTED, 0.1) | {"cl_soft": 0.02, "p_split": 0.05, "pwt_s": 0.02}
-    usual = "pwt_s", "pwt_diquark", "vector_wt"
+    usual = USUAL
     log_mixture: Tensor
     counts: Tensor
 

@@ -12,6 +12,8 @@ from ..params import ClusterParams
 
 MASSES = tuple(name for name in ClusterParams._fields if name not in WEIGHTED)
 OF_FISSION = tuple(name for name in WEIGHTED if name.startswith(("cl_max", "cl_pow", "cl_soft")))
+USUAL = "pwt_s", "pwt_diquark", "vector_wt"
+"""What a fit varies if nothing is said: weights that every sample has drawn with."""
 OF_SMEARING = tuple(name for name in WEIGHTED if name.startswith("cl_smr"))
 
 
@@ -67,9 +69,44 @@ def refuse_fixed(sample: Sample, names: Iterable[str]) -> None:
         check_cluster_target(sample, base.replace(**{name: 0.9 * value if value else 0.1}))
 
 
-def cluster_log_weights(sample: Sample, target: ClusterParams) -> np.ndarray:
-    """Logarithm of the weight of each event of a `sample` of clusters at the `target`, (N,); as `event_weights`."""
-    check_cluster_target(sample, target)
-    draws = draws_of(sample)
-    with np.errstate(divide="ignore", over="ignore"):  # a sharp threshold makes events impossible
-        return log_density(draws, values_of(target)) - log_density(draws, values_of(cast(ClusterParams, sample.params)))
+class ClusterRows:
+    """The draws of a sample of clusters, ready to be weighted many times; used like `EventRows`.
+
+    Their density is no scalar product with functions of the parameters. So the vector is ln of the density itself, one
+    number for each event, and nothing is left to multiply it with.
+
+    Parameters
+    ----------
+    sample : Sample
+        N events as `hadronize_clusters` makes them, before decays, with histories.
+    names : sequence of str
+        Which parameters will differ from those of the sample.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `event_weights`; also if a name is unknown, or of something that was not drawn, such as a sharp threshold.
+    """
+
+    def __init__(self, sample: Sample, names: Iterable[str] = ()) -> None:
+        self.sample, self.base, self.names = sample, cast(ClusterParams, sample.params), tuple(names)
+        if unknown := set(self.names) - set(WEIGHTED):
+            raise ValueError(f"names must be of {', '.join(WEIGHTED)}, got {', '.join(sorted(unknown))}")
+        check_cluster_target(sample, self.base)
+        refuse_fixed(sample, self.names)
+        self.draws = draws_of(sample)
+        self.at_base = self.vector(self.base)
+
+    def vector(self, params: ClusterParams) -> np.ndarray:
+        """ln of the density of each event at `params`, (N,), but for a number; ValueError where there is none."""
+        check_cluster_target(self.sample, params)
+        with np.errstate(divide="ignore", over="ignore"):  # a sharp threshold makes events impossible
+            return log_density(self.draws, values_of(params))
+
+    def log_w(self, params: ClusterParams) -> np.ndarray:
+        """Log weights of the events at `params`, (N,); see `event_weights`."""
+        return self.vector(params) - self.at_base
+
+    def log_w_and_slopes(self, params: ClusterParams, change: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log weights, (N,), and their derivatives, (N, P), which are the `change` of `vector`."""
+        return self.log_w(params), change

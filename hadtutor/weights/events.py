@@ -14,7 +14,7 @@ from ..params import ClusterParams, LundMixture, LundParams
 from .acceptance import log_ratios, string_classes, well_filled
 from .allowed import case_of, count_events, first_component, warn_if_few, warn_if_uneven
 from .breaks import last_draws_known, log_w_of_chains
-from .clusters import cluster_log_weights
+from .clusters import ClusterRows
 from .trials import Trials
 
 
@@ -146,7 +146,7 @@ def event_weights(
 
 
 def _of_clusters(sample, target):
-    log_w = cluster_log_weights(sample, target)
+    log_w = ClusterRows(sample).log_w(target)
     if log_w.max() == -np.inf:
         raise ValueError(f"the target has none of these {len(sample)} events: all weights are zero")
     warn_if_few(log_w)

@@ -9,7 +9,7 @@ from hadtutor.lund.all_flavours import mean_z
 from hadtutor.metrics import like_lep, n_eff
 from hadtutor.pythia.settings import params_of
 from hadtutor.tuning import Figures, TuneError, fit
-from hadtutor.tuning.descent import Objective
+from hadtutor.tuning.objective import Objective
 
 pytest.importorskip("pythia8mc")
 BASE = LundParams(a=0.60, b=0.90, sigma_pt=0.315)
