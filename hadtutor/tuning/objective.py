@@ -42,7 +42,7 @@ class Minimum(NamedTuple):
 
 
 class Objective:
-    r"""χ² of figures as a function of parameters, for one sample; arguments as of `fit`.
+    r"""χ² of figures as a function of parameters, for one sample; arguments as of `fit`, `seed` that of decays.
 
     What simulation and data are off, :math:`r = \sum_i w_i x_i` with x what event i has beyond the data, has the
     covariance V of both, which are independent. That of the simulation is taken where the first search begins, and
@@ -57,7 +57,8 @@ class Objective:
 
     the terms i = j are left out, which makes χ², gradient and curvature such as they are on average without noise (a U
     statistic). With H the curvature so found and J the plain one, the covariance of the minimum is
-    :math:`H^{-1} J H^{-1}`.
+    :math:`H^{-1} J H^{-1}`. A prior is in both; without noise, data do not curve downward, so H is never below the
+    prior's own.
     """
 
     def __init__(
@@ -148,9 +149,14 @@ class Objective:
             self._weigh(log_w)
         off, change, w = self.seen @ off, self.seen @ change, _normalised(log_w)
         single, slopes = w**2 * self.single, slopes - w @ slopes
-        pulls, steep = self._off_prior(values)
-        plain = change.T @ change + np.diag(steep**2)
+        plain = change.T @ change
         curvature = plain - (single[:, None] * slopes).T @ slopes
+        pulls, steep = self._off_prior(values)
+        if self.prior is not None:
+            # Without noise data do not take away what was known before: nothing curves less than the prior.
+            size, axes = np.linalg.eigh(curvature / np.outer(steep, steep))
+            curvature = np.outer(steep, steep) * (axes * (1.0 + np.maximum(size, 0.0)) @ axes.T)
+            plain = plain + np.diag(steep**2)
         downhill = change.T @ off + steep * pulls - single @ slopes
         return float(off @ off + pulls @ pulls - single.sum()), downhill, curvature, plain
 
