@@ -225,7 +225,11 @@ def check_shapes(options):
         for base, names in ((ClusterParams(), SIX), (ClusterParams(cl_soft=0.15), (*SIX, "cl_max", "cl_pow"))):
             label = f"{end}, {len(names)} parameters"
             say(f"\n{label} to everything")
-            tune = fitted(showers, base, seen, names, seed + 1000, theory_error=0.05, prior=0.5, max_bases=12)
+            try:
+                tune = fitted(showers, base, seen, names, seed + 1000, theory_error=0.05, prior=0.5)
+            except tuning.TuneError as error:  # where nothing fits, values wander from sample to sample
+                say(error)
+                continue
             rows[label] = of_groups(others, tune.params, seed + 2000)
     say_groups(rows)
     return True

@@ -97,9 +97,15 @@ def fit(
 
         def begin_anew(at: np.ndarray) -> Objective:
             if make is None or len(bases) > max_bases:
-                raise TuneError(f"no minimum with {max_bases} new samples; the last was made at {objective.base}")
-            number_of_base = seed + len(bases) - 1
-            made = begin(make(objective.params_of(at), number_of_base), number_of_base)
+                chi2 = objective.figures.total_chi2(np.zeros(len(objective.sample)))
+                raise TuneError(
+                    f"no minimum with {max_bases} new samples; the last, at "
+                    f"{objective.describe(objective.values_of(objective.base))}, has a χ² of {chi2:.4g} for "
+                    f"{len(objective.figures.data)} bins: where that is large the model does not fit, and values move "
+                    "from sample to sample; take fewer parameters or figures, more events, a prior, or more max_bases"
+                )
+            its_seed = seed + len(bases) - 1
+            made = begin(make(objective.params_of(at), its_seed), its_seed)
             bar.update()
             return made
 

@@ -106,7 +106,7 @@ class Objective:
             return None, 0.0
         if not np.isfinite(log_w).all():
             return log_w, 0.0
-        return log_w, n_eff(log_w) / len(log_w) * min(1.0, np.exp(log_w).mean())
+        return log_w, n_eff(log_w) / len(log_w) * min(1.0, float(np.exp(log_w).mean()))
 
     def _off_prior(self, values):
         """Pulls of the prior, (P,), and their derivatives by the values, (P,)."""

@@ -137,6 +137,8 @@ def test_new_samples_are_made_on_the_way_to_lep():
     multiplicities = "mean_pipm_pdg", "mean_kpm", "mean_p"
     with pytest.raises(TuneError, match="the minimum lies beyond; pass rebase=True"):
         fit(few, multiplicities, **quiet)
+    with pytest.raises(TuneError, match="no minimum with 0 new samples; the last, at pwt_s = 0.374, .* has a χ² of"):
+        fit(few, multiplicities, rebase=True, max_bases=0, **quiet)
     tune = fit(few, multiplicities, rebase=True, seed=2, **quiet)
     assert len(tune.bases) > 2
     assert tune.sample.params == tune.bases[-1].params != ClusterParams()
