@@ -35,7 +35,7 @@ from .steps import Iteration
 
 FLOOR = 0.01  # part of the events that counts at least
 OFTEN = 0.01  # hadrons of a species per event
-COPIES = 4  # of each shower in a new simulation: less noise of hadronization
+COPIES, MANY = 4, 40_000  # events of each shower in a new simulation, if these are not more: less noise
 STEP = 1e-4  # of logarithms of parameters, for derivatives
 SLICE = 4096  # decays at a time
 
@@ -265,7 +265,7 @@ def fit_clusters(
         raise HomerError("the simulation does not know its showers: make one with hadronize_clusters, or rebase=False")
     rebase = sim.partons is not None if rebase is None else rebase
     iterations = (0 if posterior else 6) if iterations is None else whole(iterations, "iterations", 0)
-    masses, factors = checked_masses(conditions), check_clusters(sim, factors)
+    masses, factors, n = checked_masses(conditions), check_clusters(sim, factors), len(sim)
     inputs = side_by_side(sim, data, observables, threads, dict(options))
     if (
         type(inputs) is Features
@@ -275,8 +275,9 @@ def fit_clusters(
         columns = compute(sim.hadrons, sim.energy, threads=threads, names=inputs.names)
         inputs = HadronsToo(columns, inputs.columns, inputs.options, sim.hadrons, hadrons)
     inputs.check_support()
+    size = n * max(1, min(COPIES, MANY // n))
     basis = DecayBasis(cast(ClusterParams, sim.params), decay_angles(sim).mass if masses else None, factors)
-    theta, n = np.zeros(basis.size), len(sim)
+    theta = np.zeros(basis.size)
     base = Base(sim, inputs, basis, theta, n)
     passed: list[Iteration] = []
     log_w = np.zeros(n)
@@ -298,9 +299,9 @@ def fit_clusters(
         with Progress(MOST, "simulation", progress and rebase) as bar:
             while rebase and len(result.bases) < MOST and (len(result.bases) < 2 or result.bases[-1] < GOOD):
                 rng = np.random.default_rng(seed_of(seed, len(result.bases), 2))
-                made = hadronize_like(sim, COPIES * n, result.params, rng=rng, threads=threads, decay=result.decay)
+                made = hadronize_like(sim, size, result.params, rng=rng, threads=threads, decay=result.decay)
                 base = Base(made, inputs.with_simulation(made, threads), basis, result.theta, n)
-                moved = replace(result, sim=made, log_w=np.zeros(COPIES * n), bases=[*result.bases, 1.0])
+                moved = replace(result, sim=made, log_w=np.zeros(size), bases=[*result.bases, 1.0])
                 result = _with_posterior(moved, base)
                 bar.update()
         _warn_of(result, rebase)
