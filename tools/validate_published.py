@@ -33,19 +33,24 @@ def truth_of(number, rng):
     return ht.LundMixture((params, params.replace(a=low)), (0.5, 0.5))
 
 
-def published_by(truth, showers, seed, processes):
+def published_by(truth, seed, n_events, processes, times=4):
     """Figures with the values of Pythia at the truth, and what LEP's errors are."""
     mixture = isinstance(truth, ht.LundMixture)
     law = lund.LundLaw(truth) if mixture else None
     params = truth.components[0] if mixture else truth
-    hadrons = pythia.hadronize(showers, params, seed=seed, law=law, law_for="all", processes=processes, progress=False)
-    figures = [ht.datasets.lep(name) for name in EIGHT]
-    of_truth = [ht.metrics.like_lep(hadrons, figure) for figure in figures]
+    figures, found = [ht.datasets.lep(name) for name in EIGHT], []
+    for k in range(times):
+        showers = pythia.shower(n_events, seed=seed + 100 + k, progress=False)
+        hadrons = pythia.hadronize(
+            showers, params, seed=seed + 200 + k, law=law, law_for="all", processes=processes, progress=False
+        )
+        found.append([ht.metrics.like_lep(hadrons, figure) for figure in figures])
     # The truth has fluctuations of its own: they belong to the errors, though they stay the same.
-    exact = [
-        figure._replace(values=found.density, errors=np.hypot(figure.errors, found.errors))
-        for figure, found in zip(figures, of_truth, strict=True)
-    ]
+    exact = []
+    for figure, parts in zip(figures, zip(*found, strict=True), strict=True):
+        own = np.sqrt(np.sum([part.errors**2 for part in parts], axis=0)) / times
+        values = np.mean([part.density for part in parts], axis=0)
+        exact.append(figure._replace(values=values, errors=np.hypot(figure.errors, own)))
     return exact, [figure.errors for figure in figures]
 
 
@@ -61,11 +66,11 @@ def main():
     rng, made = np.random.default_rng(options.seed), {"processes": options.processes, "progress": False}
     pulls, lund_pulls, p_values = [], [], []
     for number in range(options.experiments):
-        seed = 100_000 * options.seed + 10 * number
+        seed = 100_000 * options.seed + 1000 * number
         truth = truth_of(number, rng)
-        showers = [pythia.shower(options.events, seed=seed + k, progress=False) for k in (1, 2)]
-        exact, errors = published_by(truth, showers[0], seed + 3, options.processes)
-        sim = pythia.hadronize(showers[1], MONASH, seed=seed + 4, histories=True, **made)
+        exact, errors = published_by(truth, seed, options.events, options.processes)
+        showers = pythia.shower(options.events, seed=seed + 1, progress=False)
+        sim = pythia.hadronize(showers, MONASH, seed=seed + 4, histories=True, **made)
         noise = [error * rng.standard_normal(len(error)) for error in errors]
         noisy = [f._replace(values=f.values + x) for f, x in zip(exact, noise, strict=True)]
         data = homer.Published(noisy, options.theory_error)

@@ -1,6 +1,7 @@
 """Splines for ln w, normalised at every transverse mass, and their prior."""
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,8 +9,8 @@ from numpy.typing import ArrayLike
 from scipy.interpolate import BSpline
 
 from .. import lund
-from ..lund.all_flavours import KINDS, log_density_of_kinds
-from ..params import LundParams
+from ..lund.all_flavours import KINDS, log_density_of_kinds, slope_of_power
+from ..params import LundMixture, LundParams
 from .factors import FACTORS, checked_factors, reference_values
 from .nodes import KIND, checked_conditions, spread
 from .priors import departures
@@ -57,7 +58,7 @@ class BreakBasis:
         Of the simulation; gives :math:`f_\mathrm{ref}`. Without them there are no weights: TypeError.
     conditions : sequence of {"end", "string_pt"}
         What else the weight may depend on, see `break_features`; where it is "kind", which comes first then, the weight
-        is the same for all kinds but for the normalisation.
+        is the same for all kinds but for the normalisation, and for the b in the power of z of heavy quarks.
     factors : sequence of {"order", "sigma_pt", "enhanced_fraction", "u_fraction"}
         What else has a weight, see `Factors`; the last coefficients are the changes of these F numbers.
 
@@ -79,6 +80,12 @@ class BreakBasis:
         self.matrix = axes[0].functions
         for axis in axes[1:]:
             self.matrix = np.kron(self.matrix, axis.functions)
+        self._universal = self.matrix.shape[1]
+        if KIND in self.conditions:
+            # The power of z of a heavy quark has b in it: if b changes, its law moves by more than what is universal.
+            z, kind = self.z_and_mt2()[0], self._at_nodes(2).astype(int)
+            heavy = self._less_mean(-slope_of_power(params)[kind] * np.log(z))
+            self.matrix = np.concatenate([self.matrix, heavy[:, None]], axis=1)
         # The reference on a fine grid in logit z, for every node in mT², as shares of one; and how to get there.
         fine = np.linspace(axes[0].nodes[0] - 3.0, axes[0].nodes[-1] + 3.0, FINE_NODES)
         z = 1.0 / (1.0 + np.exp(-fine))
@@ -96,14 +103,22 @@ class BreakBasis:
         # Derivatives of ln f with respect to a and b at the nodes, bounded where no break ever is, and half of their
         # squares: ln f of a mixture is that of the mean parameters, plus their variances times these.
         z, mt2 = self.z_and_mt2()
-        counts = reference.reshape(self.shape[0], -1)
+        slopes = [np.log1p(-z), -np.minimum(mt2 / z, 15.0 / params.b)]
+        if KIND in self.conditions:
+            slopes[1] = slopes[1] - slope_of_power(params)[self._at_nodes(2).astype(int)] * np.log(z)
+        slopes = [self._less_mean(slope) for slope in slopes]
+        self._lund = self.project(np.stack([*slopes, *(self._less_mean(0.5 * s**2) for s in slopes)], axis=1))
 
-        def less_mean(values):
-            values = values.reshape(counts.shape)
-            return (values - (counts * values).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)).ravel()
+    def _less_mean(self, values):
+        """Values at the nodes, (nodes,) or (nodes, n), less their mean over breaks of the same mT² and conditions."""
+        counts = self.reference.reshape(self.shape[0], -1, 1)
+        values = np.asarray(values, float)
+        by_z = values.reshape(self.shape[0], counts.shape[1], -1)
+        return (by_z - (counts * by_z).sum(axis=0) / np.maximum(counts.sum(axis=0), 1.0)).reshape(values.shape)
 
-        slopes = [less_mean(v) for v in (np.log1p(-z), -np.minimum(mt2 / z, 15.0 / params.b))]
-        self._lund = self.project(np.stack([*slopes, *(less_mean(0.5 * s**2) for s in slopes)], axis=1))
+    def _at_nodes(self, number):
+        """One of the axes at all nodes, (nodes,)."""
+        return np.meshgrid(*(axis.nodes for axis in self.axes), indexing="ij")[number].ravel()
 
     @classmethod
     def of(
@@ -131,13 +146,27 @@ class BreakBasis:
         spread(_place(axes, features), shape, np.ones(features.shape[1]), reference)
         return cls(axes, reference, params, conditions, factors)
 
-    def log_reference(self, z: ArrayLike, mt2: ArrayLike, kind: ArrayLike = 0) -> np.ndarray:
-        """Logarithm of the normalised f of the simulation at `z` and `mt2` [GeV²], for a `kind` of `KINDS`."""
+    def log_reference(
+        self, z: ArrayLike, mt2: ArrayLike, kind: ArrayLike = 0, params: LundParams | LundMixture | None = None
+    ) -> np.ndarray:
+        """Logarithm of the normalised f of the simulation at `z` and `mt2` [GeV²], for a `kind` of `KINDS`.
+
+        With `params` that of others.
+        """
+        params = self.params if params is None else params
         if KIND not in self.conditions:
-            return lund.log_density(z, mt2, self.params)
+            return lund.log_density(z, mt2, params)
         x, m2, k = np.broadcast_arrays(z, mt2, kind)
         flat = x.ravel().astype(float), m2.ravel().astype(float), k.ravel().astype(int)
-        return log_density_of_kinds(*flat, params=self.params).reshape(x.shape)[()]
+        return log_density_of_kinds(*flat, params=params).reshape(x.shape)[()]
+
+    def lund_table(self, params: LundParams | LundMixture) -> np.ndarray:
+        """ln w at the nodes, (nodes,), from the simulation to `params`."""
+        z, mt2 = self.z_and_mt2()
+        kind = self._at_nodes(2) if KIND in self.conditions else 0
+        # Where no break ever is, f and its reference differ by any factor.
+        apart = self.log_reference(z, mt2, kind, params) - self.log_reference(z, mt2, kind)
+        return np.clip(apart, -20.0, 20.0)
 
     @property
     def size(self) -> int:
@@ -184,10 +213,14 @@ class BreakBasis:
         return 1.0 / (1.0 + np.exp(-logit_z.ravel())), np.exp(log_mt2.ravel())
 
     def project(self, table: np.ndarray) -> np.ndarray:
-        """Coefficients, (K,) or (K, n), that come closest to a `table` of ln w, (nodes,) or (nodes, n), at breaks."""
-        return self.projector() @ table
+        """Coefficients, (K,) or (K, n), that come closest to a `table` of ln w, (nodes,) or (nodes, n), at breaks.
 
-    def projector(self) -> np.ndarray:
+        Where kinds have norms of their own, these do not count.
+        """
+        return self._projector @ (self._less_mean(table) if KIND in self.conditions else table)
+
+    @cached_property
+    def _projector(self):
         """What `project` multiplies a table by, (K, nodes)."""
         weighted = self.matrix.T * self.reference
         ridge = 1e-9 * np.trace(weighted @ self.matrix) / len(weighted)
@@ -223,9 +256,11 @@ class BreakBasis:
             covariance = np.kron(covariance, back @ np.exp(-0.5 * distance**2) @ back.T)
         scale = np.asarray(lund_scale)
         lund_part = self._lund * scale
-        k, n = len(covariance), len(covariance) + len(self.factors)
+        k, n, u = self.matrix.shape[1], self.size, self._universal
         prior = np.zeros((n, n))
-        prior[:k, :k] = amplitude**2 * (covariance + 1e-4 * np.eye(k)) + lund_part @ lund_part.T
+        prior[:u, :u] = amplitude**2 * (covariance + 1e-4 * np.eye(u))
+        prior[range(u, k), range(u, k)] = FACTORS["order"].prior ** 2  # a b of its own of heavy quarks, but for so much
+        prior[:k, :k] += lund_part @ lund_part.T
         for i, name in enumerate(self.factors, k):
             prior[i, i] = FACTORS[name].prior ** 2
             if name == "order":

@@ -27,10 +27,10 @@ from ..weights.clusters import refuse_fixed, values_of
 from .checks import HomerError, seed_of, several
 from .decays import WITH, WITHOUT, DecayBasis, checked_masses
 from .inputs import CloudMoments, Clouds, Features, Inputs, side_by_side
-from .posterior import Measurement, infer
+from .posterior import infer
 from .published import Published
 from .rebase import GOOD, MOST, POOR
-from .scores import measure_scores
+from .scores import Measurement, measure_scores
 from .steps import Iteration
 
 FLOOR = 0.01  # part of the events that counts at least

@@ -10,7 +10,6 @@ from typing import cast
 
 import numpy as np
 
-from .. import lund
 from .._support.bars import track
 from .._support.checks import Rng, as_generator, takes_rng, whole
 from .._support.optional import need
@@ -127,16 +126,13 @@ def _fit(
     if whole(bootstraps, "bootstraps", 0):
         rng = as_generator(rng)
     (y, h), basis = measured
-    z, mt2 = basis.z_and_mt2()
-    reference = lund.log_density(z, mt2, basis.params)
     of_f, of_change = basis.split(h.T)
-    to_y, known = of_f.T @ basis.projector(), reference_values(basis.factors, basis.params)
+    known = reference_values(basis.factors, basis.params)
 
     def expected(values):
         params = make(values)
         change = reference_values(basis.factors, first_component(params)) - known
-        # Where no break ever is, f and its reference differ by any factor.
-        return change @ of_change + to_y @ np.clip(lund.log_density(z, mt2, params) - reference, -20.0, 20.0)
+        return change @ of_change + basis.project(basis.lund_table(params)) @ of_f
 
     def minimise(wanted, start, strategy):
         chi2 = lambda values: np.sum((wanted - expected(values)) ** 2)

@@ -16,20 +16,10 @@ from .break_weights import BreakWeights
 from .chains import Chains
 from .decays import DecayBasis
 from .histograms import Histograms, Means
+from .scores import Measurement, measure_scores
 
 CHUNK = 20_000  # events at a time
-
-
-class Measurement(NamedTuple):
-    """What the data say about the coefficients: y = Hθ + noise, with independent noise of unit variance.
-
-    Attributes
-    ----------
-    y, h : ndarray, shape (M,), (M, K + F)
-    """
-
-    y: np.ndarray
-    h: np.ndarray
+SIZE, LEADING = 0.3, 10  # of a departure from Lund, and directions that figures are asked about
 
 
 def measure(
@@ -63,6 +53,10 @@ def measure(
     w = np.exp(log_w - log_w.max())
     w /= w.sum()
     rows = _rows_at(chains, breaks)
+    if isinstance(data, Means):  # hundreds of bins, with much noise each
+        of_all = np.concatenate([rows(events) for events in _chunks(len(w))])
+        along = _leading(of_all, log_w, chains.basis)
+        return measure_scores(of_all, breaks.theta, log_w, moments, sim, data, directions=along)
     mean_f: Any = 0.0
     mean_r = ff = fr = mean_f
     for events in _chunks(len(w)):
@@ -77,7 +71,7 @@ def measure(
     jacobian = fr - np.outer(mean_f, mean_r)
     variance = covariance_of_means(ff[:-1, :-1], ff[:-1, -1], float(ff[-1, -1]), mean_f)
     mean_sim = mean_f + shift_f
-    if isinstance(data, (Histograms, Means)):
+    if isinstance(data, Histograms):
         mean_data, variance_data = data.shares, data.covariance
     else:
         n = len(data[0] if isinstance(data, tuple) else data)
@@ -90,33 +84,23 @@ def measure(
     root = np.ascontiguousarray(whiten(variance + variance_data).T)
     h = root @ jacobian
     y = root @ (mean_data - mean_sim) + h @ breaks.theta
-    lean = noise = 0.0
+    lean = 0.0
     for events in _chunks(len(w)):
         size = np.sum(((moments(sim, events) - mean_sim) @ root.T) ** 2, axis=1)
         r = rows(events) - (mean_r + shift_r)
-        single = (w[events] ** 2 * size)[:, None] * r
-        lean = lean + single.sum(axis=0)
-        noise = noise + single.T @ r
-    if not isinstance(data, Means):
-        return Measurement(y + np.linalg.lstsq(h.T, lean)[0], h)
-    return _without_noise(y - h @ breaks.theta, h, lean, noise, breaks.theta)
+        lean = lean + ((w[events] ** 2 * size)[:, None] * r).sum(axis=0)
+    return Measurement(y + np.linalg.lstsq(h.T, lean)[0], h)
 
 
-def _without_noise(off, h, lean, noise, theta):
-    r"""A measurement where noise of H counts: :math:`H^T H` is too large by the `noise`, (K + F, K + F).
-
-    H = W S Vᵀ; in Wᵀy and φ = S Vᵀθ, y = φ + unit noise becomes y = (1 - N)φ + unit noise, where N is the noise in
-    these coordinates. Directions of which it makes more than half are left out; what H does not reach stays for the χ².
-    """
-    w, s, v = np.linalg.svd(h)
-    rank = int(np.sum(s > 1e-6 * s[0]))
-    w, beyond, sv = w[:, :rank], w[:, rank:], s[:rank, None] * v[:rank]
-    to_phi = v[:rank] / s[:rank, None]
-    part, direction = np.linalg.eigh(to_phi @ noise @ to_phi.T)
-    kept = direction[:, part < 0.5].T
-    new_h = (1.0 - part[part < 0.5])[:, None] * (kept @ sv)
-    new_y = kept @ (w.T @ off + to_phi @ lean) + new_h @ theta
-    return Measurement(np.append(new_y, beyond.T @ off), np.vstack([new_h, np.zeros((beyond.shape[1], h.shape[1]))]))
+def _leading(rows, log_w, basis):
+    """Directions of the coefficients, (K + F, L), along which weights of events may differ most before any data."""
+    w = np.exp(log_w - log_w.max())
+    w /= w.sum()
+    rows = rows - w @ rows
+    values, vectors = np.linalg.eigh(basis.prior(SIZE))
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    along = rows @ root
+    return root @ np.linalg.eigh((w[:, None] * along).T @ along)[1][:, -LEADING:]
 
 
 def _rows_at(chains, breaks, root=None):

@@ -1,22 +1,33 @@
 """What few events say: their features through as many numbers as there are coefficients."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..metrics.shares import whiten
 from .histograms import Histograms, Means
-from .posterior import Measurement
 
 FOLDS = 5
 RIDGE = 1e-6  # of the variance of each feature
 LEAST = 1e-5  # of the largest variance: directions that events know nothing of
 
 
+class Measurement(NamedTuple):
+    """What the data say about the coefficients: y = Hθ + noise, with independent noise of unit variance.
+
+    Attributes
+    ----------
+    y, h : ndarray, shape (M,), (M, K + F)
+    """
+
+    y: np.ndarray
+    h: np.ndarray
+
+
 def measure_scores(
     rows: np.ndarray, theta: np.ndarray, log_w: np.ndarray, moments: Callable[[Any, slice], np.ndarray], sim: Any,
-    data: Any, shower: np.ndarray | None = None,
+    data: Any, shower: np.ndarray | None = None, directions: np.ndarray | None = None,
 ) -> Measurement:  # fmt: skip
     r"""What the data say about the coefficients, as `measure`, for events so few that noise of the Jacobian counts.
 
@@ -35,6 +46,8 @@ def measure_scores(
         As for `measure`.
     shower : ndarray of int, shape (N,), optional
         Number of the shower of each simulated event: those of one are no independent events.
+    directions : ndarray, shape (K, M), optional
+        Of the coefficients, what the features should know of; all by default.
     """
     n = len(log_w)
     shower = np.arange(n) if shower is None else shower
@@ -46,23 +59,27 @@ def measure_scores(
     spread = np.sqrt(w @ x**2)
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0.0)
     x, r = x * scale, rows - w @ rows
+    wanted = r if directions is None else r @ directions
     fold = (np.random.default_rng(0).permutation(shower.max() + 1) % FOLDS)[shower]  # they may be in some order
-    seen, mean_map = np.empty_like(r), np.zeros((x.shape[1], r.shape[1]))
+    seen, mean_map = np.empty_like(wanted), np.zeros((x.shape[1], wanted.shape[1]))
+    published = isinstance(data, (Histograms, Means))
+    of_features = data.covariance * np.outer(scale, scale) if published else 0.0
     for k in range(FOLDS):
         v = np.where(fold == k, 0.0, w)
         v /= v.sum()
         f = x - v @ x
-        square = (v[:, None] * f).T @ f
-        to_scores = np.linalg.solve(square + RIDGE * np.eye(len(square)), (v[:, None] * f).T @ r)
+        # What the data leave unsure of each feature, besides what the simulation does, if that is not alike.
+        square = (w @ w) * ((v[:, None] * f).T @ f + RIDGE * np.eye(len(scale))) + of_features
+        to_scores = np.linalg.solve(square, (v[:, None] * f).T @ wanted)
         seen[fold == k] = x[fold == k] @ to_scores
         mean_map = mean_map + to_scores / FOLDS
     # Directions of the coefficients that change nothing, such as what the norm takes off, are noise here.
     size, direction = np.linalg.eigh((w[:, None] * seen).T @ seen)
     kept = direction[:, size > LEAST * size[-1]]
     seen, mean_map = seen @ kept, mean_map @ kept
-    if isinstance(data, (Histograms, Means)):
+    if published:
         off = ((data.shares - middle) * scale) @ mean_map
-        of_data = mean_map.T @ (data.covariance * np.outer(scale, scale)) @ mean_map
+        of_data = mean_map.T @ of_features @ mean_map
     else:
         m = len(data[0] if isinstance(data, tuple) else data)
         scores = ((moments(data, slice(0, m)) - middle) * scale) @ mean_map

@@ -36,8 +36,12 @@ def powers(params: LundParams) -> tuple[np.ndarray, np.ndarray]:
     """A and C for all `KINDS`, both of shape (8,)."""
     a = params.a + params.a_extra_diquark * OLD_DIQUARK
     c = 1.0 + params.a_extra_diquark * (NEW_DIQUARK - OLD_DIQUARK)
-    c = c + params.b * (params.r_c * MASS_CHARM**2 * CHARM + params.r_b * MASS_BOTTOM**2 * BOTTOM)
-    return a, c
+    return a, c + params.b * slope_of_power(params)
+
+
+def slope_of_power(params: LundParams) -> np.ndarray:
+    """Derivative of C with respect to b [GeV²] for all `KINDS`, shape (8,): not zero where a heavy quark waits."""
+    return params.r_c * MASS_CHARM**2 * CHARM + params.r_b * MASS_BOTTOM**2 * BOTTOM
 
 
 def log_area(a: float, c: float, bmt2: ArrayLike) -> np.ndarray:

@@ -124,10 +124,8 @@ def departure(result: homer.HomerResult, law: LundMixture) -> tuple[float, float
     """
     measurement: Any = result.measurement
     basis = result.breaks.basis
-    z, mt2 = basis.z_and_mt2()
     theta = np.zeros(basis.size)
-    log_ratio = lund.log_density(z, mt2, law) - lund.log_density(z, mt2, basis.params)
-    theta[: basis.matrix.shape[1]] = basis.project(log_ratio)
+    theta[: basis.matrix.shape[1]] = basis.project(basis.lund_table(law))
     seen = measurement._replace(y=measurement.h @ theta)
     return float(seen.y @ seen.y), homer.fit_lund(replace(result, measurement=seen), progress=False).chi2
 

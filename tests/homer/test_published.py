@@ -53,6 +53,22 @@ def test_a_power_of_one_minus_z_is_a_change_of_a_for_every_kind(showers_with_his
     assert abs(np.mean(learned - exact)) < 0.02 * np.std(exact)
 
 
+def test_another_b_is_another_power_of_z_for_heavy_quarks(showers_with_histories, chains):
+    """All of the chain moves, heavy breaks by more than light ones: a weight that is the same for all would not do."""
+    basis, sample = chains.basis, showers_with_histories
+    target = sample.params.replace(b=sample.params.b + 0.05)
+    theta = np.append(basis.project(basis.lund_table(target)), np.zeros(2))
+    breaks, h = BreakWeights(basis, theta), sample.histories
+    z, mt2, kind = h.z.astype(float), h.mt2.astype(float), kind_of_break(h.old, h.new)
+    exact = log_density_of_kinds(z, mt2, kind, target) - log_density_of_kinds(z, mt2, kind, sample.params)
+    learned = breaks(z, mt2, kind=kind)[0]
+    for name, some in (("light", kind == 0), ("charm", kind == 4), ("bottom", kind == 6)):
+        assert np.std((learned - exact)[some]) < 0.15 * np.std(exact[some]), name
+    zero = np.zeros_like(kind)
+    universal = log_density_of_kinds(z, mt2, zero, target) - log_density_of_kinds(z, mt2, zero, sample.params)
+    assert np.std((universal - exact)[kind == 6]) > np.std(exact[kind == 6]), "a universal weight is worse than none"
+
+
 def test_without_a_change_f_is_that_of_the_simulation(showers_with_histories, chains):
     breaks, h = BreakWeights(chains.basis, np.zeros(chains.basis.size)), showers_with_histories.histories
     z, mt2 = h.z[:500].astype(float), h.mt2[:500].astype(float)
