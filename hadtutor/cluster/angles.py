@@ -14,7 +14,6 @@ from .rows import momenta
 class Angles(NamedTuple):
     """Decays of clusters in two hadrons, one entry for each, in the order of events."""
 
-    row: np.ndarray  # of the cluster
     event: np.ndarray
     mass: np.ndarray  # GeV
     kind: np.ndarray  # 0 without a perturbative constituent, else 1 for one that is light, 2 for charm, 3 for bottom
@@ -57,12 +56,24 @@ def axes_of(clusters: Clusters) -> tuple[np.ndarray, np.ndarray]:
     return np.where(kind > 0, along, flight), kind
 
 
-def decay_angles(sample: Sample) -> Angles:
-    """The `Angles` of a `sample` of clusters with its hadrons as they were made."""
+def check_hadrons(sample: Sample) -> Clusters:
+    """The clusters of a `sample`; ValueError if its hadrons are not theirs."""
     clusters = sample.histories
-    assert isinstance(clusters, Clusters)
+    if not isinstance(clusters, Clusters):
+        raise ValueError("the sample has no histories of clusters; make it with hadronize_clusters, which records them")
+    other = np.bincount(clusters.event, clusters.n_hadrons, len(clusters)) != sample.hadrons.multiplicity
+    if other.any():
+        raise ValueError(
+            f"event {np.argmax(other)}: its hadrons are not those of its clusters; were they decayed, or some left out?"
+        )
+    return clusters
+
+
+def decay_angles(sample: Sample) -> Angles:
+    """The `Angles` of a `sample` of clusters with its hadrons as they were made, else a ValueError."""
+    clusters = check_hadrons(sample)
     row = np.flatnonzero(clusters.fate == PAIR)
     first = (np.cumsum(clusters.n_hadrons) - clusters.n_hadrons)[row]
     axis, kind = axes_of(clusters)
     p, mass, hadron = momenta(clusters)[:, row], clusters.mass[row].astype(float), momenta(sample.hadrons)[:, first]
-    return Angles(row, clusters.event[row], mass, kind[row], np.clip(cosines(p, mass, axis[:, row], hadron), -1.0, 1.0))
+    return Angles(clusters.event[row], mass, kind[row], np.clip(cosines(p, mass, axis[:, row], hadron), -1.0, 1.0))

@@ -13,10 +13,10 @@ import numpy as np
 from numba import njit
 from scipy.special import xlogy
 
-from ..events.clusters import FISSION, PAIR, Clusters
+from ..events.clusters import FISSION, PAIR
 from ..events.sample import Sample
 from ..params import ClusterParams
-from .angles import cosines, remembered
+from .angles import check_hadrons, cosines, remembered
 from .pairs import S, flavour_row, only_pions, pair_table
 from .rows import flavours_of, momenta
 
@@ -107,17 +107,10 @@ def _of_decays(mass, row, pid, meson_offsets, baryon_offsets, codes, sum2, diffe
 
 def draws_of(sample: Sample) -> Draws:
     """What was drawn in the events of a `sample` of clusters; ValueError if its histories do not say it all."""
-    c, params = sample.histories, cast(ClusterParams, sample.params)
-    if not isinstance(c, Clusters):
-        raise ValueError("the sample has no histories of clusters; make it with hadronize_clusters, which records them")
+    c, params = check_hadrons(sample), cast(ClusterParams, sample.params)
     if c.formed_mass is None:
         raise ValueError("masses of clusters as they were formed are missing: the file is of an earlier version")
     flavours, n, event, hadrons = flavours_of(params), len(c), c.event, sample.hadrons
-    other = np.bincount(event, c.n_hadrons, n) != hadrons.multiplicity
-    if other.any():
-        raise ValueError(
-            f"event {np.argmax(other)}: its hadrons are not those of its clusters; were they decayed, or some left out?"
-        )
     mass, own = c.formed_mass.astype(float), np.stack([c.quark, -c.antiquark])
     of_quark = np.maximum(own - 3, 0)  # class of a flavour
     constituents = flavours.mass[own].sum(axis=0)

@@ -102,5 +102,5 @@ def observed(data: Any, energy: float, threads: int, names: tuple[str, ...]) -> 
 
 
 def seed_of(*numbers: int) -> int:
-    """One seed for each use, from that of the fit, the iteration and, for step two, a one."""
+    """One seed for each use, from that of the fit, the iteration, and a one for step two, a two for simulations."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0]) >> 1

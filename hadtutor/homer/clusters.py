@@ -30,10 +30,11 @@ from .inputs import CloudMoments, Clouds, Features, Inputs, side_by_side
 from .posterior import infer
 from .published import Published
 from .rebase import GOOD, MOST, POOR
-from .scores import Measurement, measure_scores
+from .scores import SIZE, Measurement, chi2_of_means, leading, measure_scores
 from .steps import Iteration
 
 FLOOR = 0.01  # part of the events that counts at least
+LEADING = 12  # directions of the laws that events are asked about
 OFTEN = 0.01  # hadrons of a species per event
 COPIES, MANY = 4, 40_000  # events of each shower in a new simulation, if these are not more: less noise
 STEP = 1e-4  # of logarithms of parameters, for derivatives
@@ -60,7 +61,8 @@ class ClusterResult:
     amplitude, stretch : tuple of float
         Of the prior, see `DecayBasis.prior`; NaN without posterior.
     chi2, ndf : float
-        Of the measurement and what the result makes of it: whether any law of this kind can be right.
+        Of the means of all features, data and weighted simulation, and their number less that of coefficients that they
+        fix: whether any law of this kind can be right.
     auc, auc_error : float
         Area under the ROC curve of a new classifier, between data and simulation with its final weights.
     chi2_per_ndf : float
@@ -194,15 +196,15 @@ class HadronsToo(Clouds):
         return SpeciesMoments(self.sim, sim), (self.sim, sim), (self.data, data)
 
 
-class Base:
+class ClusterBase:
     """A simulation of clusters, made with laws of given coefficients, and what its weights are made of.
 
-    It has so many showers, `n_showers`, one after the other and again from the first.
+    `shower` has the number of the shower of each event, (N,).
     """
 
-    def __init__(self, sim: Sample, inputs: Inputs, basis: DecayBasis, theta: np.ndarray, n_showers: int) -> None:
+    def __init__(self, sim: Sample, inputs: Inputs, basis: DecayBasis, theta: np.ndarray, shower: np.ndarray) -> None:
         self.sim, self.inputs, self.basis = sim, inputs, basis
-        self.shower = np.arange(len(sim)) % n_showers
+        self.shower = shower
         self.decays = basis.events(decay_angles(sim), len(sim))
         self.drawn = self.decays @ basis.table_of(theta)
         self.draws = draws_of(sim) if basis.factors else None
@@ -236,7 +238,10 @@ def check_clusters(sim: Sample, factors: Iterable[str]) -> tuple[str, ...]:
         raise HomerError("the simulation has no clusters, so nothing to trace weights back to: keep its histories")
     if sim.law is not None:
         raise HomerError(f"directions of the simulation were drawn by {sim.law}; give one made without decay")
-    kind = axes_of(clusters)[1]
+    try:
+        kind = decay_angles(sim).kind
+    except ValueError as error:
+        raise HomerError(f"the simulation: {error}") from None
     for number, end in enumerate(CLASSES, 1):
         if getattr(params, f"cl_smr{end}") == 0.0 and np.any(kind == number):
             raise HomerError(
@@ -261,6 +266,8 @@ def fit_clusters(
         raise TypeError("published figures are of decayed hadrons: fit the parameters of clusters with tuning.fit")
     if not (rebase is None or isinstance(rebase, bool)):
         raise TypeError(f"rebase of clusters must be True or False, got {rebase!r}: they are made by the learned laws")
+    if not posterior and (rebase or len(several(factors, "factors"))):
+        raise ValueError("new simulations and factors want the posterior: leave posterior=False out")
     if rebase and sim.partons is None:
         raise HomerError("the simulation does not know its showers: make one with hadronize_clusters, or rebase=False")
     rebase = sim.partons is not None if rebase is None else rebase
@@ -278,7 +285,7 @@ def fit_clusters(
     size = n * max(1, min(COPIES, MANY // n))
     basis = DecayBasis(cast(ClusterParams, sim.params), decay_angles(sim).mass if masses else None, factors)
     theta = np.zeros(basis.size)
-    base = Base(sim, inputs, basis, theta, n)
+    base = ClusterBase(sim, inputs, basis, theta, np.arange(n))
     passed: list[Iteration] = []
     log_w = np.zeros(n)
     with Progress(iterations, "iteration", progress) as bar:
@@ -300,12 +307,17 @@ def fit_clusters(
             while rebase and len(result.bases) < MOST and (len(result.bases) < 2 or result.bases[-1] < GOOD):
                 rng = np.random.default_rng(seed_of(seed, len(result.bases), 2))
                 made = hadronize_like(sim, size, result.params, rng=rng, threads=threads, decay=result.decay)
-                base = Base(made, inputs.with_simulation(made, threads), basis, result.theta, n)
-                moved = replace(result, sim=made, log_w=np.zeros(size), bases=[*result.bases, 1.0])
+                whole_ones = np.setdiff1d(np.arange(size), made.histories.unfinished)
+                made, shower = made[whole_ones], whole_ones % n
+                base = ClusterBase(made, inputs.with_simulation(made, threads), basis, result.theta, shower)
+                moved = replace(result, sim=made, log_w=np.zeros(len(made)), bases=[*result.bases, 1.0])
                 result = _with_posterior(moved, base)
                 bar.update()
         _warn_of(result, rebase)
-    last = base.inputs.classify(result.log_w, seed_of(seed, iterations))
+    # One event of each shower: a classifier would know the others again.
+    first = np.arange(min(n, len(base.sim)))
+    once = inputs if base.sim is sim else inputs.with_simulation(base.sim[first], threads)
+    last = once.classify(result.log_w[first], seed_of(seed, iterations))
     return replace(result, auc=last.auc, auc_error=last.auc_error, chi2_per_ndf=last.chi2_per_ndf)
 
 
@@ -315,12 +327,14 @@ def _with_posterior(result, base):
     moments = beside.moments()
     for _ in range(8):
         rows = base.rows(theta)
-        measurement = measure_scores(rows, theta, log_w, *moments, base.shower)
+        along = leading(rows, log_w, base.basis.prior(SIZE, SIZE), LEADING + len(base.basis.factors))
+        measurement = measure_scores(rows, theta, log_w, *moments, base.shower, along)
         found = infer(measurement, base.basis)
-        theta, log_w, step = _as_far_as_events_reach(base, theta, found.theta)
-        shift = measurement.h @ step
+        shift = measurement.h @ (found.theta - theta)
+        theta, log_w = _as_far_as_events_reach(base, theta, found.theta)
         if shift @ shift < 0.1:
             break
+    chi2, n = chi2_of_means(log_w, *moments, base.shower)
     rows = base.rows(theta)
     w = np.exp(log_w - log_w.max())
     rows -= w @ rows / w.sum()
@@ -328,7 +342,8 @@ def _with_posterior(result, base):
     with_one, *stretch = found.stretch
     return replace(
         result, theta=theta, covariance=found.covariance, log_w=log_w, sigma=sigma, measurement=measurement,
-        amplitude=(found.amplitude, with_one), stretch=tuple(stretch), chi2=found.chi2, ndf=found.ndf,
+        amplitude=(found.amplitude, with_one), stretch=tuple(stretch), chi2=chi2,
+        ndf=n - (len(measurement.y) - found.ndf),
         bases=[*result.bases[:-1], n_eff(log_w) / len(log_w)],
     )  # fmt: skip
 
@@ -337,9 +352,13 @@ def _as_far_as_events_reach(base, theta, goal):
     """Go to the next estimate, or half of the way, and so on, until enough events count."""
     step = goal - theta
     for _ in range(8):
-        log_w = base.log_w(theta + step)
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                log_w = base.log_w(theta + step)
+        except ValueError:  # a parameter beyond its limits
+            log_w = np.full(1, np.nan)
         if np.isfinite(log_w).all() and n_eff(log_w) > FLOOR * len(log_w):
-            return theta + step, log_w, step
+            return theta + step, log_w
         step = 0.5 * step
     raise HomerError(
         "no law of decays turns the simulation into the data: they differ in something else, such as the number of "
@@ -353,8 +372,7 @@ def _warn_of(result, rebase):
             f"no law of decays describes these data: χ² {result.chi2:.0f} for {result.ndf:.0f} degrees of freedom; "
             "they differ in something that has no weight here, and the errors do not hold"
         )
-    if not rebase and result.n_eff < POOR * len(result.log_w):
-        warn(
-            f"the weighted simulation is worth {100 * result.n_eff / len(result.log_w):.0f} % of its events: errors do "
-            "not hold that far from it; let fit simulate anew where the data are (rebase=True)"
-        )
+    if result.n_eff < POOR * len(result.log_w):
+        share = f"{100 * result.n_eff / len(result.log_w):.0f} % of its events"
+        advice = "take more events" if rebase else "let fit simulate anew where the data are (rebase=True)"
+        warn(f"the weighted simulation is worth {share}: errors do not hold that far from it; {advice}")

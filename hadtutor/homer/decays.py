@@ -74,14 +74,14 @@ class DecayBasis:
         self.n_masses = len(self.axes[1].nodes) if mass is not None else 1
         each = self.axes[0].functions if mass is None else np.kron(self.axes[0].functions, self.axes[1].functions)
         self.matrix = np.kron(np.eye(2), each)
-        smearing = [0.0, *(getattr(params, f"cl_smr{name}") for name in CLASSES)]
-        shares = np.stack([smeared(cosine, s) for s in smearing])  # by class: without, light, charm, bottom
+        self.smearing = np.array([0.0, *(getattr(params, f"cl_smr{name}") for name in CLASSES)])
+        shares = np.stack([smeared(cosine, s) for s in self.smearing])  # by class: without, light, charm, bottom
         shares[:, [0, -1]] *= 0.5  # of the trapezoidal rule
         self.shares = shares / shares.sum(axis=1, keepdims=True)
         # What another smearing does to ln w, as the model has it.
         more = np.log(smeared(cosine, 1.01 * params.cl_smr)) - np.log(smeared(cosine, params.cl_smr / 1.01))
-        of_nodes = np.repeat(more / (2.0 * np.log(1.01)), self.n_masses) if params.cl_smr > 0.0 else 0.0
-        self._model = np.linalg.lstsq(self.matrix, np.append(np.zeros(len(each)), of_nodes * np.ones(len(each))))[0]
+        of_nodes = np.repeat(more / (2.0 * np.log(1.01)), self.n_masses)
+        self._model = np.linalg.lstsq(self.matrix, np.append(np.zeros(len(each)), of_nodes))[0]
 
     @property
     def size(self) -> int:
@@ -137,15 +137,16 @@ class DecayBasis:
             part = (place - k)[:, None]
             log_w = (1.0 - part) * table[kind, k] + part * table[kind, k + 1]
         signed = np.concatenate([-cosine[:0:-1], cosine])
-        smearing = np.array([np.inf, *(getattr(self.params, f"cl_smr{name}") or np.inf for name in CLASSES)])
-        density = np.exp(np.concatenate([log_w[:, :0:-1], log_w], axis=1) + signed / smearing[kind, None])
+        width = np.where(self.smearing > 0.0, self.smearing, np.inf)[kind, None]
+        density = np.exp(np.concatenate([log_w[:, :0:-1], log_w], axis=1) + (signed - 1.0) / width)
         parts = density[:, 1:] + density[:, :-1]
         cumulative = np.cumsum(parts, axis=1)
         wanted = rng.uniform(size=len(kind)) * cumulative[:, -1]
         bin_of = np.sum(cumulative < wanted[:, None], axis=1)
         rows = np.arange(len(kind))
         left = (cumulative[rows, bin_of] - wanted) / parts[rows, bin_of]  # of the bin
-        return np.clip(signed[bin_of + 1] - left * (signed[1] - signed[0]), -1.0, 1.0)
+        drawn = np.clip(signed[bin_of + 1] - left * (signed[1] - signed[0]), -1.0, 1.0)
+        return np.where((kind > 0) & (self.smearing[kind] == 0.0), 1.0, drawn)
 
     def places(self, kind: np.ndarray, cosine: np.ndarray, mass: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Nodes about each decay and their shares, both of shape (2 or 4, decays)."""

@@ -80,10 +80,11 @@ def fit(
         one: at the Lund parameters that come nearest to the data, by `hadtutor.hadronize_strings`, or by a function of
         parameters and a generator of random numbers that returns a `Sample`. The log weights of the result belong to
         its attribute ``sim`` then; `HomerResult.log_weights` gives those of any other. Without it errors are right as
-        long as n_eff/N is near one. Clusters are made anew with the learned laws, four times from each shower; that is
-        the default where the showers are known.
+        long as n_eff/N is near one. Clusters are made anew with the learned laws, up to four times from each shower;
+        that is the default where the showers are known.
     observables : str or sequence of str, optional
-        Which ones step one and the posterior look at, see `hadtutor.observables`; by default the thirteen there.
+        Which ones step one and the posterior look at, see `hadtutor.observables`; by default the thirteen there. Where
+        they are not given, and the data are hadrons of clusters, the posterior looks at the hadrons too.
     posterior : bool
         Whether the last estimate is the mean of the posterior, with errors; else it is that of the last iteration.
     stop_early : bool

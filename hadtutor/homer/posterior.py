@@ -16,10 +16,10 @@ from .break_weights import BreakWeights
 from .chains import Chains
 from .decays import DecayBasis
 from .histograms import Histograms, Means
-from .scores import Measurement, measure_scores
+from .scores import SIZE, Measurement, leading, measure_scores
 
 CHUNK = 20_000  # events at a time
-SIZE, LEADING = 0.3, 10  # of a departure from Lund, and directions that figures are asked about
+LEADING = 10  # directions that figures are asked about
 
 
 def measure(
@@ -36,7 +36,7 @@ def measure(
 
     The mean and J are of the same simulated events: fluctuations of both make :math:`H^T y` lean by
     :math:`-\sum w^2 |\tilde F|^2\, \partial \ln w / \partial\theta`, where :math:`\tilde F` are features less their
-    mean in units in which y has unit variance. That is taken off.
+    mean in units in which y has unit variance. That is taken off. Figures go by `measure_scores`.
 
     Parameters
     ----------
@@ -53,9 +53,9 @@ def measure(
     w = np.exp(log_w - log_w.max())
     w /= w.sum()
     rows = _rows_at(chains, breaks)
-    if isinstance(data, Means):  # hundreds of bins, with much noise each
+    if isinstance(data, Means):  # bins whose slopes have much noise: nothing is left to take off
         of_all = np.concatenate([rows(events) for events in _chunks(len(w))])
-        along = _leading(of_all, log_w, chains.basis)
+        along = leading(of_all, log_w, chains.basis.prior(SIZE), LEADING)
         return measure_scores(of_all, breaks.theta, log_w, moments, sim, data, directions=along)
     mean_f: Any = 0.0
     mean_r = ff = fr = mean_f
@@ -90,17 +90,6 @@ def measure(
         r = rows(events) - (mean_r + shift_r)
         lean = lean + ((w[events] ** 2 * size)[:, None] * r).sum(axis=0)
     return Measurement(y + np.linalg.lstsq(h.T, lean)[0], h)
-
-
-def _leading(rows, log_w, basis):
-    """Directions of the coefficients, (K + F, L), along which weights of events may differ most before any data."""
-    w = np.exp(log_w - log_w.max())
-    w /= w.sum()
-    rows = rows - w @ rows
-    values, vectors = np.linalg.eigh(basis.prior(SIZE))
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    along = rows @ root
-    return root @ np.linalg.eigh((w[:, None] * along).T @ along)[1][:, -LEADING:]
 
 
 def _rows_at(chains, breaks, root=None):

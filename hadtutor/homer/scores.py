@@ -8,6 +8,7 @@ import numpy as np
 from ..metrics.shares import whiten
 from .histograms import Histograms, Means
 
+SIZE = 0.3  # of departures from the model, to tell directions that matter
 FOLDS = 5
 RIDGE = 1e-6  # of the variance of each feature
 LEAST = 1e-5  # of the largest variance: directions that events know nothing of
@@ -34,7 +35,8 @@ def measure_scores(
     A few thousand events and a hundred features fit any derivative a little, and what they fit by chance looks like
     information. So each derivative is first regressed on the features: the regressions are the features that matter,
     optimal observables :cite:p:`diehl1994optimal`, as many as coefficients. Events are never seen through a regression
-    that they took part in.
+    that they took part in. (Mean and Jacobian are of the same events; with so few numbers the lean of `measure` is
+    small.)
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ def measure_scores(
     middle = w @ x
     x = x - middle
     spread = np.sqrt(w @ x**2)
-    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0.0)
+    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-9 * (1.0 + abs(middle)))
     x, r = x * scale, rows - w @ rows
     wanted = r if directions is None else r @ directions
     fold = (np.random.default_rng(0).permutation(shower.max() + 1) % FOLDS)[shower]  # they may be in some order
@@ -90,3 +92,35 @@ def measure_scores(
     root = whiten(of_showers @ of_showers.T + of_data).T
     h = root @ (apart.T @ r)
     return Measurement(root @ (off - mean) + h @ theta, h)
+
+
+def leading(rows: np.ndarray, log_w: np.ndarray, prior: np.ndarray, n: int) -> np.ndarray:
+    """The `n` directions of the coefficients, (K, n), along which weights of events may differ most before any data.
+
+    `rows` and `log_w` are those of `measure_scores`, `prior` the covariance, (K, K).
+    """
+    w = np.exp(log_w - log_w.max())
+    w /= w.sum()
+    values, vectors = np.linalg.eigh(prior)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    along = (rows - w @ rows) @ root
+    return root @ np.linalg.eigh((w[:, None] * along).T @ along)[1][:, -n:]
+
+
+def chi2_of_means(
+    log_w: np.ndarray, moments: Callable[[Any, slice], np.ndarray], sim: Any, data: Any, shower: np.ndarray
+) -> tuple[float, int]:
+    """χ² of the means of all features, data and weighted simulation, and their number; as of `measure_scores`."""
+    w = np.exp(log_w - log_w.max())
+    w /= w.sum()
+    x = moments(sim, slice(0, len(w)))
+    mean = w @ x
+    apart = np.stack([np.bincount(shower, column) for column in (w[:, None] * (x - mean)).T])
+    if isinstance(data, (Histograms, Means)):
+        of_data, covariance = data.shares, data.covariance
+    else:
+        m = len(data[0] if isinstance(data, tuple) else data)
+        y = moments(data, slice(0, m))
+        of_data, covariance = y.mean(axis=0), np.atleast_2d(np.cov(y.T)) / m
+    off = whiten(apart @ apart.T + covariance).T @ (of_data - mean)
+    return float(off @ off), len(off)

@@ -7,7 +7,7 @@ from scipy import stats
 import hadtutor as ht
 from hadtutor import homer
 from hadtutor.cluster.angles import decay_angles
-from hadtutor.homer.clusters import Base
+from hadtutor.homer.clusters import ClusterBase
 from hadtutor.homer.decays import ANGLES, DecayBasis, smeared
 from hadtutor.homer.scores import measure_scores
 
@@ -118,7 +118,7 @@ def test_laws_that_depend_on_the_mass_are_drawn_as_they_are_weighted(sim):
 
 
 def test_weights_of_events(sim, secret):
-    base = Base(sim, None, secret.basis, np.zeros(secret.basis.size), len(sim))
+    base = ClusterBase(sim, None, secret.basis, np.zeros(secret.basis.size), np.arange(len(sim)))
     w = np.exp(base.log_w(secret.theta))
     pull = (w.mean() - 1.0) / (w.std() / np.sqrt(len(w)))
     assert abs(pull) < 4, f"the mean weight is {pull:.1f} errors from one"
@@ -218,6 +218,15 @@ def test_parameters_may_vary_too():
     assert np.sqrt(np.mean(((log_w - target(COSINES, False)[0]) / sigma) ** 2)) < 2.5
 
 
+def test_a_smearing_may_be_small_or_none():
+    """Laws of narrow kinds are drawn without overflow, those of no width stay delta functions."""
+    law = learned(PARAMS.replace(cl_smr_charm=0.0, cl_smr_bottom=1e-3), lambda c: 0.0 * c, lambda c: 0.0 * c)
+    kind = np.repeat([2, 3], 500)
+    cosine = law.basis.draw(law.theta, kind, np.ones(1000), np.random.default_rng(1))
+    assert np.all(cosine[:500] == 1.0)
+    assert np.all((cosine[500:] > 0.98) & (cosine[500:] <= 1.0))
+
+
 def test_without_support_nothing_is_fitted(data):
     sharp = ht.hadronize_clusters(SHOWERS[:1500], rng=1, **PIONS)
     with pytest.raises(homer.HomerError, match=r"support.*cl_smr_charm = 0.*cl_smr_charm=0.78"):
@@ -243,6 +252,11 @@ def test_wrong_input(sim, data, secret):
         secret(0.5, True, 2.0)
     with pytest.raises(ValueError, match="between -1 and 1"):
         secret(1.5, True)
+    with pytest.raises(ValueError, match="want the posterior"):
+        homer.fit(sim, data, posterior=False, factors="pwt_s", progress=False)
+    others = sim.replace(hadrons=data.hadrons)
+    with pytest.raises(homer.HomerError, match="its hadrons are not those of its clusters"):
+        homer.fit(others, data, progress=False)
     bare = ht.Sample(sim.hadrons, None, PARAMS, 91.2, quark=None)
     with pytest.raises(homer.HomerError, match="no clusters"):
         homer.fit(bare, data, progress=False)
@@ -250,6 +264,6 @@ def test_wrong_input(sim, data, secret):
 
 def test_data_that_are_no_clusters_of_this_kind_are_told(sim):
     """Lighter clusters make more hadrons, which no law of angles can."""
-    other = ht.hadronize_clusters(SHOWERS[4000:8000], PARAMS.replace(cl_max=2.5), rng=2, **PIONS)
+    other = ht.hadronize_clusters(SHOWERS[4000:8000], PARAMS.replace(cl_max=2.5, p_split=2.5), rng=2, **PIONS)
     with pytest.warns(RuntimeWarning, match="no law of decays describes these data"):
         homer.fit(sim, other, rng=3, method="trees", progress=False)
