@@ -7,7 +7,6 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from scipy.special import gammaincc
 
 from .._support.bars import Progress
 from .._support.cautions import warn
@@ -30,6 +29,7 @@ from .inputs import CloudMoments, Clouds, Features, Inputs, side_by_side
 from .posterior import infer
 from .published import Published
 from .rebase import GOOD, MOST, POOR
+from .result import Learned
 from .scores import SIZE, Measurement, chi2_of_means, leading, measure_scores
 from .steps import Iteration
 
@@ -42,7 +42,7 @@ SLICE = 4096  # decays at a time
 
 
 @dataclass
-class ClusterResult:
+class ClusterResult(Learned):
     """Laws of the decays of clusters, learned from data, and the simulation weighted with them.
 
     Attributes
@@ -85,16 +85,6 @@ class ClusterResult:
     auc: float = np.nan
     auc_error: float = np.nan
     chi2_per_ndf: float = np.nan
-
-    @property
-    def n_eff(self) -> float:
-        """Effective number of simulated events."""
-        return n_eff(self.log_w)
-
-    @property
-    def p_value(self) -> float:
-        """Probability of a larger χ² if some laws and factors are those of the data; NaN without posterior."""
-        return float(gammaincc(0.5 * self.ndf, 0.5 * self.chi2)) if np.isfinite(self.chi2) else np.nan
 
     @property
     def params(self) -> ClusterParams:

@@ -29,8 +29,26 @@ NUMBERS = ("stop_reason", "amplitude", "stretch", "log_evidence", "chi2", "ndf")
 AGREEMENT = ("auc", "auc_error", "chi2_per_ndf")
 
 
+class Learned:
+    """What is learned by weights: how many events they leave, and whether it can be right."""
+
+    log_w: np.ndarray
+    chi2: float
+    ndf: float
+
+    @property
+    def n_eff(self) -> float:
+        """Effective number of simulated events."""
+        return n_eff(self.log_w)
+
+    @property
+    def p_value(self) -> float:
+        """Probability of a larger χ² if what was learned is as in the data; NaN without posterior."""
+        return float(gammaincc(0.5 * self.ndf, 0.5 * self.chi2)) if np.isfinite(self.chi2) else np.nan
+
+
 @dataclass
-class HomerResult:
+class HomerResult(Learned):
     """A fragmentation function learned from data, and the simulation weighted with it.
 
     It may stand wherever log weights of the simulated events are wanted, and, with its method `density`, as a law of
@@ -81,16 +99,6 @@ class HomerResult:
     auc: float = np.nan
     auc_error: float = np.nan
     chi2_per_ndf: float = np.nan
-
-    @property
-    def n_eff(self) -> float:
-        """Effective number of simulated events."""
-        return n_eff(self.log_w)
-
-    @property
-    def p_value(self) -> float:
-        """Probability of a larger χ² if some f and factors are those of the data; NaN without posterior."""
-        return float(gammaincc(0.5 * self.ndf, 0.5 * self.chi2)) if np.isfinite(self.chi2) else np.nan
 
     @property
     def factors(self) -> Estimate:
