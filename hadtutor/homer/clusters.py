@@ -25,7 +25,7 @@ from ..params import ClusterParams
 from ..weights.clusters import refuse_fixed, values_of
 from .checks import HomerError, seed_of, several
 from .decays import WITH, WITHOUT, DecayBasis, checked_masses
-from .inputs import CloudMoments, Clouds, Features, Inputs, side_by_side
+from .inputs import Features, HadronsToo, Inputs, side_by_side
 from .posterior import infer
 from .published import Published
 from .rebase import GOOD, MOST, POOR
@@ -35,7 +35,6 @@ from .steps import Iteration
 
 FLOOR = 0.01  # part of the events that counts at least
 LEADING = 12  # directions of the laws that events are asked about
-OFTEN = 0.01  # hadrons of a species per event
 COPIES, MANY = 4, 40_000  # events of each shower in a new simulation, if these are not more: less noise
 STEP = 1e-4  # of logarithms of parameters, for derivatives
 SLICE = 4096  # decays at a time
@@ -161,31 +160,6 @@ class ClusterResult(Learned):
         return f"laws of decays after {len(self.bases)} simulations, {fit}{agreement} at last; {share}"
 
 
-class SpeciesMoments(CloudMoments):
-    """`CloudMoments`, and the number of hadrons of each species in the event, those that the simulation has often."""
-
-    def __init__(self, x: np.ndarray, hadrons: Hadrons) -> None:
-        super().__init__(x, hadrons)
-        codes, counts = np.unique(abs(hadrons.pid), return_counts=True)
-        self.codes = codes[counts > OFTEN * len(hadrons)]
-
-    def __call__(self, x_and_hadrons: tuple[np.ndarray, Hadrons], events: slice) -> np.ndarray:
-        """Features of some events, shape (n, M)."""
-        some = x_and_hadrons[1][events]
-        counts = [np.bincount(some.event[abs(some.pid) == code], minlength=len(some)) for code in self.codes]
-        return np.column_stack([super().__call__(x_and_hadrons, events), *counts])
-
-
-class HadronsToo(Clouds):
-    """Events by their hadrons for the posterior, and by their observables for the classifier."""
-
-    classify = Features.classify
-
-    def moments(self) -> tuple[Callable, Any, Any]:
-        sim, data = self.hadrons
-        return SpeciesMoments(self.sim, sim), (self.sim, sim), (self.data, data)
-
-
 class ClusterBase:
     """A simulation of clusters, made with laws of given coefficients, and what its weights are made of.
 
@@ -305,7 +279,7 @@ def fit_clusters(
                 bar.update()
         _warn_of(result, rebase)
     # One event of each shower: a classifier would know the others again.
-    first = np.arange(min(n, len(base.sim)))
+    first = np.unique(base.shower, return_index=True)[1]
     once = inputs if base.sim is sim else inputs.with_simulation(base.sim[first], threads)
     last = once.classify(result.log_w[first], seed_of(seed, iterations))
     return replace(result, auc=last.auc, auc_error=last.auc_error, chi2_per_ndf=last.chi2_per_ndf)

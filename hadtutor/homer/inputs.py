@@ -20,6 +20,7 @@ from .histograms import Histograms, step_one_histograms
 from .published import AgainstFigures, Published
 
 OUTSIDE = 0.02  # of the data may lie outside the range of the simulation
+OFTEN = 0.01  # hadrons of a species per event
 HADRONS = ("offsets", "px", "py", "pz", "e", "pid")
 Columns = Mapping[str, np.ndarray]
 
@@ -66,6 +67,21 @@ def _logs(hadrons):
     """ln p and ln pT of each hadron."""
     pt2 = hadrons.px.astype(float) ** 2 + hadrons.py.astype(float) ** 2
     return np.log(np.sqrt(pt2 + hadrons.pz.astype(float) ** 2)), np.log(np.sqrt(np.maximum(pt2, 1e-12)))
+
+
+class SpeciesMoments(CloudMoments):
+    """`CloudMoments`, and the number of hadrons of each species in the event, those that the simulation has often."""
+
+    def __init__(self, x: np.ndarray, hadrons: Hadrons) -> None:
+        super().__init__(x, hadrons)
+        codes, counts = np.unique(abs(hadrons.pid), return_counts=True)
+        self.codes = codes[counts > OFTEN * len(hadrons)]
+
+    def __call__(self, x_and_hadrons: tuple[np.ndarray, Hadrons], events: slice) -> np.ndarray:
+        """Features of some events, shape (n, M)."""
+        some = x_and_hadrons[1][events]
+        counts = [np.bincount(some.event[abs(some.pid) == code], minlength=len(some)) for code in self.codes]
+        return np.column_stack([super().__call__(x_and_hadrons, events), *counts])
 
 
 class HistogramMoments:
@@ -145,6 +161,16 @@ class Clouds(Features):
     def parts(self) -> Iterator[np.ndarray]:
         yield from super().parts()
         yield from (getattr(hadrons, name) for hadrons in self.hadrons for name in HADRONS)
+
+
+class HadronsToo(Clouds):
+    """Events by their hadrons for the posterior, and by their observables for the classifier."""
+
+    classify = Features.classify
+
+    def moments(self) -> tuple[Callable, Any, Any]:
+        sim, data = self.hadrons
+        return SpeciesMoments(self.sim, sim), (self.sim, sim), (self.data, data)
 
 
 class Distributions:
