@@ -84,20 +84,29 @@ class Lep:
         }  # fmt: skip
 
     def learned(self, figures: tuple[str, ...], theory_error: float, sample: Sample | None = None) -> dict[str, Any]:
-        """f from some figures with its band, over that of Monash; χ² of these and of all others."""
+        """f from some figures with its band, over that of Monash; χ² of these and of all others.
+
+        With a theory error f is learned where the data are, from new events; without one no f describes the data, so
+        that there is nowhere to go.
+        """
         sample = self.base() if sample is None else sample
-        result = homer.fit(sample, homer.Published(figures, theory_error), progress=self.progress)
+        before = tuning.Figures(sample, ALL, theory_error).chi2(np.zeros(len(sample)))
+        result = homer.fit(
+            sample, homer.Published(figures, theory_error), rebase=theory_error > 0, rng=self.seed,
+            threads=self.made["processes"], progress=self.progress,
+        )  # fmt: skip
         histories: Any = sample.histories
         light = lund.all_flavours.kind_of_break(histories.old, histories.new) == 0
         mt2 = np.quantile(histories.mt2[light], QUARTERS)
+        sample = sample if result.sim is None else result.sim
         f, sigma = result.f(Z, mt2[:, None])
         over = np.exp(lund.log_density(Z, mt2[:, None], MONASH))
-        compared = tuning.Figures(sample, ALL, theory_error)
         lund_fit = homer.fit_lund(result)
         return {
             "z": Z.tolist(), "mt2": mt2.tolist(), "ratio": (f / over).tolist(), "sigma": (sigma / f).tolist(),
             "chi2": result.chi2, "ndf": result.ndf, "n_eff": result.n_eff / len(sample), "fitted": list(figures),
-            "before": compared.chi2(np.zeros(len(sample))), "after": compared.chi2(result.log_w),
+            "before": before, "after": tuning.Figures(sample, ALL, theory_error).chi2(result.log_w),
+            "bases": [[b.a, b.b, b.sigma_pt] for b, _ in result.bases],
             "factors": dict(zip(result.factors.names, result.factors.values.tolist(), strict=True)),
             "lund": [list(lund_fit.names), lund_fit.values.tolist(), lund_fit.errors.tolist(), lund_fit.chi2],
             "amplitude": result.amplitude, "departure": list(departure(result, MIXED)),
