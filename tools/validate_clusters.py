@@ -2,6 +2,7 @@
 
     python tools/validate_clusters.py weights [--events 20000]
     python tools/validate_clusters.py fits [--events 20000] [--experiments 20]
+    python tools/validate_clusters.py decayed [--events 20000] [--experiments 20]
     python tools/validate_clusters.py lep [--events 20000]
     python tools/validate_clusters.py shapes [--events 20000]
 
@@ -9,6 +10,8 @@
   their gradient, and pulls and p-values of hadrons of each kind, masses, shapes and multiplicities between weighted
   base and a direct run on other showers.
 - fits: `rsa.fit` of eight parameters to truths drawn at random, base and target on different showers: pulls, seconds.
+- decayed: the same of seven parameters (not the power of the fission, which is hardly seen) to what is left after
+  Pythia's decays, and the numbers of hadrons that had decayed, as far as LEP counted them.
 - lep: `tuning.fit` to LEP. First three weights to the numbers of π±, K± and p on the packaged showers, from three
   bases: all should be `CLUSTER_LEP`. Then six parameters to these, ten more species and the n_ch distribution, with 5 %
   of theory error and a prior of width .5. χ² of fresh runs on other showers, before and after.
@@ -51,6 +54,25 @@ SPECIES = {
 SHAPES = "T", "C", "B_W", "n_f", "n_ch", "lnx_mean", "lnx_var", "lnx_m3"
 NAMES = "pwt_s", "pwt_diquark", "vector_wt", "dec_wt", "cl_smr", "p_split", "cl_max", "cl_pow"
 SPREAD = dict(zip(NAMES, (0.15, 0.2, 0.2, 0.2, 0.3, 0.1, 0.08, 0.15), strict=True))  # of true values, in logarithms
+
+COUNTED = (
+    "pi",
+    "K",
+    "K0",
+    "eta",
+    "rho0",
+    "omega",
+    "K*",
+    "K*0",
+    "phi",
+    "p",
+    "Delta++",
+    "Lambda",
+    "Sigma*",
+    "Xi",
+    "D",
+    "D*",
+)
 
 WEIGHTS = "pwt_s", "pwt_diquark", "vector_wt"
 BASES = {
@@ -137,25 +159,59 @@ def counted(name, *codes):
     return count
 
 
-def check_fits(options):
+class Decayed:
+    """Hadrons after Pythia's decays, stable ones and all that ever were: made once for each sample."""
+
+    def __init__(self, seed):
+        self.seed, self.of, self.found = seed, None, None
+
+    def __call__(self, hadrons):
+        if self.of is not hadrons:
+            self.of, self.found = hadrons, pythia.decay(hadrons, seed=self.seed, every=True, progress=False)
+        return self.found
+
+    def observables(self, energy):
+        """Functions of hadrons before decays: shapes and numbers of charged particles after them, and rates."""
+
+        def shape(name):
+            measure = lambda hadrons: observables.compute(self(hadrons)[0], energy, names=[name])[name]
+            measure.__name__ = name
+            return measure
+
+        def rate(name, *codes):
+            count = lambda hadrons: observables.count(self(hadrons)[1], *codes).astype(float)
+            count.__name__ = name
+            return count
+
+        return [shape(name) for name in ("T", "C", "n_ch", "lnx_mean", "lnx_var")] + [
+            rate(name, *SPECIES[name]) for name in COUNTED
+        ]
+
+
+def check_fits(options, names=NAMES, decayed=False):
     n, pulls, seconds = options.events, [], []
     showers = pythia.shower(2 * n, seed=options.seed, progress=False)
     base = hadronize_clusters(showers[:n], BASE, rng=options.seed, progress=False)
     seen = ["T", "C", "n_f", "lnx_mean", "lnx_var"]
     seen += [counted(name, *codes) for name, codes in SPECIES.items() if name not in ("Xi*", "Omega", "Lambda_c", "Ds")]
+    if decayed:
+        seen = Decayed(options.seed).observables(base.energy)
     for k in range(options.experiments):
         rng = np.random.default_rng(1000 * options.seed + k)
-        truth = BASE.replace(**{m: getattr(BASE, m) * np.exp(s * rng.uniform(-1, 1)) for m, s in SPREAD.items()})
+        truth = BASE.replace(**{m: getattr(BASE, m) * np.exp(SPREAD[m] * rng.uniform(-1, 1)) for m in names})
         data = hadronize_clusters(showers[n:], truth, rng=rng, progress=False)
         begun = time.perf_counter()
-        found = rsa.fit(base, data, names=NAMES, observables=seen, rng=rng, progress=False)
+        if decayed:  # those of the data happen by themselves
+            there = Decayed(options.seed + 1 + k).observables(data.energy)
+            data = {measure.__name__: measure(data.hadrons) for measure in there}
+        found = rsa.fit(base, data, names=names, observables=seen, rng=rng, progress=False)
         seconds.append(time.perf_counter() - begun)
-        pulls.append((found.values - [getattr(truth, m) for m in NAMES]) / found.errors)
+        pulls.append((found.values - [getattr(truth, m) for m in names]) / found.errors)
         say(f"{k:3d} {seconds[-1]:5.1f} s, {len(found.log)} descents, χ² {found.chi2:.0f}/{found.ndf}, n_eff/N "
             f"{found.n_eff / n:.2f}, pulls {pulls[-1].round(1)}, errors {found.errors.round(3)}")  # fmt: skip
     pulls = np.array(pulls)
     width = np.sqrt(np.mean(pulls**2))
-    say(f"{NAMES}\nmeans {pulls.mean(axis=0).round(2)}, widths {np.sqrt(np.mean(pulls**2, axis=0)).round(2)}")
+    say(f"{names}\nmeans {pulls.mean(axis=0).round(2)}, widths {np.sqrt(np.mean(pulls**2, axis=0)).round(2)}")
     error = 1 / np.sqrt(2 * pulls.size)
     say(f"width of all {width:.2f} ± {error:.2f}; {np.mean(seconds):.1f} s a fit, {max(seconds):.1f} at most")
     return 0.85 < width < 1.15
@@ -235,7 +291,13 @@ def check_shapes(options):
     return True
 
 
-CHECKS = {"weights": check_weights, "fits": check_fits, "lep": check_lep, "shapes": check_shapes}
+def check_decayed(options):
+    return check_fits(options, NAMES[:-1], decayed=True)
+
+
+CHECKS = {
+    "weights": check_weights, "fits": check_fits, "decayed": check_decayed, "lep": check_lep, "shapes": check_shapes
+}  # fmt: skip
 
 
 def main():
