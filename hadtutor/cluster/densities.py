@@ -17,8 +17,10 @@ from ..events.clusters import FISSION, PAIR
 from ..events.sample import Sample
 from ..params import ClusterParams
 from .angles import check_hadrons, cosines, remembered
+from .heavy import laws_in
 from .pairs import S, flavour_row, only_pions, pair_table
 from .rows import flavours_of, momenta
+from .splits import splits_of
 
 CLASSES = "", "_charm", "_bottom"  # endings of the names of parameters that differ by flavour
 BY_CLASS = "cl_max", "cl_pow", "p_split", "cl_smr"
@@ -122,25 +124,18 @@ def draws_of(sample: Sample) -> Draws:
     counts = {"gluons": np.bincount(event, gluons, n)}
     strange = np.bincount(event, gluons & (c.quark == S), n)
 
-    # Fission, and the masses of the parts, which come in pairs: that with the quark, then that with the antiquark.
+    # Fission, and the masses of the parts.
     broke = c.fate == FISSION
     # With a sharp threshold nothing is drawn: whether one breaks follows from its mass.
     room = (
         np.zeros(len(mass), bool) if params.cl_soft == 0.0 else broke | (2.0 * flavours.mass[1] < mass - constituents)
     )
-    parts = np.flatnonzero(~c.primary).reshape(-1, 2)
-    parents = (c.offsets[event] + c.parent)[parts[:, 0]]
-    new = -c.antiquark[parts[:, 0]]
-    m_new, ends, split_class = flavours.mass[new], own[:, parents], of_quark[:, parents]
-    x = np.stack([mass[parts[:, k]] - flavours.mass[ends[k]] for k in range(2)])
-    log_x = np.zeros((3, n))
-    n_parts = np.zeros((3, n))
+    splits = splits_of(c, flavours)
+    log_x, n_parts = np.zeros((2, 3, n))
     for k in range(2):
-        np.add.at(log_x, (split_class[k], event[parents]), np.log(np.maximum(x[k], m_new) / m_new))
-        np.add.at(n_parts, (split_class[k], event[parents]), 1.0)
-    left = mass[parents] - constituents[parents]
-    room_for = lambda m: np.log(np.maximum(left - m, 0.5 * m) / m)  # not positive where it does not fit
-    strange += np.bincount(event[parents], new == S, n)
+        np.add.at(log_x, (splits.of_class[k], splits.event), splits.log_x[k])
+        np.add.at(n_parts, (splits.of_class[k], splits.event), 1.0)
+    strange += np.bincount(splits.event, splits.strange, n)
 
     # Decays: which pair of hadrons, out of all that fit.
     decayed = np.flatnonzero(c.fate == PAIR)
@@ -165,7 +160,7 @@ def draws_of(sample: Sample) -> Draws:
     seen, of_both = remembered(c)[:, decayed], of_quark[:, decayed]
     some = seen.any(axis=0)
     smear_class = np.where(seen, of_both, of_both[::-1])
-    if sample.law is not None:  # directions by another law have no parameters
+    if laws_in(sample.law)[0]:  # directions by another law have no parameters
         some[:] = False
     k = decayed[some]
     p, axis = momenta(c)[:, k], np.stack([c.axis_x, c.axis_y, c.axis_z]).astype(float)[:, k]
@@ -178,7 +173,7 @@ def draws_of(sample: Sample) -> Draws:
     return Draws(
         np.stack([counts[name] for name in COUNTS]), log_x, n_parts,
         event[room], of_quark.max(axis=0)[room], np.log(mass[room]), np.log(constituents[room]), broke[room],
-        event[parents], split_class, room_for(m_new), np.stack([room_for(m) for m in flavours.mass[[1, S]]]),
+        splits.event, splits.of_class, splits.t, splits.t_all,
         event[decayed][~is_baryon], share(mesons[~is_baryon]), event[decayed][is_baryon], share(baryons[is_baryon]),
         event[k][drawn], smear_class, away[drawn],
     )  # fmt: skip

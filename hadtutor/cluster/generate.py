@@ -12,12 +12,11 @@ from ..events.clusters import Clusters
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
 from ..events.showers import GLUON, Showers
-from ..lund.tabulated import law_name
 from ..params import ClusterParams
 from .decay import check_law, decay_rows
 from .formation import form
 from .gluons import split_rows
-from .heavy import fission_rows
+from .heavy import fission_rows, name_of_laws, weights_of_parts
 from .pairs import only_pions, pair_table
 from .rows import Rows, as_params, check_kind, clusters_of, flavours_of, make_rows, momenta_at_rest
 
@@ -28,7 +27,7 @@ CHUNK = 1024  # events per chunk: each has a generator of its own, so the number
 def hadronize_clusters(
     showers: Showers, params: ClusterParams | None = None, *, rng: np.random.Generator | int, threads: int = 1,
     pions_only: bool = False, decay: Callable[[Clusters, np.random.Generator], np.ndarray] | None = None,
-    progress: bool = True,
+    parts: Callable[[np.ndarray], np.ndarray] | None = None, progress: bool = True,
 ) -> Sample:  # fmt: skip
     """Hadronize showers with the cluster model: split gluons, form clusters, break them, let them decay.
 
@@ -50,6 +49,8 @@ def hadronize_clusters(
     decay : callable, optional
         Another law for the directions of decays, see `decay_clusters`. It is called once for every 1024 events, with
         `threads` above 1 from several threads at a time.
+    parts : callable, optional
+        Another law for the masses of what a heavy cluster breaks into, see `fission`.
     progress : bool
         Whether to show a progress bar when the work takes more than a few seconds.
 
@@ -71,7 +72,7 @@ def hadronize_clusters(
     check_law(decay)
     p, following = momenta_at_rest(showers), showers._following
     order, _ = showers.colour_order()
-    flavours, pairs = flavours_of(params), pair_table(params, pions_only)
+    flavours, pairs = flavours_of(params, weights_of_parts(parts)), pair_table(params, pions_only)
     starts = range(0, max(len(showers), 1), CHUNK)
     rngs = spawn(rng, len(starts))
 
@@ -104,7 +105,7 @@ def hadronize_clusters(
             f"{len(unfinished)} of {len(showers)} events could not be hadronized and have no hadrons "
             f"(the first is event {unfinished[0]}); sample.histories.unfinished lists them"
         )
-    law = None if decay is None else law_name(decay)
+    law = name_of_laws(decay, parts)
     return Sample(hadrons, clusters, params, float(showers.energy), quark=None, law=law, partons=showers)
 
 
@@ -112,16 +113,17 @@ def hadronize_clusters(
 def hadronize_like(
     sample: Sample, n_events: int, params: ClusterParams, *, rng: np.random.Generator | int, threads: int = 1,
     decay: Callable[[Clusters, np.random.Generator], np.ndarray] | None = None,
+    parts: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Sample:  # fmt: skip
     """Other events from the showers of `sample`, of pions alone where it is: `n_events`, with `params`.
 
-    `rng`, `threads` and `decay` are as of `hadronize_clusters`. Where there are more events than showers, these are
-    taken again from the first. A ValueError says that the sample does not know its showers, has no histories, or had
-    another law for its decays, and none is given.
+    `rng`, `threads`, `decay` and `parts` are as of `hadronize_clusters`. Where there are more events than showers,
+    these are taken again from the first. A ValueError says that the sample does not know its showers, has no histories,
+    or had another law, and none is given.
     """
     if sample.partons is None:
         raise ValueError("the sample does not know its showers; make one with hadronize_clusters, which keeps them")
-    if sample.law is not None and decay is None:
+    if sample.law is not None and decay is None and parts is None:
         raise ValueError(f"decays of the sample go by {sample.law}, which is not known here; make it without decay")
     if not isinstance(sample.histories, Clusters):
         raise ValueError("the sample has no histories of clusters; make one with hadronize_clusters")
@@ -133,6 +135,7 @@ def hadronize_like(
         threads=threads,
         pions_only=only_pions(sample.histories, sample.hadrons),
         decay=decay,
+        parts=parts,
         progress=False,
     )
 

@@ -1,6 +1,8 @@
 """Step three, fission: clusters that are too heavy break in two along the direction of their quarks."""
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -8,8 +10,23 @@ from numba import njit
 from .._support.checks import as_generator, takes_rng
 from ..events.clusters import FISSION, WAITING, Clusters
 from ..kinematics.decays import direction_at_rest, from_rest_frame, two_body
+from ..lund.tabulated import law_name
 from ..params import ClusterParams
-from .rows import MAX_TRIES, Rows, as_params, check_kind, clusters_of, flavours_of, make_rows, new_flavour, rows_of
+from .rows import (
+    MAX_TRIES,
+    MODEL,
+    Rows,
+    as_params,
+    check_kind,
+    clusters_of,
+    flavours_of,
+    make_rows,
+    new_flavour,
+    rows_of,
+)
+
+NODES = 1025  # of a law of parts
+NEITHER, OF_PARTS = "the model", " and masses of parts by "  # in the name of the laws of a sample
 
 
 @njit(nogil=True, inline="always")
@@ -28,10 +45,18 @@ def breaks_up(rng, mass, quark, antiquark, flavours):
 
 
 @njit(nogil=True, inline="always")
-def part_mass(rng, mass, own, other, new, power):
-    """Mass of a part of a cluster: its quark `own` plus x, with x^(P-1) dx between `new` and what is left."""
+def part_mass(u, mass, own, other, new, power):
+    """Mass of a part of a cluster: its quark `own` plus x, with x^(P-1) dx between `new` and what is left, by u."""
     low, high = (new / mass) ** power, ((mass - own - other - new) / mass) ** power
-    return own + mass * (low + rng.random() * (high - low)) ** (1.0 / power)
+    return own + mass * (low + u * (high - low)) ** (1.0 / power)
+
+
+@njit(nogil=True, inline="always")
+def between(table, u):
+    """What lies at u, from 0 to 1, in a table of values at equal distances."""
+    place = u * (len(table) - 1)
+    k = min(int(place), len(table) - 2)
+    return table[k] + (place - k) * (table[k + 1] - table[k])
 
 
 @njit(nogil=True)
@@ -42,10 +67,13 @@ def break_up(rng, mass, quark, antiquark, flavours):
         f = new_flavour(rng, flavours, 0.5 * (mass - m1 - m2))
         if f == 0:
             break
-        mass_1 = part_mass(rng, mass, m1, m2, flavours.mass[f], flavours.p_split[quark])
-        mass_2 = part_mass(rng, mass, m2, m1, flavours.mass[f], flavours.p_split[-antiquark])
+        u_1, u_2 = rng.random(), rng.random()
+        mass_1 = part_mass(u_1, mass, m1, m2, flavours.mass[f], flavours.p_split[quark])
+        mass_2 = part_mass(u_2, mass, m2, m1, flavours.mass[f], flavours.p_split[-antiquark])
         if mass_1 + mass_2 < mass:
-            return f, mass_1, mass_2
+            parts = flavours.parts
+            if len(parts) == 0 or rng.random() < between(parts, u_1) * between(parts, u_2):
+                return f, mass_1, mass_2
     return 0, 0.0, 0.0
 
 
@@ -111,8 +139,40 @@ def fission_rows(rng, offsets, rows, flavours):
         room *= 2
 
 
+def weights_of_parts(law: Callable | None) -> np.ndarray:
+    """A `law` of masses of parts, see `fission`, at equal distances from 0 to 1, at most 1; none without a law."""
+    if law is None:
+        return MODEL
+    if not callable(law):
+        raise TypeError(f"parts must be a function of u, got {type(law).__name__}")
+    table = np.broadcast_to(np.asarray(law(np.linspace(0.0, 1.0, NODES)), float), NODES)
+    if not (np.isfinite(table).all() and table.min() >= 0.0 and table.max() > 0.0):
+        raise ValueError("parts must give finite weights for u from 0 to 1, none of them negative and not all zero")
+    if table.mean() < 0.05 * table.max():
+        raise ValueError(
+            f"the largest weight that parts gives is {table.max() / table.mean():.0f} times the mean: nearly all "
+            "masses would be drawn in vain; p_split moves them without that"
+        )
+    return table / table.max()
+
+
+def name_of_laws(decay: Any, parts: Any) -> str | None:
+    """What `Sample.law` says of laws for `decay`, the directions, and for `parts`, the masses."""
+    name = NEITHER if decay is None else law_name(decay)
+    return f"{name}{OF_PARTS}{law_name(parts)}" if parts is not None else None if decay is None else name
+
+
+def laws_in(name: str | None) -> tuple[bool, bool]:
+    """Whether directions, and whether masses of parts, have another law than the model's, by the `name` of the laws."""
+    directions, _, parts = (name or NEITHER).partition(OF_PARTS)
+    return directions != NEITHER, bool(parts)
+
+
 @takes_rng
-def fission(clusters: Clusters, params: ClusterParams | None = None, *, rng: np.random.Generator | int) -> Clusters:
+def fission(
+    clusters: Clusters, params: ClusterParams | None = None, *, rng: np.random.Generator | int,
+    parts: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Clusters:  # fmt: skip
     r"""Break heavy clusters in two, and their parts again, until all are light.
 
     A cluster of mass M breaks while :math:`M^p > Cl_{max}^p + (m_1 + m_2)^p`, with the masses of its constituents. With
@@ -130,6 +190,10 @@ def fission(clusters: Clusters, params: ClusterParams | None = None, *, rng: np.
         N events, see `form_clusters`.
     params : ClusterParams, optional
     rng : numpy.random.Generator or int
+    parts : callable, optional
+        Another law for the masses of the parts: a weight relative to this one, as a function of
+        :math:`u = (x^P - m^P)/((M - m_1 - m_2 - m)^P - m^P)`, which is uniform in the model but for what does not fit.
+        Each part has its own, and a pair of them the product. An array of u goes in, one of weights comes out.
 
     Raises
     ------
@@ -147,4 +211,5 @@ def fission(clusters: Clusters, params: ClusterParams | None = None, *, rng: np.
     """
     check_kind(clusters, Clusters, "fission")
     params, rng = as_params(params), as_generator(rng)
-    return clusters_of(*fission_rows(rng, clusters.offsets, rows_of(clusters), flavours_of(params)))
+    flavours = flavours_of(params, weights_of_parts(parts))
+    return clusters_of(*fission_rows(rng, clusters.offsets, rows_of(clusters), flavours))

@@ -23,16 +23,21 @@ class Flavours(NamedTuple):
     cl_smr: np.ndarray
     pwt: np.ndarray  # weights of new quarks: only u, d and s are made
     cl_soft: float
+    parts: np.ndarray  # weights of the masses of parts, see `weights_of_parts`
 
 
-def flavours_of(p: ClusterParams) -> Flavours:
-    """Parameters by flavour."""
+MODEL = np.empty(0)  # weights of the masses of parts where the law is the model's own
+
+
+def flavours_of(p: ClusterParams, parts: np.ndarray = MODEL) -> Flavours:
+    """Parameters by flavour, and another law for `parts`."""
     by_flavour = {
         name: np.array([getattr(p, name)] * 4 + [getattr(p, f"{name}_charm"), getattr(p, f"{name}_bottom")])
         for name in ("cl_max", "cl_pow", "p_split", "cl_smr")
     }
     mass = np.array([p.gluon_mass, p.mass_ud, p.mass_ud, p.mass_s, p.mass_c, p.mass_b])
-    return Flavours(mass, **by_flavour, pwt=np.array([0.0, 1.0, 1.0, p.pwt_s, 0.0, 0.0]), cl_soft=p.cl_soft)
+    pwt = np.array([0.0, 1.0, 1.0, p.pwt_s, 0.0, 0.0])
+    return Flavours(mass, **by_flavour, pwt=pwt, cl_soft=p.cl_soft, parts=parts)
 
 
 class Rows(NamedTuple):

@@ -24,7 +24,7 @@ from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError
 from .classify import METHODS, ClassWeights, step_one
-from .clusters import ClusterResult
+from .cluster_result import ClusterResult
 from .factors import FACTORS, Factors
 from .histograms import Histograms, step_one_histograms
 from .inputs import CloudMoments, HistogramMoments, Moments

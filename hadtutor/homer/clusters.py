@@ -1,163 +1,39 @@
 """HOMER for clusters: the laws of their decays, learned from events."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
-import torch
-from numpy.typing import ArrayLike
 
 from .._support.bars import Progress
 from .._support.cautions import warn
 from .._support.checks import whole
 from ..cluster import hadronize_like
-from ..cluster.angles import axes_of, decay_angles
+from ..cluster.angles import decay_angles
 from ..cluster.densities import CLASSES, WEIGHTED, draws_of, log_density
-from ..estimates import Estimate
 from ..events.clusters import Clusters
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample
-from ..kinematics.tensor import helicity_axes, rotate
 from ..metrics.weighted import n_eff
 from ..observables import compute
 from ..params import ClusterParams
-from ..weights.clusters import refuse_fixed, values_of
+from ..weights.clusters import OF_MASSES, refuse_fixed, values_of
 from .checks import HomerError, seed_of, several
-from .decays import WITH, WITHOUT, DecayBasis, checked_masses
+from .cluster_result import ClusterResult
+from .decays import DecayBasis, checked_masses
 from .inputs import Features, HadronsToo, Inputs, side_by_side
+from .parts import PartRows
 from .posterior import infer
 from .published import Published
 from .rebase import GOOD, MOST, POOR
-from .result import Learned
-from .scores import SIZE, Measurement, chi2_of_means, leading, measure_scores
+from .scores import SIZE, chi2_of_means, leading, measure_scores
 from .steps import Iteration
 
 FLOOR = 0.01  # part of the events that counts at least
 LEADING = 12  # directions of the laws that events are asked about
 COPIES, MANY = 4, 40_000  # events of each shower in a new simulation, if these are not more: less noise
 STEP = 1e-4  # of logarithms of parameters, for derivatives
-SLICE = 4096  # decays at a time
-
-
-@dataclass
-class ClusterResult(Learned):
-    """Laws of the decays of clusters, learned from data, and the simulation weighted with them.
-
-    Attributes
-    ----------
-    basis : DecayBasis
-    theta, covariance : ndarray, shape (K + F,), (K + F, K + F)
-        Coefficients of ln w and logarithms of the factors on other parameters; the covariance is NaN without posterior.
-    log_w, sigma : ndarray, shape (N,)
-        Log weights of the events of `sim`, and their standard deviations.
-    sim : Sample
-        The simulation that `log_w` belongs to: the last one, if there were several.
-    bases : list of float
-        n_eff/N of each simulation with the weights that were learned from it.
-    iterations : list of Iteration
-    measurement : Measurement or None
-    amplitude, stretch : tuple of float
-        Of the prior, see `DecayBasis.prior`; NaN without posterior.
-    chi2, ndf : float
-        Of the means of all features, data and weighted simulation, and their number less that of coefficients that they
-        fix: whether any law of this kind can be right.
-    auc, auc_error : float
-        Area under the ROC curve of a new classifier, between data and simulation with its final weights.
-    chi2_per_ndf : float
-        The same comparison for data that are histograms.
-    """
-
-    basis: DecayBasis
-    theta: np.ndarray = field(repr=False)
-    covariance: np.ndarray = field(repr=False)
-    log_w: np.ndarray = field(repr=False)
-    sigma: np.ndarray = field(repr=False)
-    sim: Sample = field(repr=False)
-    bases: list[float] = field(default_factory=list)
-    iterations: list[Iteration] = field(default_factory=list, repr=False)
-    measurement: Measurement | None = field(default=None, repr=False)
-    amplitude: tuple[float, ...] = (np.nan, np.nan)
-    stretch: tuple[float, ...] = (np.nan,)
-    chi2: float = np.nan
-    ndf: float = np.nan
-    auc: float = np.nan
-    auc_error: float = np.nan
-    chi2_per_ndf: float = np.nan
-
-    @property
-    def params(self) -> ClusterParams:
-        """Parameters of the model with the factors that were learned; directions have the learned law besides."""
-        return self.basis.params_at(self.theta)
-
-    @property
-    def factors(self) -> Estimate:
-        """Values of the other parameters that were learned."""
-        names, k = self.basis.factors, self.basis.n_functions
-        values = np.array([getattr(self.params, name) for name in names])
-        return Estimate(names, values, self.covariance[k:, k:] * np.outer(values, values), n_eff=self.n_eff)
-
-    def __call__(
-        self, cosine: ArrayLike, perturbative: ArrayLike, mass: ArrayLike | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Logarithm of the weights of decays relative to the model, and its standard deviation.
-
-        Parameters
-        ----------
-        cosine : array_like
-            cosθ of one of the two hadrons, from -1 to 1; only its size matters. It is counted from the flight of the
-            cluster, or from the direction of a perturbative quark in its rest frame.
-        perturbative : array_like of bool
-            Whether the cluster has such a quark; a light one.
-        mass : array_like, optional
-            Of the cluster [GeV], if the weights depend on it, else a ValueError.
-        """
-        if (mass is None) != (self.basis.n_masses == 1):
-            depends = "depend on the mass of the cluster: give it" if mass is None else "do not depend on the mass"
-            raise ValueError(f"these weights {depends}")
-        c, kind, m = np.broadcast_arrays(np.asarray(cosine, float), perturbative, 1.0 if mass is None else mass)
-        if not (np.all(abs(c) <= 1.0) and np.all(m > 0.0) and np.all(np.isfinite(m))):
-            raise ValueError("cosines lie between -1 and 1, and masses are positive and finite (GeV)")
-        nodes, shares = self.basis.places(np.where(kind.ravel(), WITH, WITHOUT), c.ravel(), m.ravel())
-        rows = np.einsum("sn,snk->nk", shares, self.basis.derivative(self.theta)[nodes])
-        of_functions = self.covariance[: self.basis.n_functions, : self.basis.n_functions]
-        variance = np.einsum("nk,kl,nl->n", rows, of_functions, rows)
-        log_w = np.sum(shares * self.basis.table_of(self.theta)[nodes], axis=0)
-        return log_w.reshape(c.shape)[()], np.sqrt(np.maximum(variance, 0.0)).reshape(c.shape)[()]
-
-    def density(
-        self, cosine: ArrayLike, perturbative: ArrayLike, mass: ArrayLike | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Density of the size of cosθ, which integrates to one from 0 to 1, and its standard deviation.
-
-        The arguments `cosine`, `perturbative` and `mass` are those of a call.
-        """
-        log_w, sigma = self(cosine, perturbative, mass)
-        c = abs(np.asarray(cosine, float))
-        density = np.exp(log_w) * np.where(perturbative, self.basis.reference(c), 1.0)
-        return density, density * sigma
-
-    @property
-    def decay(self) -> Callable[[Clusters, np.random.Generator], np.ndarray]:
-        """The learned laws for directions, as `hadronize_clusters` takes them: ``decay=result.decay``."""
-        return self._directions
-
-    def _directions(self, clusters, rng):
-        axis, kind = axes_of(clusters)
-        cosine = np.empty(len(kind))
-        for some in (slice(i, i + SLICE) for i in range(0, len(kind), SLICE)):
-            cosine[some] = self.basis.draw(self.theta, kind[some], clusters.mass[some], rng)
-        phi, sine = rng.uniform(-np.pi, np.pi, len(cosine)), np.sqrt(1.0 - cosine**2)
-        about_z = torch.as_tensor(np.stack([sine * np.cos(phi), sine * np.sin(phi), cosine], axis=1))
-        return rotate(about_z, helicity_axes(torch.as_tensor(np.ascontiguousarray(axis.T)))).numpy()
-
-    def __str__(self) -> str:
-        share = f"n_eff/N = {self.n_eff / len(self.log_w):.3f}"
-        fit = "" if np.isnan(self.chi2) else f"χ² {self.chi2:.0f} for {self.ndf:.0f} (p = {self.p_value:.2g}), "
-        agreement = (
-            f"χ²/ndf {self.chi2_per_ndf:.3g}" if np.isnan(self.auc) else f"AUC {self.auc:.4f} ± {self.auc_error:.4f}"
-        )
-        return f"laws of decays after {len(self.bases)} simulations, {fit}{agreement} at last; {share}"
 
 
 class ClusterBase:
@@ -170,9 +46,15 @@ class ClusterBase:
         self.sim, self.inputs, self.basis = sim, inputs, basis
         self.shower = shower
         self.decays = basis.events(decay_angles(sim), len(sim))
-        self.drawn = self.decays @ basis.table_of(theta)
+        self.parts = None if basis.parts is None else PartRows(basis.parts, sim)
+        self.drawn = self._of_laws(theta)
         self.draws = draws_of(sim) if basis.factors else None
         self.params = cast(ClusterParams, sim.params)
+
+    def _of_laws(self, theta):
+        """Log weights by the laws relative to the model, (N,)."""
+        of_parts = 0.0 if self.parts is None else self.parts.log_w(theta[self.basis.of_parts])
+        return self.decays @ self.basis.table_of(theta) + of_parts
 
     def _others(self, theta):
         """Log weights of what is drawn with the other parameters, which have a density each."""
@@ -183,12 +65,14 @@ class ClusterBase:
 
     def log_w(self, theta: np.ndarray) -> np.ndarray:
         """Log weights of the events, (N,), for coefficients `theta`, (K + F,)."""
-        return self.decays @ self.basis.table_of(theta) - self.drawn + self._others(theta)
+        return self._of_laws(theta) - self.drawn + self._others(theta)
 
     def rows(self, theta: np.ndarray) -> np.ndarray:
         """Their derivatives, (N, K + F)."""
         columns = [self.decays @ self.basis.derivative(theta)]
-        for k in range(self.basis.n_functions, self.basis.size):
+        if self.parts is not None:
+            columns.append(self.parts.rows(theta[self.basis.of_parts]))
+        for k in range(self.basis.of_factors.start, self.basis.size):
             step = STEP * np.eye(self.basis.size)[k]
             slope = (self._others(theta + step) - self._others(theta - step)) / (2.0 * STEP)
             columns.append(slope[:, None])
@@ -213,10 +97,14 @@ def check_clusters(sim: Sample, factors: Iterable[str]) -> tuple[str, ...]:
                 "clusters fly exactly along their quark, and no weight makes other angles; simulate with a width, such "
                 f"as ClusterParams(cl_smr{end}=0.78)"
             )
-    known = [name for name in WEIGHTED if not name.startswith("cl_smr")]
+    known = ["parts", *(name for name in WEIGHTED if not name.startswith("cl_smr"))]
     if set(factors) - set(known):
         raise ValueError(f"factors of clusters are some of {', '.join(known)}, got {', '.join(factors)}")
-    refuse_fixed(sim, factors)
+    if "parts" in factors and clusters.formed_mass is None:
+        raise HomerError("masses of clusters as they were formed are missing: the file is of an earlier version")
+    if "parts" in factors and (both := [name for name in factors if name in OF_MASSES]):
+        raise ValueError(f"{', '.join(both)} cannot vary with the law of parts, whose density they are in")
+    refuse_fixed(sim, [name for name in factors if name != "parts"])
     return factors
 
 
@@ -247,7 +135,8 @@ def fit_clusters(
         inputs = HadronsToo(columns, inputs.columns, inputs.options, sim.hadrons, hadrons)
     inputs.check_support()
     size = n * max(1, min(COPIES, MANY // n))
-    basis = DecayBasis(cast(ClusterParams, sim.params), decay_angles(sim).mass if masses else None, factors)
+    names, mass = tuple(name for name in factors if name != "parts"), decay_angles(sim).mass if masses else None
+    basis = DecayBasis(cast(ClusterParams, sim.params), mass, names, parts="parts" in factors)
     theta = np.zeros(basis.size)
     base = ClusterBase(sim, inputs, basis, theta, np.arange(n))
     passed: list[Iteration] = []
@@ -270,7 +159,7 @@ def fit_clusters(
         with Progress(MOST, "simulation", progress and rebase) as bar:
             while rebase and len(result.bases) < MOST and (len(result.bases) < 2 or result.bases[-1] < GOOD):
                 rng = np.random.default_rng(seed_of(seed, len(result.bases), 2))
-                made = hadronize_like(sim, size, result.params, rng=rng, threads=threads, decay=result.decay)
+                made = hadronize_like(sim, size, result.params, rng=rng, threads=threads, **result.laws)
                 whole_ones = np.setdiff1d(np.arange(size), made.histories.unfinished)
                 made, shower = made[whole_ones], whole_ones % n
                 base = ClusterBase(made, inputs.with_simulation(made, threads), basis, result.theta, shower)
@@ -291,7 +180,8 @@ def _with_posterior(result, base):
     moments = beside.moments()
     for _ in range(8):
         rows = base.rows(theta)
-        along = leading(rows, log_w, base.basis.prior(SIZE, SIZE), LEADING + len(base.basis.factors))
+        prior, more = base.basis.prior(SIZE, SIZE, of_parts=(SIZE, 0.5)), base.basis.size - base.basis.n_functions
+        along = leading(rows, log_w, prior, LEADING + more)
         measurement = measure_scores(rows, theta, log_w, *moments, base.shower, along)
         found = infer(measurement, base.basis)
         shift = measurement.h @ (found.theta - theta)
@@ -304,9 +194,10 @@ def _with_posterior(result, base):
     rows -= w @ rows / w.sum()
     sigma = np.sqrt(np.einsum("nk,kl,nl->n", rows, found.covariance, rows, optimize=True))
     with_one, *stretch = found.stretch
+    of_parts = [] if base.basis.parts is None else [stretch.pop(-2)]
     return replace(
         result, theta=theta, covariance=found.covariance, log_w=log_w, sigma=sigma, measurement=measurement,
-        amplitude=(found.amplitude, with_one), stretch=tuple(stretch), chi2=chi2,
+        amplitude=(found.amplitude, with_one, *of_parts), stretch=tuple(stretch), chi2=chi2,
         ndf=n - (len(measurement.y) - found.ndf),
         bases=[*result.bases[:-1], n_eff(log_w) / len(log_w)],
     )  # fmt: skip

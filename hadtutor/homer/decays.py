@@ -14,6 +14,7 @@ from ..cluster.densities import CLASSES
 from ..params import ClusterParams
 from .basis import Axis
 from .checks import several
+from .parts import PartBasis
 from .priors import DEPARTURES, NO_DEPARTURE, SIMPLE, STRETCHES
 
 ANGLES, KNOTS, LENGTH = 401, 3, 0.5  # nodes in |cosθ|, knots between its ends, and over which the weight changes
@@ -57,6 +58,8 @@ class DecayBasis:
         Masses of clusters [GeV], if weights depend on it: nodes and knots follow them.
     factors : tuple of str
         Other parameters that data may have otherwise: the last coefficients are the logarithms of F factors on them.
+    parts : bool
+        Whether masses of what heavy clusters break into have weights too: coefficients of a `PartBasis` come second.
 
     Attributes
     ----------
@@ -64,8 +67,10 @@ class DecayBasis:
         Values of the functions at the nodes, first of those without.
     """
 
-    def __init__(self, params: ClusterParams, mass: np.ndarray | None = None, factors: tuple[str, ...] = ()) -> None:
-        self.params, self.factors = params, factors
+    def __init__(
+        self, params: ClusterParams, mass: np.ndarray | None = None, factors: tuple[str, ...] = (), parts: bool = False
+    ) -> None:  # fmt: skip
+        self.params, self.factors, self.parts = params, factors, PartBasis(params) if parts else None
         cosine = np.linspace(0.0, 1.0, ANGLES)
         knots = np.concatenate([[0.0] * 3, np.linspace(0.0, 1.0, KNOTS + 2), [1.0] * 3])
         self.axes = [Axis("cos", cosine, BSpline.design_matrix(cosine**2, knots, 3).toarray(), LENGTH)]
@@ -85,17 +90,27 @@ class DecayBasis:
 
     @property
     def size(self) -> int:
-        """Number of all coefficients, K + F."""
-        return self.n_functions + len(self.factors)
+        """Number of all coefficients, K + F, those of parts among the K."""
+        return self.of_factors.start + len(self.factors)
 
     @property
     def n_functions(self) -> int:
-        """Number of functions, K."""
+        """Number of functions of directions."""
         return self.matrix.shape[1]
+
+    @property
+    def of_parts(self) -> slice:
+        """Which coefficients are those of masses of parts."""
+        return slice(self.n_functions, self.n_functions + (0 if self.parts is None else self.parts.size))
+
+    @property
+    def of_factors(self) -> slice:
+        """Which coefficients are logarithms of factors."""
+        return slice(self.of_parts.stop, None)
 
     def params_at(self, theta: np.ndarray) -> ClusterParams:
         """The parameters of the model with the factors of coefficients `theta`, (K + F,)."""
-        change = np.exp(theta[self.n_functions :]).tolist()
+        change = np.exp(theta[self.of_factors]).tolist()
         return self.params.replace(
             **{n: getattr(self.params, n) * x for n, x in zip(self.factors, change, strict=True)}
         )
@@ -169,7 +184,7 @@ class DecayBasis:
     def most_likely(self, histogram: np.ndarray) -> np.ndarray:
         """Coefficients, (K + F,), for which decays are as in the `histogram` over nodes, (4 * nodes,): Newton's steps.
 
-        The factors stay as they are.
+        Parts and factors stay as they are.
         """
         precision = np.linalg.inv(self.prior()[: self.n_functions, : self.n_functions])
         functions, theta = self._by_class(self.matrix), np.zeros(self.n_functions)
@@ -185,16 +200,24 @@ class DecayBasis:
             theta = theta + step
             if slope @ step < 1e-6:
                 break
-        return np.append(theta, np.zeros(len(self.factors)))
+        return np.append(theta, np.zeros(self.size - len(theta)))
 
     def settings(self) -> tuple[list, np.ndarray]:
         """Arguments of `prior` that are possible, and what they are worth before any data, shape (settings,)."""
         sizes, lengths = (NO_DEPARTURE, *DEPARTURES), list(itertools.product(STRETCHES, repeat=len(self.axes)))
-        of_sizes = [SIMPLE, *[(1.0 - SIMPLE) / len(DEPARTURES)] * len(DEPARTURES)]
+        of_sizes = np.array([SIMPLE, *[(1.0 - SIMPLE) / len(DEPARTURES)] * len(DEPARTURES)])
         before = np.repeat(np.outer(of_sizes, of_sizes).ravel(), len(lengths)) / len(lengths)
-        return list(itertools.product(sizes, sizes, lengths)), before
+        settings = list(itertools.product(sizes, sizes, lengths))
+        if self.parts is None:
+            return settings, before
+        of_masses = list(itertools.product(sizes, STRETCHES))
+        of_them = np.repeat(of_sizes, len(STRETCHES)) / len(STRETCHES)
+        return [(*s, one) for s, one in itertools.product(settings, of_masses)], np.outer(before, of_them).ravel()
 
-    def prior(self, without: float = 0.5, with_one: float = 0.5, stretch: ArrayLike = (1.0, 1.0)) -> np.ndarray:
+    def prior(
+        self, without: float = 0.5, with_one: float = 0.5, stretch: ArrayLike = (1.0, 1.0),
+        of_parts: tuple[float, float] = (0.5, 1.0),
+    ) -> np.ndarray:  # fmt: skip
         """Covariance (K + F, K + F) of the coefficients before any data: another smearing, and a smooth departure.
 
         Parameters
@@ -203,6 +226,8 @@ class DecayBasis:
             Standard deviation of the departure in ln w, for clusters without and with a perturbative constituent.
         stretch : tuple of float
             Factors on the lengths over which it changes in the square of the cosine and in ln M.
+        of_parts : tuple of float
+            Standard deviation of the departure in ln w of masses of parts, and a factor on the length of it.
         """
         covariance: Any = np.ones((1, 1))
         for axis, factor in zip(self.axes, np.asarray(stretch, float).tolist(), strict=False):
@@ -219,5 +244,7 @@ class DecayBasis:
         of_laws = slice(0, self.n_functions)
         prior[of_laws, of_laws] = np.kron(sizes, covariance + 1e-4 * np.eye(len(covariance)))
         prior[of_laws, of_laws] += SMEARING**2 * np.outer(self._model, self._model)
-        prior[self.n_functions :, self.n_functions :] = FACTOR**2 * np.eye(len(self.factors))
+        if self.parts is not None:
+            prior[self.of_parts, self.of_parts] = self.parts.prior(*of_parts)
+        prior[self.of_factors, self.of_factors] = FACTOR**2 * np.eye(len(self.factors))
         return prior

@@ -74,7 +74,8 @@ def fit(
         What else data may have otherwise than the simulation, each as one number with an error: the order of the last
         pair, the width of transverse momenta and the share of broad ones, the share of new u quarks. What is left out
         must be as in the data, else it bends f. By default the first two. Of clusters: parameters of the model other
-        than masses and smearings, by default none.
+        than masses and smearings, and ``"parts"``, the law of the masses of what heavy clusters break into, as a
+        function; by default none.
     rebase : bool or callable
         Whether to simulate anew where the data are, before anything is learned, so that few weights differ much from
         one: at the Lund parameters that come nearest to the data, by `hadtutor.hadronize_strings`, or by a function of

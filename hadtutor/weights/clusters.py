@@ -6,6 +6,7 @@ from typing import Any, cast
 import numpy as np
 
 from ..cluster.densities import OF_DECAYS, WEIGHTED, draws_of, log_density
+from ..cluster.heavy import laws_in
 from ..events.clusters import Clusters
 from ..events.sample import Sample
 from ..params import ClusterParams
@@ -14,6 +15,8 @@ MASSES = tuple(name for name in ClusterParams._fields if name not in WEIGHTED)
 OF_FISSION = tuple(name for name in WEIGHTED if name.startswith(("cl_max", "cl_pow", "cl_soft")))
 USUAL = "pwt_s", "pwt_diquark", "vector_wt"
 """What a fit varies if nothing is said: weights that every sample has drawn with."""
+OF_MASSES = ("pwt_s", *(name for name in WEIGHTED if name.startswith("p_split")))
+"""Parameters in the density of flavour and masses of the parts of a cluster that breaks."""
 OF_SMEARING = tuple(name for name in WEIGHTED if name.startswith("cl_smr"))
 
 
@@ -45,8 +48,13 @@ def check_cluster_target(sample: Sample, target: Any) -> None:
             f"the target differs in {', '.join(sharp)}, but the threshold of fission in the sample is sharp: on its "
             "other side there is no cluster to be weighted; make the sample with a soft one, such as cl_soft=0.15"
         )
+    other_directions, other_parts = laws_in(sample.law)
+    if other_parts and (fixed := among(OF_MASSES)):
+        raise ValueError(
+            f"this sample was made with decays by {sample.law}, whose masses know nothing of {', '.join(fixed)}"
+        )
     for name in among(OF_SMEARING):
-        if sample.law is not None:
+        if other_directions:
             raise ValueError(f"directions of this sample were drawn by {sample.law}, which knows nothing of {name}")
         if 0.0 in (getattr(base, name), getattr(target, name)):
             raise ValueError(

@@ -210,3 +210,37 @@ def test_new_flavours_have_their_weights_times_the_odds_to_fit(many):
         square = ((free - new) ** p1 - new**p1) * ((free - new) ** p2 - new**p2)
         odds[f] = (params.pwt_s if f == 3 else 1.0) * marginal(new, free, p1, p2)[1][-1] / square
     assert_rates(Counter(broken.quark[two].tolist()), odds, ALPHA / len(MANY))
+
+
+def test_another_law_of_masses_of_parts_is_drawn():
+    """Pairs by the product of both weights, among those that fit."""
+    params, mass, law = ClusterParams(pwt_s=0.0, p_split=1.3), 6.0, lambda u: 0.2 + u**2
+    broken = cluster.fission(single_clusters(20_000, mass, 2, -1), params, rng=generator(31), parts=law)
+    first = np.flatnonzero(broken.parent == 0).reshape(-1, 2)
+    new, power = MASS[1], params.p_split
+    low, high = new**power, (mass - 3 * new) ** power
+    x = broken.mass[first] - MASS[1]
+    u = (x**power - low) / (high - low)
+    fine = (np.arange(1000) + 0.5) / 1000
+    of_fine = (low + fine * (high - low)) ** (1 / power)
+    weight = np.outer(law(fine), law(fine)) * (of_fine[:, None] + of_fine < mass - 2 * MASS[1])
+    expected = weight.reshape(10, 100, 10, 100).sum(axis=(1, 3))
+    counts = np.histogram2d(*u.T, bins=10, range=[[0, 1], [0, 1]])[0]
+    assert len(u) > 19_000
+    some = expected * len(u) / expected.sum() > 10
+    assert counts[expected == 0].sum() == 0
+    found, wanted = counts[some], expected[some]
+    assert stats.chisquare(found, wanted * found.sum() / wanted.sum()).pvalue > ALPHA
+
+
+def test_laws_of_masses_that_are_none():
+    clusters = single_clusters(5, 6.0, 2, -1)
+    for parts, error, message in (
+        (1.0, TypeError, "parts must be a function of u, got float"),
+        (lambda u: u - 0.5, ValueError, "none of them negative"),
+        (lambda u: 0.0 * u, ValueError, "not all zero"),
+        (lambda u: np.where(u > 0.5, np.nan, 1.0), ValueError, "finite weights"),
+        (lambda u: u**100, ValueError, "the largest weight that parts gives is .* times the mean"),
+    ):
+        with pytest.raises(error, match=message):
+            cluster.fission(clusters, rng=generator(), parts=parts)

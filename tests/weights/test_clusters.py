@@ -148,6 +148,20 @@ def test_another_law_of_directions_has_no_smearing():
     assert abs(w.mean() - 1.0) < 4 * w.std() / np.sqrt(len(w))
 
 
+def test_another_law_of_masses_of_parts():
+    """It goes with other directions or not; weights know which of both is not the model's."""
+
+    def rising(u):
+        return 1.0 + 2.0 * u
+
+    sample = generated(parts=rising)
+    assert repr(sample).endswith("decays by the model and masses of parts by rising)")
+    with pytest.raises(ValueError, match="by rising, whose masses know nothing of p_split_charm, pwt_s"):
+        event_weights(sample, BASE.replace(pwt_s=0.42, p_split_charm=0.8))
+    w = np.exp(event_weights(sample, BASE.replace(vector_wt=0.9, cl_smr=0.7)).log_w)
+    assert abs(w.mean() - 1.0) < 4 * w.std() / np.sqrt(len(w))
+
+
 def test_pions_alone_do_not_know_of_strange_decays():
     sample = generated(pions_only=True)
     target = BASE.replace(vector_wt=0.5, pwt_diquark=0.6, dec_wt=0.9)
