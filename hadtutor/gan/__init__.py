@@ -8,8 +8,8 @@ Directions are those of the *leading* hadron, the one with the perturbative cons
 with the quark), in the helicity frame of the cluster, see `hadtutor.kinematics.tensor`.
 """
 
-from .directions import Decays, conditions, decays, leading, momenta, pair_rows
-from .distance import AngleScore, angle_distance, sampling_floor
+from .directions import Decays, conditions, decays, leading, momenta, pair_rows, with_pseudorapidity
+from .distance import AngleScore, angle_distance, polar_chi2, sampling_floor
 from .event_clusters import EventClusters, hadrons_of
 from .events import EventDiscriminator, EventGAN, clouds
 from .flavour import FlavourDiscriminator, FlavourGAN, FlavourGenerator, flavour_clouds, fractions
@@ -20,5 +20,6 @@ __all__ = [
     "AngleScore", "DecayDiscriminator", "DecayGAN", "DecayGenerator", "Decays", "EventClusters",
     "EventDiscriminator", "EventGAN", "FlavourDiscriminator", "FlavourGAN", "FlavourGenerator", "adversarial",
     "angle_distance", "as_decay", "clouds", "conditions", "decays", "export_onnx", "flavour_clouds", "fractions",
-    "hadrons_of", "leading", "load_onnx", "momenta", "pair_rows", "run_onnx", "sampling_floor",
+    "hadrons_of", "leading", "load_onnx", "momenta", "pair_rows", "polar_chi2", "run_onnx", "sampling_floor",
+    "with_pseudorapidity",
 ]  # fmt: skip

@@ -43,6 +43,22 @@ def conditions(clusters: Clusters) -> Tensor:
     return torch.as_tensor(np.stack(columns, 1), dtype=torch.float32)
 
 
+def with_pseudorapidity(direction: Tensor) -> Tensor:
+    r"""Directions and their pseudorapidities :math:`\operatorname{artanh}\cos\theta`, shape (rows, 4).
+
+    What a discriminator is shown. Near the poles, where hadrons are most dense, all components of `direction`, shape
+    (rows, 3), are nearly the same, and a discriminator with a penalty on its slope cannot tell them apart; the
+    pseudorapidity goes on growing.
+
+    Examples
+    --------
+    >>> with_pseudorapidity(torch.tensor([[0.0, 1.0, 0.0], [0.02, 0.0, 0.9998]]))[:, 3].numpy().round(2).tolist()
+    [0.0, 4.61]
+    """
+    across = torch.hypot(direction[:, :1], direction[:, 1:2]).clamp(min=torch.finfo(direction.dtype).eps)
+    return torch.cat([direction, torch.asinh(direction[:, 2:] / across)], 1)
+
+
 def leading(clusters: Clusters) -> Tensor:
     """Which hadron of `clusters` leads: +1 that with the quark, -1 that with the antiquark; float64, shape (rows,)."""
     of_antiquark = clusters.antiquark_perturbative & ~clusters.quark_perturbative

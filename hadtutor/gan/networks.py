@@ -9,6 +9,7 @@ from torch.nn.functional import normalize, softplus
 
 from .._support.checks import number, whole
 from ..nets.layers import MLP, Standardise
+from .directions import with_pseudorapidity
 
 
 class DecayGenerator(nn.Module):
@@ -65,7 +66,7 @@ class DecayGenerator(nn.Module):
 
 
 class DecayDiscriminator(nn.Module):
-    """Logit that a decay is true.
+    """Logit that a decay is true, by its direction `with_pseudorapidity`.
 
     Parameters
     ----------
@@ -82,11 +83,11 @@ class DecayDiscriminator(nn.Module):
         super().__init__()
         self.conditional = conditional
         self.scale = Standardise(condition)
-        self.net = MLP(3 + (condition.shape[1] if conditional else 0), *hidden, 1, dtype=condition.dtype)
+        self.net = MLP(4 + (condition.shape[1] if conditional else 0), *hidden, 1, dtype=condition.dtype)
 
-    def forward(self, direction: Tensor, condition: Tensor) -> Tensor:
-        """Logits, shape (rows,), of `direction`, shape (rows, 3), and `condition`, shape (rows, F)."""
-        x = torch.cat([direction, self.scale(condition)], 1) if self.conditional else direction
+    def forward(self, seen: Tensor, condition: Tensor) -> Tensor:
+        """Logits, shape (rows,), of what is `seen` of directions, shape (rows, 4), and `condition`, shape (rows, F)."""
+        x = torch.cat([seen, self.scale(condition)], 1) if self.conditional else seen
         return self.net(x).squeeze(1)
 
 
@@ -124,11 +125,11 @@ class DecayGAN(Players):
 
     def real(self, batch: tuple) -> tuple[Tensor, Tensor]:
         condition, direction = batch
-        return direction, condition
+        return with_pseudorapidity(direction), condition
 
     def fake(self, batch: tuple) -> tuple[Tensor, Tensor]:
         condition, _ = batch
-        return self.generator.sample(condition), condition
+        return with_pseudorapidity(self.generator.sample(condition)), condition
 
 
 def adversarial(penalty: float = 0.0, *, saturating: bool = False) -> dict[str, Callable]:

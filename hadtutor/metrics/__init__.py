@@ -12,7 +12,7 @@ weight is NaN or infinite, or if shapes do not fit.
 Values may be arrays, lists, or columns of data frames and of awkward arrays; what is masked or missing is NaN.
 """
 
-from .chi2 import Chi2Result, chi2_test, chi2_to_data
+from .chi2 import Chi2Result, chi2_of_counts, chi2_test, chi2_to_data
 from .classifier import AucResult, ClassifierResult, auc, classifier_test
 from .distances import ks_test, wasserstein, wasserstein_test
 from .energy import energy_distance, energy_test
@@ -25,7 +25,8 @@ from .weighted import n_eff
 
 __all__ = [
     "AucResult", "Chi2Result", "ClassifierResult", "Coverage", "Density", "DistanceResult", "LepComparison", "auc",
-    "chi2_test", "chi2_to_data", "classifier_test", "compare", "coverage", "density_per_event", "energy_distance",
-    "energy_test", "event_pulls", "histogram", "histogram_per_event", "ks_test", "lep_counts", "lep_settings",
-    "like_lep", "n_eff", "permutation_test", "pull", "pull_per_hadron", "wasserstein", "wasserstein_test",
+    "chi2_of_counts", "chi2_test", "chi2_to_data", "classifier_test", "compare", "coverage", "density_per_event",
+    "energy_distance", "energy_test", "event_pulls", "histogram", "histogram_per_event", "ks_test", "lep_counts",
+    "lep_settings", "like_lep", "n_eff", "permutation_test", "pull", "pull_per_hadron", "wasserstein",
+    "wasserstein_test",
 ]  # fmt: skip

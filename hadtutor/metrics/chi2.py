@@ -58,6 +58,34 @@ def chi2_test(counts_x: ArrayLike, counts_y: ArrayLike, log_w_x: Any = None, log
     return _chi2_result(chi2, np.sum(values > least))
 
 
+def chi2_of_counts(counts_x: ArrayLike, counts_y: ArrayLike) -> Chi2Result:
+    r"""Chi-square test that two histograms of independent entries, n and m of them, have the same shape.
+
+    :math:`\chi^2 = \sum_b (\sqrt{m/n}\, x_b - \sqrt{n/m}\, y_b)^2 / (x_b + y_b)`, with one degree of freedom less than
+    there are bins with entries. Entries of one event are not independent, as a rule: see `chi2_test`.
+
+    Parameters
+    ----------
+    counts_x, counts_y : array_like, shape (B,)
+        Entries in each bin, not below 0; a ValueError if one histogram is empty or they differ in their bins. Leave out
+        bins with few entries (below about 25 in both together).
+
+    Examples
+    --------
+    >>> chi2_of_counts([100, 100], [50, 50]).chi2, chi2_of_counts([100, 100], [60, 40]).ndf
+    (0.0, 1)
+    """
+    x, y = plain(counts_x, "counts_x").astype(float), plain(counts_y, "counts_y").astype(float)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise ValueError(f"counts_x and counts_y must have the same bins, got shapes {x.shape} and {y.shape}")
+    n, m = x.sum(), y.sum()
+    if not (np.all(x >= 0) and np.all(y >= 0) and 0 < n < np.inf and 0 < m < np.inf):
+        raise ValueError(f"both histograms must have entries, and none below 0, got {n:g} and {m:g} in all")
+    filled = x + y > 0
+    chi2 = np.sum(((m / n) ** 0.5 * x - (n / m) ** 0.5 * y)[filled] ** 2 / (x + y)[filled])
+    return _chi2_result(chi2, filled.sum() - 1)
+
+
 def _chi2_result(chi2, ndf):
     from scipy.special import chdtrc
 

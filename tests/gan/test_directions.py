@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -48,3 +50,21 @@ def test_decays_want_clusters():
         gan.decays(ht.hadronize_strings(3, rng=np.random.default_rng(1)))
     with pytest.raises(TypeError, match="sample with clusters"):
         gan.decays(None)
+
+
+def test_pseudorapidity_tells_directions_near_the_poles_apart_and_has_a_slope_there():
+    theta = torch.tensor([1e-3, 1e-2, 0.1, math.pi / 2, math.pi - 1e-2], dtype=torch.float64, requires_grad=True)
+    direction = torch.stack([theta.sin(), torch.zeros_like(theta), theta.cos()], 1)
+    seen = gan.with_pseudorapidity(direction)
+    torch.testing.assert_close(seen[:, :3], direction)
+    torch.testing.assert_close(seen[:, 3], -torch.log(torch.tan(theta / 2)))
+    (slope,) = torch.autograd.grad(seen[:, 3].sum(), theta)
+    torch.testing.assert_close(slope, -1 / theta.sin())  # d eta / d theta
+
+
+def test_pseudorapidity_of_the_poles_themselves_is_finite():
+    for dtype in (torch.float32, torch.float64):
+        poles = torch.tensor([[0.0, 0.0, 1.0], [0.0, 0.0, -1.0]], dtype=dtype)
+        eta = gan.with_pseudorapidity(poles)[:, 3]
+        assert bool(torch.isfinite(eta).all())
+        assert eta[0] == -eta[1] > 10

@@ -1,6 +1,7 @@
 import pytest
 import torch
-from gans import random_directions
+from gans import ALPHA, random_directions
+from scipy import stats
 from torch import nn
 
 from hadtutor import gan
@@ -38,3 +39,20 @@ def test_score_of_the_truth_is_near_its_floor_and_the_same_every_time():
     network.generator = Isotropic()
     assert score(network) == score(network)
     assert score(network) < 2.5 * score.floor
+
+
+def test_chi2_of_the_same_law_has_uniform_p_and_sees_a_corner_that_the_distance_misses():
+    """Twenty times as many made as true; p > 1e-3."""
+    p_values = []
+    for seed in range(100):
+        made, true = (random_directions(n, seed=2 * seed + k) for k, n in enumerate((20_000, 1000)))
+        p_values.append(gan.polar_chi2(made, true, bins=10).p_value)
+    assert stats.kstest(p_values, "uniform").pvalue > ALPHA
+    hole = made[made[:, 2] < 0.98]  # a bin of 40 is empty, one per cent of all
+    assert gan.polar_chi2(hole, random_directions(14_000, seed=999)).p_value < ALPHA
+    assert gan.angle_distance(hole, made) < 0.01
+
+
+def test_chi2_wants_directions():
+    with pytest.raises(ValueError, match="must have entries"):
+        gan.polar_chi2(random_directions(100), random_directions(0))

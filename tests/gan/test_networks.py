@@ -35,11 +35,10 @@ def test_symmetric_generators_have_uniform_azimuths_whatever_their_weights():
 
 def test_the_unconditional_discriminator_does_not_see_the_cluster_and_the_other_does():
     truth = gan.decays(pions())
+    seen = gan.with_pseudorapidity(truth.direction)
     for conditional in (False, True):
         network = small_gan(truth, conditional=conditional).discriminator
-        changed = not torch.equal(
-            network(truth.direction, truth.condition), network(truth.direction, truth.condition.flip(0))
-        )
+        changed = not torch.equal(network(seen, truth.condition), network(seen, truth.condition.flip(0)))
         assert changed == conditional
 
 

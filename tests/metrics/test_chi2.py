@@ -8,7 +8,15 @@ from checks import ALPHA, assert_uniform
 from experiments import EDGES, EXPERIMENTS, experiment, hadron_counts, reweighted_experiment
 from scipy import stats
 
-from hadtutor.metrics import chi2_test, chi2_to_data, density_per_event, histogram_per_event, pull, pull_per_hadron
+from hadtutor.metrics import (
+    chi2_of_counts,
+    chi2_test,
+    chi2_to_data,
+    density_per_event,
+    histogram_per_event,
+    pull,
+    pull_per_hadron,
+)
 
 
 def test_chi2_of_histograms_with_one_entry_per_event_has_uniform_p(rng):
@@ -197,3 +205,25 @@ def test_a_simulation_that_is_not_finite_is_no_chi2(bad):
     for density, covariance in (([bad, 1.0], np.eye(2)), ([1.0, 1.0], np.diag([1.0, bad]))):
         with pytest.raises(ValueError, match="density and covariance must be finite"):
             chi2_to_data(density, covariance, [1.0, 1.0], [0.1, 0.1])
+
+
+@pytest.mark.parametrize("times", [1, 20])
+def test_chi2_of_independent_counts_has_uniform_p(rng, times):
+    """Of one shape, n entries and 20 n: p > 1e-3; with as many entries of both it is that of `chi2_test`."""
+    results, shape = [], rng.dirichlet(np.full(8, 5.0))
+    for _ in range(EXPERIMENTS):
+        results.append(chi2_of_counts(rng.multinomial(1000 * times, shape), rng.multinomial(1000, shape)))
+    assert {r.ndf for r in results} == {7}
+    assert_uniform([r.p_value for r in results])
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "said"),
+    [
+        ([1, 2], [1, 2, 3], "same bins"), ([[1, 2]], [[1, 2]], "same bins"), ([0, 0], [1, 2], "must have entries"),
+        ([1, -1], [1, 2], "none below 0"), ([1, np.nan], [1, 2], "must have entries"), ([], [], "must have entries"),
+    ],
+)  # fmt: skip
+def test_counts_that_are_none(x, y, said):
+    with pytest.raises(ValueError, match=said):
+        chi2_of_counts(x, y)
