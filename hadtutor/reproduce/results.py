@@ -8,10 +8,10 @@ import numpy as np
 
 from .._support.resources import data_folder
 from ..files import DataFileError, replacing
-from . import lep
+from . import gan, lep
 from .closure import TITLES
 
-EXPERIMENTS = ("homer", "ihomer", "gluons", "lep")
+EXPERIMENTS = ("homer", "ihomer", "gluons", "lep", "gan")
 
 
 def stored(name: str) -> dict[str, Any]:
@@ -42,6 +42,8 @@ def summary(result: dict[str, Any]) -> str:
     ]
     if "tunes" in numbers:
         lines += ["", *lep.table(numbers)]
+    if "pert0" in numbers:
+        lines += ["", *gan.table(numbers)]
     for table in [key for key in numbers if key.startswith("table")]:
         lines += ["", f"{TITLES[table.removeprefix('table')]}:", head]
         for row in [*numbers[table], numbers["exact" + table.removeprefix("table")]]:
@@ -65,6 +67,8 @@ def draw(numbers: dict[str, Any], path: pathlib.Path) -> None:
     """Learned over true f for each stage, in four bins of mT², one row for each target."""
     if "tunes" in numbers:
         return lep.draw(numbers, path)
+    if "pert0" in numbers:
+        return gan.draw_figure(numbers, path)
     import matplotlib.pyplot as plt
 
     from .. import plotting

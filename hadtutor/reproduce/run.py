@@ -19,11 +19,11 @@ from .. import __version__
 from .._support.checks import as_seed, takes_rng, whole
 from .._support.resources import data_folder, in_checkout
 from ..files import replacing
-from . import gluons, homer, ihomer, lep
+from . import gan, gluons, homer, ihomer, lep
 from .results import check_name, draw
 
-CHAPTERS = {"homer": homer, "ihomer": ihomer, "gluons": gluons, "lep": lep}
-DEFAULT_EVENTS = {"lep": 200_000}
+CHAPTERS = {"homer": homer, "ihomer": ihomer, "gluons": gluons, "lep": lep, "gan": gan}
+DEFAULT_EVENTS = {"lep": 200_000, "gan": 10_240}
 
 
 @takes_rng
@@ -35,9 +35,9 @@ def reproduce(
 
     Parameters
     ----------
-    name : {"homer", "ihomer", "gluons", "lep"}
+    name : {"homer", "ihomer", "gluons", "lep", "gan"}
     n_events : int, optional
-        Of simulation and of data, at least 2000; by default a million, 200 000 for ``"lep"``.
+        Of simulation and of data, at least 2000; by default a million, 200 000 for ``"lep"``, 10 240 for ``"gan"``.
     out : str or Path, optional
         Folder for the results; by default ``data/results`` of the checkout, without one of the current folder.
     threads : int
