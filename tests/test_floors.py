@@ -17,7 +17,7 @@ FLOORS = [
     {"pythia", "plotting", "widgets", "datasets"},
     {"metrics", "nets"},
     {"training"},
-    {"weights", "rsa", "gan", "homer", "tuning"},
+    {"weights", "rsa", "conditioned", "gan", "homer", "tuning"},
     {"reproduce"},
     {"__main__", "__init__"},
 ]

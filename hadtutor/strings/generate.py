@@ -4,7 +4,7 @@ import copy
 import math
 import threading
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -155,11 +155,12 @@ def _make_buffers(rows):
 
 def hadronize_chunk(
     rng: np.random.Generator, n_strings: int, geometry: Geometry, string: Any, of_z: tuple, params: LundParams,
-    rows: int, scratch: Any, stop: threading.Event, lazy: bool,
+    rows: int, scratch: Any, stop: threading.Event, lazy: bool, kernel: Any = fragment_events,
 ) -> dict[str, np.ndarray] | int:  # fmt: skip
     """Strings as columns, each an event by itself, numbers local to the chunk; or the number of one that is none.
 
     If `lazy`, they are views of the buffers in `scratch` until the next chunk; `rows` is how large these are at first.
+    Another `kernel` may do the work of `fragment_events`.
     """
     hadron_end = np.empty(n_strings, np.int64)
     ends, flavours = np.empty((ROWS_OF_ENDS, 2)), np.empty(2, np.int64)
@@ -167,7 +168,7 @@ def hadronize_chunk(
         scratch.buffers = _make_buffers(rows)
     if not hasattr(scratch, "rng"):
         scratch.rng = copy.deepcopy(rng)
-    again, status, kernel = scratch.rng, FULL, cast(Any, fragment_events)
+    again, status = scratch.rng, FULL
     while status == FULL:
         # A chunk that runs out of room starts again with the same numbers. (To copy a generator takes far longer.)
         again.bit_generator.state = rng.bit_generator.state
