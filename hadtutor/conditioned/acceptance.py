@@ -1,6 +1,7 @@
 """h(state): how often a chain that has come so far will be accepted, learned from chains of both kinds."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -116,12 +117,13 @@ def learn_acceptance(
     x, label = torch.from_numpy(states.features[keep]), torch.from_numpy(states.accepted[keep].astype(np.float32))
     scale = Standardise(x)
     with torch_seed(generator):
-        model = nn.Sequential(scale, MLP(N_FEATURES, hidden, hidden, 1, dtype=torch.float32))
+        mlp = MLP(N_FEATURES, hidden, hidden, 1, dtype=torch.float32)
+    model = nn.Sequential(scale, mlp)
     train(
         model, Table(x, label), classifier_loss, epochs=epochs, batch_size=1024, lr=lr, lr_end=0.01 * lr,
         rng=as_seed(generator), progress=progress,
     )  # fmt: skip
-    return Acceptance(sample.params, _layers(scale, [m for m in model[1] if isinstance(m, nn.Linear)]))
+    return Acceptance(cast(LundParams, sample.params), _layers(scale, [m for m in mlp if isinstance(m, nn.Linear)]))
 
 
 def _layers(scale, linear):

@@ -9,6 +9,8 @@ the conditioned kernel of Doob :cite:p:`menzo2026conservation`. In a and b it is
 statistics ln(1-z) and :math:`-m_T^2/z`: its logarithm has one maximum, which Newton's method finds in a few steps.
 """
 
+from typing import Any, cast
+
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
@@ -79,7 +81,7 @@ def after_breaks(
     accepted = straight(sample).replace(histories=sample.histories.only_accepted())
     rows = np.arange(len(accepted.histories.z)) if breaks is None else plain(breaks, "breaks")
     h = np.empty((len(rows), len(z)), np.float32)
-    _fill(*columns_of(accepted), ahead(checked(acceptance)), z, rows, h)
+    cast(Any, _fill)(*columns_of(accepted), ahead(checked(acceptance)), z, rows, h)
     return h
 
 

@@ -1,7 +1,7 @@
 """The state of a string between two breaks, as far as it tells whether its chain will be accepted."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numba import njit
@@ -116,7 +116,7 @@ def states_of(sample: Sample) -> States:
     h = straight(sample).histories
     n_states = len(h.z) + h.n_chains
     features, alive = np.empty((n_states, N_FEATURES), np.float32), np.empty(n_states, bool)
-    _fill(*columns_of(sample), h.status == NO_ROOM, features, alive)
+    cast(Any, _fill)(*columns_of(sample), h.status == NO_ROOM, features, alive)
     counts = np.diff(h.chain_offsets) + 1
     chain = np.repeat(np.arange(h.n_chains), counts)
     n_breaks = np.arange(n_states) - np.repeat(np.cumsum(counts) - counts, counts)

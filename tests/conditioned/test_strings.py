@@ -54,7 +54,7 @@ def test_h_is_calibrated_on_other_chains(acceptance):
 
 
 def test_h_serves_other_energies(acceptance):
-    sample = hadronize(4000, acceptance, 20.0, rng=5, progress=False)
+    sample = hadronize(2000, acceptance, 20.0, rng=5, progress=False)
     assert sample.histories.accepted.mean() > 0.998
     assert n_eff(log_weights(sample, acceptance, rng=6, proposals=32)) / len(sample) > 0.97
 
@@ -69,11 +69,11 @@ def test_events_are_events(made):
 
 
 def test_hardly_a_chain_is_thrown_away(made):
-    assert (~made[0].histories.accepted).sum() < 1e-3 * len(made[0])
+    assert (~made[0].histories.accepted).sum() <= 2e-3 * len(made[0])
 
 
 def test_events_do_not_depend_on_threads(acceptance):
-    one, two = (hadronize(9000, acceptance, rng=8, threads=n, progress=False) for n in (1, 2))
+    one, two = (hadronize(5000, acceptance, rng=8, threads=n, progress=False) for n in (1, 2))
     checks.assert_same_sample(one, two)
     weights = [log_weights(one, acceptance, rng=9, proposals=2, threads=n) for n in (1, 2)]
     np.testing.assert_array_equal(*weights)
@@ -93,7 +93,7 @@ def test_weighted_events_are_those_without_a_condition(wrong, made, plain):
     """Whatever h is: a constant one is as wrong as can be, and the weights repair it."""
     sample, log_w = made
     if wrong:
-        sample = hadronize(20_000, constant(0.7), rng=12, progress=False)
+        sample = hadronize(10_000, constant(0.7), rng=12, progress=False)
         log_w = log_weights(sample, constant(0.7), rng=13, proposals=32)
     x, y = (observables.compute(s) for s in (sample, plain))
     w = np.exp(log_w - log_w.max())
@@ -114,7 +114,7 @@ def test_conditioned_events_are_no_base_for_weights(made, acceptance, plain):
 
 
 def test_accepted_breaks_give_a_and_b_with_h_and_not_without(plain, acceptance):
-    sample = plain[:20_000]
+    sample = plain[:10_000]
     fit, without = fit_lund(sample, acceptance), fit_lund(sample)
     pulls = (fit.values - [0.68, 0.98]) / fit.errors
     assert fit.message == ""
@@ -123,7 +123,7 @@ def test_accepted_breaks_give_a_and_b_with_h_and_not_without(plain, acceptance):
 
 
 def test_errors_of_the_fit_are_how_far_parts_scatter(plain, acceptance):
-    fits = [fit_lund(plain[k : k + 1000], acceptance) for k in range(0, 40_000, 2000)]
+    fits = [fit_lund(plain[k : k + 500], acceptance) for k in range(0, 30_000, 1500)]
     pulls = [(fit.values - [0.68, 0.98]) / fit.errors for fit in fits]
     assert np.all(abs(np.std(pulls, axis=0) - 1.0) < 4 / np.sqrt(2 * len(fits)))
 
@@ -155,5 +155,5 @@ def test_what_is_wrong_is_said(plain, acceptance):
         acceptance(np.zeros((3, 2)))
     with pytest.raises(ValueError, match="rejected chains, but all"):
         learn_acceptance(plain.replace(histories=plain.histories.only_accepted()), rng=1)
-    with pytest.raises(ht.HadronizationError, match="no accepted chain"):
-        hadronize(10, acceptance, 0.4, rng=1)
+    with pytest.raises(ValueError, match="energy must be > 0.279"):
+        hadronize(10, acceptance, 0.2, rng=1)
