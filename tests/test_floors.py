@@ -13,11 +13,11 @@ FLOORS = [
     {"particles", "estimates"},
     {"events"},
     {"lund"},
-    {"strings", "cluster", "observables"},
+    {"strings", "cluster", "observables", "detector"},
     {"pythia", "plotting", "widgets", "datasets"},
     {"metrics", "nets"},
     {"training"},
-    {"weights", "rsa", "conditioned", "gan", "homer", "tuning"},
+    {"weights", "rsa", "tuning", "conditioned", "unfolding", "gan", "homer"},
     {"reproduce"},
     {"__main__", "__init__"},
 ]

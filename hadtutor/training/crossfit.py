@@ -57,7 +57,8 @@ class CrossFit:
     batch_size : int, optional
         By default a hundredth of the events, 64 to 8192, or to 512 on clouds.
     hidden : tuple of int, optional
-        Hidden neurons; of Deep Sets those of Φ, the last number is that of F; of a graph one number, its width.
+        Hidden neurons; of Deep Sets those of Φ, the last number is that of F; of a graph one number, its width;
+        of trees one number, their leaves.
     average : float, optional
         Share that a step keeps of a moving average of the weights, see `train`.
     rng : numpy.random.Generator or int
@@ -141,7 +142,7 @@ class CrossFit:
         labels = np.repeat([0, 1], [len(events) for events in learn])
         if self.kind == "trees":
             trees = need("sklearn.ensemble", "ml", "a classifier of trees").HistGradientBoostingClassifier
-            trees = trees(early_stopping=True, random_state=seed)
+            trees = trees(early_stopping=True, random_state=seed, max_leaf_nodes=(self.hidden or (31,))[0])
             return [trees.fit(np.concatenate(learn), labels, sample_weight=weights).decision_function]
         clouds, n = self.kind in OF_CLOUDS, len(labels)
         data = _as_data(learn, self.kind, self.energy, self.device, labels, weights)
