@@ -20,6 +20,7 @@ from .chains import Chains
 from .checkpoint import Checkpoint
 from .checks import HomerError, check_simulation, seed_of
 from .clusters import fit_clusters
+from .detection import Detection, seen_of
 from .factors import checked_factors
 from .histograms import Histograms, Means
 from .inputs import side_by_side
@@ -41,10 +42,10 @@ def fit(
     sim: Sample, data: Sample | Hadrons | Mapping[str, Any] | Histograms, *, iterations: int | None = None,
     method: str = "mlp", bayesian: bool = False, ensemble: int = 1, learner: str = "splines", acceptance: bool = True,
     conditions: str | Iterable[str] = (), factors: str | Iterable[str] | None = None,
-    rebase: bool | Generator | None = None, observables: str | Iterable[str] | None = None, epochs: int | None = None,
-    posterior: bool = True, stop_early: bool = True, rng: np.random.Generator | int = 1,
-    device: torch.device | str | None = None, threads: int = 1, checkpoint: str | os.PathLike | None = None,
-    progress: bool = True,
+    rebase: bool | Generator | None = None, observables: str | Iterable[str] | None = None,
+    detector: Detection | None = None, epochs: int | None = None, posterior: bool = True, stop_early: bool = True,
+    rng: np.random.Generator | int = 1, device: torch.device | str | None = None, threads: int = 1,
+    checkpoint: str | os.PathLike | None = None, progress: bool = True,
 ) -> Any:  # fmt: skip
     """Learn the fragmentation function of data, or how clusters decay in them, by weighting a simulation.
 
@@ -86,6 +87,10 @@ def fit(
     observables : str or sequence of str, optional
         Which ones step one and the posterior look at, see `hadtutor.observables`; by default the thirteen there. Where
         they are not given, and the data are hadrons of clusters, the posterior looks at the hadrons too.
+    detector : callable, optional
+        What the data have gone through, such as a `hadtutor.detector.Detector`: ``detector(hadrons, rng=rng)`` gives
+        the `Hadrons` that are seen of the simulation, as many events. Its gradients are not needed. Events without a
+        hadron are lost; they must not be among the data, and `HomerResult.sim` is the simulation without them.
     posterior : bool
         Whether the last estimate is the mean of the posterior, with errors; else it is that of the last iteration.
     stop_early : bool
@@ -124,6 +129,8 @@ def fit(
             raise ValueError(
                 f"{idle[0]} does nothing for clusters, which reject nothing and take seconds; leave it out"
             )
+        if detector is not None:
+            raise ValueError("fits of clusters look at hadrons as they are: take data that are unfolded, or a string")
         return fit_clusters(
             sim, data, options | {"device": device, "progress": progress}, iterations=iterations, conditions=conditions,
             factors=() if factors is None else factors, rebase=rebase, observables=observables, posterior=posterior,
@@ -134,7 +141,14 @@ def fit(
     iterations = whole(USUAL_ITERATIONS if iterations is None else iterations, "iterations")
     conditions, seed, rebase = checked_conditions(conditions), as_seed(rng), False if rebase is None else rebase
     (_, params), factors = check_simulation(sim), checked_factors(USUAL_FACTORS if factors is None else factors)
-    inputs = side_by_side(sim, data, observables, threads, options | {"device": device, "progress": progress})
+    if detector is not None and isinstance(data, Published):
+        raise ValueError("published figures are free of their detector: leave detector out")
+
+    def through(made: Sample, number: int) -> tuple[Sample, Sample]:
+        return seen_of(made, detector, np.random.default_rng(seed_of(seed, number, 3)))
+
+    sim, seen = through(sim, 0)
+    inputs = side_by_side(seen, data, observables, threads, options | {"device": device, "progress": progress})
     book = Checkpoint(checkpoint, sim, inputs, options | {
         "iterations": iterations, "learner": learner, "acceptance": acceptance, "stop_early": stop_early,
         "conditions": conditions, "factors": factors, "rebase": bool(rebase), "observables": inputs.names, "rng": seed,
@@ -146,9 +160,10 @@ def fit(
     make_sim = generator_of(rebase, sim, threads)
 
     def base_at(params: LundParams, number: int) -> Base:
-        made = make_sim(params, np.random.default_rng(seed_of(seed, number, 2))) if number else sim
-        compared = inputs.with_simulation(made, threads) if number else inputs
-        return Base(made, prepare(made, conditions, factors=factors), compared)
+        if not number:
+            return Base(sim, prepare(sim, conditions, factors=factors), inputs)
+        made, seen = through(make_sim(params, np.random.default_rng(seed_of(seed, number, 2))), number)
+        return Base(made, prepare(made, conditions, factors=factors), inputs.with_simulation(seen, threads))
 
     state = book.restore()
     if state is None:
@@ -199,7 +214,7 @@ def fit(
         state, base = _with_errors(state, base, base_at if rebase else None, acceptance)
     last = base.inputs.classify(state.log_w, seed_of(seed, iterations))
     state = replace(state, auc=last.auc, auc_error=last.auc_error, chi2_per_ndf=last.chi2_per_ndf)
-    return replace(state, sim=base.sim) if rebase else state
+    return replace(state, sim=base.sim) if rebase or detector is not None else state
 
 
 def _with_errors(state, base, base_at, acceptance):

@@ -15,6 +15,7 @@ from ..strings import hadronize_like
 from .break_weights import BreakWeights
 from .chains import Chains
 from .checks import HomerError, check_simulation, quark_of
+from .detection import seen_of
 from .iterate import fit
 from .result import HomerResult
 
@@ -123,7 +124,8 @@ def calibrate(
         again = hadronize_like(sim, len(sim), params, rng=own, threads=threads)
         with warnings.catch_warnings():  # of many fits some have a small p: that is the result here, and no warning
             warnings.simplefilter("ignore", RuntimeWarning)
-            found = fit(again, data.hadrons, rng=own, **settings)
+            found = fit(again, seen_of(data, settings.get("detector"), own)[1].hadrons, rng=own, **settings)
+        again = again if found.sim is None else found.sim
         p_values.append(found.p_value)
         f, sigma = found.f(Z, mt2[:, None])
         pulls.append(event_pulls(f, truth.f(Z, mt2[:, None])[0], sigma))

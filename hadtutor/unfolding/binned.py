@@ -11,6 +11,8 @@ from .inputs import UnfoldingError, checked
 from .passages import unfold
 from .result import Unfolded
 
+OUTSIDE = 0.02  # of the data may lie in bins without simulation, where they change nothing
+
 
 class Counts:
     """The ratio of two samples of bin numbers, from weighted counts; what it is asked about need not be new to it."""
@@ -21,10 +23,10 @@ class Counts:
             np.bincount(places.ravel(), np.exp(log_w - log_w.max()), minlength=n)
             for places, log_w in ((x, log_w_x), (y, log_w_y))
         )
-        if len(bad := np.flatnonzero((of_x == 0) & (of_y > 0))):
+        if (outside := of_y[of_x == 0].sum() / of_y.sum()) > OUTSIDE:
             raise UnfoldingError(
-                f"no overlap of simulation and data: bin {bad[0]} has data and no simulated event; take wider bins, or "
-                "a simulation nearer to the data"
+                f"no overlap of simulation and data: {100 * outside:.1f} % of the data are in bins without a simulated "
+                "event; take wider bins, or a simulation nearer to the data"
             )
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.log(of_y / of_y.sum()) - np.log(of_x / of_x.sum())

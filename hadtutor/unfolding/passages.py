@@ -13,6 +13,7 @@ from .inputs import Inputs, UnfoldingError
 from .result import Passage, Unfolded
 
 LEAST = 0.005  # of the seen events must be left by the first ratio
+APART = 0.99  # an area beyond which there is hardly an event that either sample could have
 Judge = Callable[..., Any]
 """``judge(x, y, log_w_x, log_w_y, fold_x, fold_y, seed)`` learns the ratio of two samples; what it gives has
 ``log_ratio(events, fold)``."""
@@ -41,11 +42,13 @@ def unfold(
         )
         ratio = found.log_ratio(reco, fold[seen])
         area = auc(found.log_ratio(events.data, fold_data), ratio, events.log_w_data, log_w[seen])
-        if number == 0 and (left := n_eff(events.log_w[seen] + ratio) / len(ratio)) < LEAST:
-            raise UnfoldingError(
-                f"no overlap of simulation and data: they can be told apart (AUC {area.auc:.3f}), and the weighted "
-                f"simulation would be worth {100 * left:.2g} % of its events; take one that is nearer to the data"
-            )
+        if number == 0:
+            left = n_eff(events.log_w[seen] + ratio) / len(ratio)
+            if left < LEAST or area.auc > APART:
+                raise UnfoldingError(
+                    f"no overlap of simulation and data: they can be told apart (AUC {area.auc:.3f}), and the weighted "
+                    f"simulation would be worth {100 * left:.2g} % of its events; take one that is nearer to the data"
+                )
         if number == iterations:
             break
         if number > 0 and stop_early and area.auc - area.error <= 0.5:

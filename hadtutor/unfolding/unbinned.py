@@ -17,6 +17,8 @@ from .inputs import checked
 from .passages import unfold
 from .result import Unfolded
 
+EPOCHS = 6  # of networks on columns
+
 
 @takes_rng
 def omnifold(
@@ -57,7 +59,9 @@ def omnifold(
     stop_early : bool
         Whether to stop as soon as an area of 0.5 lies within one standard deviation of the classifier's.
     rng : numpy.random.Generator or int
-    ensemble, epochs, hidden, device, progress
+    epochs : int, optional
+        Of networks on columns by default 6, however many events there are: iterations add up what each leaves.
+    ensemble, hidden, device, progress
         Of the classifiers, see `hadtutor.training.CrossFit`.
 
     Raises
@@ -80,13 +84,14 @@ def omnifold(
     iterations, seed = whole(iterations, "iterations"), as_seed(rng)
     events = checked(sim_truth, sim_reco, data_reco, log_w_sim, log_w_data, seen, real)
     options = {
-        "energy": energy, "ensemble": ensemble, "epochs": epochs, "hidden": hidden, "device": device, "progress": False
+        "energy": energy, "ensemble": ensemble, "hidden": hidden, "device": device, "progress": False
     }  # fmt: skip
 
     def judge(x, y, log_w_x, log_w_y, fold_x, fold_y, seed):
-        usual = "deepsets" if isinstance(x, Hadrons) else "mlp"
+        own = kind or ("deepsets" if isinstance(x, Hadrons) else "mlp")
+        passes = EPOCHS if epochs is None and own == "mlp" else epochs
         folds = {"fold_x": fold_x, "fold_y": fold_y}
-        return CrossFit(x, y, log_w_x, log_w_y, kind=usual if kind is None else kind, rng=seed, **folds, **options)
+        return CrossFit(x, y, log_w_x, log_w_y, kind=own, epochs=passes, rng=seed, **folds, **options)
 
     return unfold(events, judge, judge, iterations, stop_early, seed, progress)
 
