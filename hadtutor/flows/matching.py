@@ -1,0 +1,77 @@
+"""Flow matching: a velocity field that carries standard normal numbers to the data in unit time."""
+
+import torch
+from torch import Tensor, nn
+
+from .._support.checks import whole
+from .density import Flow
+
+
+class MatchingFlow(Flow):
+    r"""A flow along a velocity field :cite:p:`lipman2023flow`, trained without an integral.
+
+    On the straight way from a normal number u to data y the velocity is y - u. Its mean over all ways through the point
+    :math:`(1-t)\,u + t\,y` at time t is a field v(t, y | c) that carries all of the normal density to that of the data;
+    so v is fitted to y - u by least squares. Data are drawn by integrating dy/dt = v by the midpoint rule, and
+    :math:`\ln p = \ln \varphi(u) - \int_0^1 \nabla \cdot v\, dt` along the way back.
+
+    Parameters
+    ----------
+    x, condition, kinds, bayesian, rng
+        As of `Flow`.
+    hidden : tuple of int
+        Hidden neurons of the velocity field.
+    steps : int
+        Of the midpoint rule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> condition = rng.normal(size=(20_000, 1))
+    >>> x = condition + 0.5 * rng.normal(size=(20_000, 1))
+    >>> flow = MatchingFlow(x, condition, rng=1)
+    >>> log = flow.fit(x, condition, epochs=20, batch_size=512, lr=2e-3, rng=1)
+    >>> bool(abs(flow.sample(np.full((10_000, 1), 1.0), rng=1).mean() - 1.0) < 0.1)
+    True
+    """
+
+    def __init__(self, x, condition, *, hidden: tuple[int, ...] = (64, 64, 64), steps: int = 10, **options) -> None:
+        self.sizes = {"hidden": tuple(hidden), "steps": whole(steps, "steps")}
+        super().__init__(x, condition, **options)
+
+    def _build(self, n, n_known, network, dtype):
+        self.velocity = network(1 + n + n_known, *self.sizes["hidden"], n, activation=nn.SiLU, dtype=dtype)
+
+    def _v(self, t: float, y: Tensor, known: Tensor) -> Tensor:
+        return self.velocity(torch.cat([torch.full_like(y[:, :1], t), y, known], 1))
+
+    def _loss(self, y, known):
+        u, t = torch.randn_like(y), torch.rand_like(y[:, :1])
+        v = self.velocity(torch.cat([t, (1.0 - t) * u + t * y, known], 1))
+        return ((v - (y - u)) ** 2).sum(1)
+
+    def _from_normal(self, u, known):
+        h = 1.0 / self.sizes["steps"]
+        for k in range(self.sizes["steps"]):
+            middle = u + 0.5 * h * self._v(k * h, u, known)
+            u = u + h * self._v((k + 0.5) * h, middle, known)
+        return u
+
+    def _to_normal(self, y, known):
+        h, total = 1.0 / self.sizes["steps"], torch.zeros_like(y[:, 0])
+        for k in reversed(range(self.sizes["steps"])):
+            middle = y - 0.5 * h * self._v((k + 1) * h, y, known)
+            v, divergence = self._with_divergence((k + 0.5) * h, middle, known)
+            y, total = y - h * v, total - h * divergence
+        return y, total
+
+    def _with_divergence(self, t, y, known):
+        """v, and the sum of its derivatives along each number: the trace of its Jacobian, exactly."""
+        divergence = torch.zeros_like(y[:, 0])
+        for k in range(y.shape[1]):
+            along = torch.zeros_like(y)
+            along[:, k] = 1.0
+            v, slope = torch.func.jvp(lambda x: self._v(t, x, known), (y,), (along,))
+            divergence = divergence + slope[:, k]
+        return v, divergence
