@@ -1,5 +1,6 @@
 """What every flow can do: learn a conditional density, draw from it, and say its logarithm."""
 
+import copy
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -54,7 +55,7 @@ class Flow(nn.Module):
         rng: np.random.Generator | int = 1,
     ) -> None:  # fmt: skip
         super().__init__()
-        x, condition = _two_dimensional(x, "x"), _two_dimensional(condition, "condition")
+        x, condition = two_dimensional(x, "x"), two_dimensional(condition, "condition")
         if len(x) != len(condition) or len(x) == 0:
             raise ValueError(f"x and condition want one row for each other, got {len(x)} and {len(condition)}")
         self.kinds = (kinds,) * x.shape[1] if isinstance(kinds, str) else tuple(kinds)
@@ -152,7 +153,7 @@ class Flow(nn.Module):
         """One flow out of a Bayesian one: its networks with weights drawn by `rng`."""
         if not self.bayesian:
             raise ValueError("only a flow made with bayesian=True has a distribution of weights to draw from")
-        other, generator = _copy(self), np.random.default_rng(as_seed(rng))
+        other, generator = copy.deepcopy(self), np.random.default_rng(as_seed(rng))
         for name, net in list(other.named_modules()):
             if isinstance(net, BayesMLP):
                 parent, _, last = name.rpartition(".")
@@ -160,7 +161,7 @@ class Flow(nn.Module):
         return other.eval()
 
     def _checked(self, values, name, n):
-        values = _two_dimensional(values, name).to(self.low)
+        values = two_dimensional(values, name).to(self.low)
         if values.shape[1] != n:
             raise ValueError(f"{name} must have {n} column{'s' * (n > 1)}, got shape {tuple(values.shape)}")
         if not bool(torch.isfinite(values).all()):
@@ -199,7 +200,7 @@ def bootstrapped(
         As of `Flow.fit`.
     """
     generator, flows = np.random.default_rng(as_seed(rng)), []
-    x, condition = _two_dimensional(x, "x").to(flow.low), _two_dimensional(condition, "condition").to(flow.low)
+    x, condition = two_dimensional(x, "x").to(flow.low), two_dimensional(condition, "condition").to(flow.low)
     for _ in range(whole(n, "n")):
         rows = torch.as_tensor(generator.integers(len(x), size=len(x)), device=x.device)
         other = type(flow)(x, condition, kinds=flow.kinds, bayesian=flow.bayesian, rng=generator, **flow.sizes)
@@ -208,7 +209,8 @@ def bootstrapped(
     return flows
 
 
-def _two_dimensional(values, name):
+def two_dimensional(values: Any, name: str) -> Tensor:
+    """A table of real numbers, the `values` called `name`, one row each; a single column need not say so."""
     values = as_tensor(values, name)
     if values.ndim == 1:
         values = values.unsqueeze(1)
@@ -216,8 +218,3 @@ def _two_dimensional(values, name):
         raise ValueError(f"{name} must have the shape (rows, columns), got {tuple(values.shape)}")
     return values if values.is_floating_point() else values.to(torch.float32)
 
-
-def _copy(flow):
-    import copy
-
-    return copy.deepcopy(flow)
