@@ -13,9 +13,9 @@ _HOME = {
     "DataFileError": "files", "hadronize_clusters": "cluster", "progress": "_support.bars",
 }  # fmt: skip
 _MODULES = (
-    "cluster", "conditioned", "datasets", "detector", "estimates", "events", "files", "gan", "homer", "kinematics",
-    "lund", "metrics", "nets", "observables", "params", "particles", "plotting", "pythia", "reproduce", "rsa",
-    "strings", "training", "tuning", "unfolding", "weights", "widgets",
+    "cluster", "conditioned", "datasets", "detector", "estimates", "events", "files", "flows", "gan", "homer",
+    "kinematics", "lund", "metrics", "nets", "observables", "params", "particles", "plotting", "pythia",
+    "reproduce", "rsa", "strings", "training", "tuning", "unfolding", "weights", "widgets",
 )  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]

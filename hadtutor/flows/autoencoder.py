@@ -29,7 +29,7 @@ def sorted_vectors(x: Any, size: int = 100) -> np.ndarray:
 
 
 class SlicedAutoencoder(nn.Module):
-    r"""An autoencoder of sorted vectors with normal latent numbers :cite:p:`ilten2022modeling,kolouri2018sliced`.
+    r"""An autoencoder of sorted vectors with normal latent numbers :cite:p:`ilten2023modeling,kolouri2019sliced`.
 
     An encoder squeezes a vector into few latent numbers, a decoder restores it. Besides the error of that, training
     makes small how far latent numbers are from normal ones: sorted along random directions, both must agree. Then the

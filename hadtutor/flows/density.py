@@ -217,4 +217,3 @@ def two_dimensional(values: Any, name: str) -> Tensor:
     if values.ndim != 2:
         raise ValueError(f"{name} must have the shape (rows, columns), got {tuple(values.shape)}")
     return values if values.is_floating_point() else values.to(torch.float32)
-

@@ -1,5 +1,7 @@
 """Flow matching: a velocity field that carries standard normal numbers to the data in unit time."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -12,8 +14,8 @@ class MatchingFlow(Flow):
 
     On the straight way from a normal number u to data y the velocity is y - u. Its mean over all ways through the point
     :math:`(1-t)\,u + t\,y` at time t is a field v(t, y | c) that carries all of the normal density to that of the data;
-    so v is fitted to y - u by least squares. Data are drawn by integrating dy/dt = v by the midpoint rule, and
-    :math:`\ln p = \ln \varphi(u) - \int_0^1 \nabla \cdot v\, dt` along the way back.
+    so v is fitted to y - u by least squares. Data are drawn by integrating dy/dt = v by the rule of
+    Runge and Kutta, and :math:`\ln p = \ln \varphi(u) - \int_0^1 \nabla \cdot v\, dt` along the way back.
 
     Parameters
     ----------
@@ -22,7 +24,7 @@ class MatchingFlow(Flow):
     hidden : tuple of int
         Hidden neurons of the velocity field.
     steps : int
-        Of the midpoint rule.
+        Of the integration, each with four velocities.
 
     Examples
     --------
@@ -36,7 +38,9 @@ class MatchingFlow(Flow):
     True
     """
 
-    def __init__(self, x, condition, *, hidden: tuple[int, ...] = (64, 64, 64), steps: int = 10, **options) -> None:
+    def __init__(
+        self, x: Any, condition: Any, *, hidden: tuple[int, ...] = (64, 64, 64), steps: int = 6, **options: Any
+    ) -> None:
         self.sizes = {"hidden": tuple(hidden), "steps": whole(steps, "steps")}
         super().__init__(x, condition, **options)
 
@@ -52,19 +56,28 @@ class MatchingFlow(Flow):
         return ((v - (y - u)) ** 2).sum(1)
 
     def _from_normal(self, u, known):
-        h = 1.0 / self.sizes["steps"]
-        for k in range(self.sizes["steps"]):
-            middle = u + 0.5 * h * self._v(k * h, u, known)
-            u = u + h * self._v((k + 0.5) * h, middle, known)
-        return u
+        return self._carried((u,), lambda t, y: (self._v(t, y, known),), 0.0, 1.0)[0]
 
     def _to_normal(self, y, known):
-        h, total = 1.0 / self.sizes["steps"], torch.zeros_like(y[:, 0])
-        for k in reversed(range(self.sizes["steps"])):
-            middle = y - 0.5 * h * self._v((k + 1) * h, y, known)
-            v, divergence = self._with_divergence((k + 0.5) * h, middle, known)
-            y, total = y - h * v, total - h * divergence
-        return y, total
+        start = y, torch.zeros_like(y[:, 0])
+        u, total = self._carried(start, lambda t, x, _: self._with_divergence(t, x, known), 1.0, 0.0)
+        return u, total
+
+    def _carried(self, state, slopes, start, end):
+        """A tuple of tensors, carried from time `start` to `end` by the fourth-order rule of Runge and Kutta."""
+        h, t = (end - start) / self.sizes["steps"], start
+
+        def after(share, k):
+            return tuple(x + share * h * v for x, v in zip(state, k))
+
+        for _ in range(self.sizes["steps"]):
+            one = slopes(t, *state)
+            two = slopes(t + 0.5 * h, *after(0.5, one))
+            three = slopes(t + 0.5 * h, *after(0.5, two))
+            four = slopes(t + h, *after(1.0, three))
+            mean = tuple((a + 2.0 * b + 2.0 * c + d) / 6.0 for a, b, c, d in zip(one, two, three, four))
+            state, t = after(1.0, mean), t + h
+        return state
 
     def _with_divergence(self, t, y, known):
         """v, and the sum of its derivatives along each number: the trace of its Jacobian, exactly."""
