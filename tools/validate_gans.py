@@ -9,6 +9,7 @@ Showers are made afresh by Pythia; training and test share none. Ends with 1 if 
 
 import argparse
 import sys
+import time
 
 import numpy as np
 import torch
@@ -69,19 +70,21 @@ def validate_decays(seeds):
     passed = {True: 0, False: 0}
     for symmetric in (True, False):
         for seed in seeds:
-            network, log = train_decays(truth, seed, gan.AngleScore(held_out), symmetric=symmetric)
+            start = time.process_time()  # whatever else the machine is doing
+            network, _ = train_decays(truth, seed, gan.AngleScore(held_out), symmetric=symmetric)
+            seconds = time.process_time() - start
             with torch_seed(seed), torch.no_grad():
                 made = [network.generator.sample(test.condition) for test in tests]
                 many = torch.cat([network.generator.sample(of_chi2.condition) for _ in range(TIMES)])
             scores = [gan.angle_distance(one, test.direction) for one, test in zip(made, tests, strict=True)]
             ratio = np.mean(scores) / floor
             chi2 = gan.polar_chi2(many, of_chi2.direction)
-            good = ratio <= 1.5 and chi2.p_value > 1e-3 and log.seconds <= 120
+            good = ratio <= 1.5 and chi2.p_value > 1e-3 and seconds <= 120
             passed[symmetric] += good
             print(
                 f"symmetric {symmetric!s:5} seed {seed}: W1 {np.mean(scores):.4f} = {ratio:.2f} floors "
                 f"(first sample alone {scores[0]:.4f}), χ² of θ {chi2.chi2:.0f}/{chi2.ndf} (p = {chi2.p_value:.2g}), "
-                f"{log.seconds:.0f} s {'' if good else 'MISSED'}",
+                f"{seconds:.0f} s {'' if good else 'MISSED'}",
                 flush=True,
             )
     print(f"passed: {passed}")

@@ -18,7 +18,7 @@ from ..params import CLUSTER_LEP, ClusterParams
 from ..strings import hadronize_partons
 from ..training import Paired, Table, train
 
-EPOCHS = {"published": 1000, "species": 250, "decays": 12, "start": 4, "events": 8}
+EPOCHS = {"published": 1000, "species": 250, "decays": 12, "start": 4, "events": 12}
 N_JUDGED = 10_000  # decays by which a generator is judged after each epoch, as published
 TIMES = 5  # as many decays are made for a χ² as there are true ones
 FIGURES = ("thrust", "nch", "xp", "xi_charged")
@@ -26,7 +26,7 @@ SPECIES = {
     "pions": (111, 211, -211), "kaons": (130, 310, 311, -311, 321, -321), "nucleons": (2112, -2112, 2212, -2212),
     "Λ": (3122, -3122),
 }  # fmt: skip
-VARIATIONS = {"cl_smr": ClusterParams(cl_smr=1.5), "cl_max": ClusterParams(cl_max=2.5), "strings": None}
+VARIATIONS = {"cl_smr": ClusterParams(cl_smr=5.0), "cl_max": ClusterParams(cl_max=2.5), "strings": None}
 EDGES = {
     "distance": np.linspace(0, 1.5, 26), "share": np.linspace(0, 1, 21), "azimuth": np.linspace(-1, 1, 21),
     "polar": np.linspace(-1, 1, 21),
@@ -39,7 +39,7 @@ def parts(n_events: int, experiments: int, options: dict[str, Any], checkpoint: 
     found: dict[str, Callable] = {}
     for name, perturbative in (("pert0", False), ("pert1", True)):
         found[name] = lambda perturbative=perturbative: run.published(perturbative)
-    found |= {"species_published": run.species_published, "lep": run.lep}
+    found |= {"species_published": run.species_published, "species_masses": run.species_masses, "lep": run.lep}
     return found | {name: (lambda name=name: run.events(name)) for name in VARIATIONS}
 
 
@@ -98,33 +98,28 @@ class Gans:
         known, judged, test = (gan.lab_decays(self.hadronize(which, None)) for which in (11, 12, 13))
         known, judged = known.where(slice(self.n_events)), judged.where(slice(N_JUDGED))
         network, log = self._play(known.condition, known.angles, judged, EPOCHS["species"])
-        made, true = draw(network.generator, test.condition), test.angles
+        made, true = (directions(a.double()) for a in (draw(network.generator, test.condition), test.angles))
+        kinds = {name: torch.isin(test.pid, torch.tensor(codes)) for name, codes in SPECIES.items()}
         return {
             "seconds": log.seconds, "best_epoch": log.best_epoch + 1, "n_train": len(known.angles),
-            "by": by_species(made, true, test.pid),
+            "by": {name: agreement(made[of], true[of]) for name, of in kinds.items()},
         }  # fmt: skip
 
+    def species_masses(self) -> dict[str, Any]:
+        """Our network for all decays at `CLUSTER_LEP`, shown the masses of the pair too, by species."""
+        known, test = (self.hadronize(which, CLUSTER_LEP) for which in (21, 22))
+        of_known, of_test = ((gan.decays(sample), gan.lab_decays(sample)) for sample in (known, test))
+        with_masses = [
+            gan.Decays(torch.cat([d.condition, lab.condition[:, 4:]], 1), d.direction) for d, lab in (of_known, of_test)
+        ]
+        network, log = self._train(with_masses[0])
+        return {"seconds": log.seconds, "by": self._by_species(network, with_masses[1], of_test[1].pid)}
+
     def lep(self) -> dict[str, Any]:
-        """Our network for all decays at `CLUSTER_LEP`: by species, and in the generator, against LEP after decays."""
-        known = gan.decays(self.hadronize(21, CLUSTER_LEP))
-        with torch_seed(self.seed):
-            network = gan.DecayGAN(gan.DecayGenerator(known.condition), gan.DecayDiscriminator(known.condition))
-        log = train(
-            network, Table(*known), gan.adversarial(1.0), epochs=EPOCHS["decays"], lr=1e-3, lr_end=1e-5,
-            betas=(0.0, 0.9), average=0.9995, **self.options,
-        )  # fmt: skip
+        """The same without the masses: by species, and in the generator, against LEP after decays."""
+        network, log = self._train(gan.decays(self.hadronize(21, CLUSTER_LEP)))
         sample = self.hadronize(22, CLUSTER_LEP)
-        true, pid = gan.decays(sample), gan.lab_decays(sample).pid
-        species = {}
-        with torch.no_grad(), torch_seed(self.seed):
-            for name, codes in SPECIES.items():
-                of = true.where(true.perturbative & torch.isin(pid, torch.tensor(codes)))
-                made = [network.generator.sample(of.condition) for _ in range(TIMES)]
-                chi2 = gan.polar_chi2(torch.cat(made), of.direction)
-                species[name] = {
-                    "decays": len(of.direction), "distance": gan.angle_distance(made[0], of.direction),
-                    "floor": gan.sampling_floor(of.direction), "chi2": chi2.chi2, "p": chi2.p_value,
-                }  # fmt: skip
+        species = self._by_species(network, gan.decays(sample), gan.lab_decays(sample).pid)
         laws: dict[str, Any] = {
             "cluster model": None,
             "network": gan.as_decay(network.generator),
@@ -146,11 +141,30 @@ class Gans:
                 rows[law] = {"values": _list(shown.values), "chi2": shown.chi2, "ndf": shown.ndf}
         return found
 
+    def _train(self, known):
+        with torch_seed(self.seed):
+            network = gan.DecayGAN(gan.DecayGenerator(known.condition), gan.DecayDiscriminator(known.condition))
+        log = train(
+            network, Table(*known), gan.adversarial(1.0), epochs=EPOCHS["decays"], lr=1e-3, lr_end=1e-5,
+            betas=(0.0, 0.9), average=0.9995, **self.options,
+        )  # fmt: skip
+        return network, log
+
+    def _by_species(self, network, true, pid):
+        """Distance, floor and χ² of the polar angle for leading hadrons of each kind, with perturbative quark."""
+        species = {}
+        for name, codes in SPECIES.items():
+            of = true.where(true.perturbative & torch.isin(pid, torch.tensor(codes)))
+            with torch.no_grad(), torch_seed(self.seed):
+                made = torch.cat([network.generator.sample(of.condition) for _ in range(TIMES)])
+            species[name] = agreement(made, of.direction)
+        return species
+
     def events(self, name: str) -> dict[str, Any]:
         """An event GAN that starts from the cluster model, fitted to another: what hadrons show before and after."""
-        half, fifth = self.n_events // 2, max(self.n_events // 4, 400)
-        start = self.hadronize(31, None, half, pions_only=True)
-        data, seen = self._data(name, 32, half), self._data(name, 33, fifth)
+        n, half = self.n_events, self.n_events // 2
+        start = self.hadronize(31, None, n, pions_only=True)
+        data, seen = self._data(name, 32, n), self._data(name, 33, half)
         known, hadrons = gan.decays(start), gan.clouds(data)
         with torch_seed(self.seed):
             first = gan.DecayGAN(gan.DecayGenerator(known.condition), gan.DecayDiscriminator(known.condition))
@@ -167,9 +181,9 @@ class Gans:
         )  # fmt: skip
         decay = gan.as_decay(network.generator)
         samples = {
-            "start": self.hadronize(34, None, fifth, pions_only=True),
-            "fitted": self.hadronize(34, None, fifth, pions_only=True, decay=decay),
-            "again": self._data(name, 35, fifth),
+            "start": self.hadronize(34, None, half, pions_only=True),
+            "fitted": self.hadronize(34, None, half, pions_only=True, decay=decay),
+            "again": self._data(name, 35, half),
         }  # fmt: skip
         found: dict[str, Any] = {"seconds": log.seconds, "data": {}, "n_hadrons": {"data": _mean_n(seen)}}
         counts = pair_counts(seen)
@@ -231,18 +245,13 @@ def histograms(made: Tensor, true: Tensor) -> dict[str, Any]:
     return found
 
 
-def by_species(made: Tensor, true: Tensor, pid: Tensor) -> dict[str, Any]:
-    """Distance, floor and χ² of the polar angle for leading hadrons of each kind."""
-    found = {}
-    for name, codes in SPECIES.items():
-        of = torch.isin(pid, torch.tensor(codes))
-        a, b = directions(made[of].double()), directions(true[of].double())
-        chi2 = gan.polar_chi2(a, b)
-        found[name] = {
-            "decays": int(of.sum()), "distance": gan.angle_distance(a, b), "floor": gan.sampling_floor(b),
-            "chi2": chi2.chi2, "p": chi2.p_value,
-        }  # fmt: skip
-    return found
+def agreement(made: Tensor, true: Tensor) -> dict[str, Any]:
+    """Distance, floor and χ² of the polar angle of directions; the first of `made` for the distance."""
+    chi2 = gan.polar_chi2(made, true)
+    return {
+        "decays": len(true), "distance": gan.angle_distance(made[: len(true)], true),
+        "floor": gan.sampling_floor(true), "chi2": chi2.chi2, "p": chi2.p_value,
+    }  # fmt: skip
 
 
 def isotropic(clusters, rng):
@@ -276,10 +285,7 @@ def numbers(done: dict[str, Any]) -> dict[str, Any]:
 
 def table(numbers: dict[str, Any]) -> list[str]:
     """The main `numbers`, as lines of plain text."""
-    lines = [
-        f"{'published networks, pions':30s}{'W1':>8s}{'floor':>8s}{'isotropic':>11s}{'epoch':>7s}"
-        "  forward  truth"
-    ]
+    lines = [f"{'published networks, pions':30s}{'W1':>8s}{'floor':>8s}{'isotropic':>11s}{'epoch':>7s}  forward  truth"]
     for key, what in (("pert0", "no perturbative quark"), ("pert1", "with one")):
         one = numbers[key]
         made, true = one["forward"]["made"], one["forward"]["true"]
@@ -290,6 +296,7 @@ def table(numbers: dict[str, Any]) -> list[str]:
     for title, by in (
         ("published networks, all hadrons", numbers["species_published"]["by"]),
         ("ours, all hadrons, with perturbative quark", numbers["lep"]["species"]),
+        ("the same, shown the masses of the pair", numbers["species_masses"]["by"]),
     ):
         lines += ["", f"{title + ':':44s}{'decays':>8s}{'W1':>8s}{'floor':>8s}{'χ²/39':>8s}{'p':>9s}"]
         lines += [
