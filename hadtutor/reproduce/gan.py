@@ -18,7 +18,7 @@ from ..params import CLUSTER_LEP, ClusterParams
 from ..strings import hadronize_partons
 from ..training import Paired, Table, train
 
-EPOCHS = {"published": 1000, "species": 250, "decays": 12, "start": 4, "events": 12}
+EPOCHS = {"published": 1000, "species": 100, "decays": 12, "start": 4, "events": 12}
 N_JUDGED = 10_000  # decays by which a generator is judged after each epoch, as published
 TIMES = 5  # as many decays are made for a χ² as there are true ones
 FIGURES = ("thrust", "nch", "xp", "xi_charged")
