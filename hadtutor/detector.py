@@ -112,7 +112,8 @@ class Detector:
         rows = rows[recorded[rows]]
         counts = np.bincount(event[rows], minlength=len(hadrons))
         e = np.sqrt(np.sum(p[rows] ** 2, axis=1) + mass_of(pid[rows]) ** 2)
-        return Hadrons(np.append(0, np.cumsum(counts)), *p[rows].T, e, pid[rows])
+        px, py, pz = p[rows].T
+        return Hadrons(np.append(0, np.cumsum(counts)), px, py, pz, e, pid[rows])
 
     def _efficiency(self, p):
         pt2, size2 = np.sum(p[:, :2] ** 2, axis=1), np.sum(p**2, axis=1)
@@ -153,7 +154,8 @@ def turn(events: Sample | Hadrons, *, rng: Rng) -> Hadrons:
     mirror = axis - [0.0, 0.0, 1.0]
     mirror /= np.maximum(np.linalg.norm(mirror, axis=1, keepdims=True), 1e-300)
     p -= 2.0 * np.sum(p * mirror[k], axis=1, keepdims=True) * mirror[k]
-    return Hadrons(hadrons.offsets, *p.T, hadrons.e, hadrons.pid)
+    px, py, pz = p.T
+    return Hadrons(hadrons.offsets, px, py, pz, hadrons.e, hadrons.pid)
 
 
 def _hadrons(events):

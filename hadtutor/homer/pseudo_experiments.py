@@ -113,6 +113,7 @@ def calibrate(
         raise ValueError("calibrate wants a result with a posterior and without conditions")
     rng, n_data = as_generator(rng), len(sim) if n_data is None else n_data
     mt2 = np.quantile(histories.mt2, QUARTERS)
+    detector: Any = settings.get("detector")
     settings = {"factors": basis.factors, "threads": threads, "progress": False} | settings
     pulls, events, of_factors, p_values = [], [], [], []
     for own in track(spawn(rng, whole(experiments, "experiments")), "pseudo-experiment", progress):
@@ -124,7 +125,7 @@ def calibrate(
         again = hadronize_like(sim, len(sim), params, rng=own, threads=threads)
         with warnings.catch_warnings():  # of many fits some have a small p: that is the result here, and no warning
             warnings.simplefilter("ignore", RuntimeWarning)
-            found = fit(again, seen_of(data, settings.get("detector"), own)[1].hadrons, rng=own, **settings)
+            found = fit(again, seen_of(data, detector, own)[1].hadrons, rng=own, **settings)
         again = again if found.sim is None else found.sim
         p_values.append(found.p_value)
         f, sigma = found.f(Z, mt2[:, None])

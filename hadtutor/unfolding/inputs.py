@@ -75,7 +75,10 @@ def checked(
     _finite(truth, real, "truth", "real")
     _finite(reco, seen, "sim_reco", "seen")
     _finite(data, np.ones(len(data), bool), "data_reco", "")
-    log_w, log_w_data = log_weights(log_w_sim, len(truth), "log_w_sim"), log_weights(log_w_data, len(data), "log_w_data")
+    log_w, log_w_data = (
+        log_weights(log_w_sim, len(truth), "log_w_sim"),
+        log_weights(log_w_data, len(data), "log_w_data"),
+    )
     for w, name in ((log_w[seen & real], "log_w_sim"), (log_w_data, "log_w_data")):
         if w.max() == -np.inf:
             raise UnfoldingError(f"{name} leaves no event a weight above zero")
@@ -98,6 +101,4 @@ def _finite(events, rows, name, mask):
         bad = ~np.isfinite(events).all(axis=1)
     if (bad := bad & rows).any():
         hint = f"; if it has none, say so with `{mask}`" if mask else "; leave such events out"
-        raise UnfoldingError(
-            f"{name} is NaN or infinite in {bad.sum()} events, first in event {np.argmax(bad)}{hint}"
-        )
+        raise UnfoldingError(f"{name} is NaN or infinite in {bad.sum()} events, first in event {np.argmax(bad)}{hint}")

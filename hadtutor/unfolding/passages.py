@@ -37,9 +37,7 @@ def unfold(
     pushed, pulled, passages, stop_reason = [], [], [], f"all {iterations} iterations done"
     for number in track(range(iterations + 1), "iteration", progress):
         seeds = np.random.SeedSequence([seed, number]).generate_state(2)
-        found = at_detector(
-            reco, events.data, log_w[seen], events.log_w_data, fold[seen], fold_data, int(seeds[0])
-        )
+        found = at_detector(reco, events.data, log_w[seen], events.log_w_data, fold[seen], fold_data, int(seeds[0]))
         ratio = found.log_ratio(reco, fold[seen])
         area = auc(found.log_ratio(events.data, fold_data), ratio, events.log_w_data, log_w[seen])
         if number == 0:

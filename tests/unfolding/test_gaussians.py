@@ -86,7 +86,9 @@ def test_weights_that_the_simulation_comes_with_count(gaussians):
     rng = np.random.default_rng(5)
     wide = rng.normal(0, 1.3, 60_000)
     log_w = 0.5 * wide**2 * (1 / 1.3**2 - 1)
-    found = iterative_bayes(wide, wide + rng.normal(0, 0.5, len(wide)), gaussians[2], EDGES, iterations=1, log_w_sim=log_w)
+    found = iterative_bayes(
+        wide, wide + rng.normal(0, 0.5, len(wide)), gaussians[2], EDGES, iterations=1, log_w_sim=log_w
+    )
     assert np.all(np.abs(moments(wide, found.log_w) - ROWS[0]) < 0.02)
     plain = iterative_bayes(wide, wide + rng.normal(0, 0.5, len(wide)), gaussians[2], EDGES, iterations=1)
     assert abs(moments(wide, plain.log_w)[1] - ROWS[0, 1]) > 0.03
