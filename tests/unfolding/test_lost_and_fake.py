@@ -89,7 +89,7 @@ CLOUD = ht.hadronize_strings(300, rng=1, progress=False).hadrons
 @pytest.mark.parametrize(
     ("sides", "options", "error", "message"),
     [
-        ((WITH_NAN, SMALL, SMALL), {}, UnfoldingError, "truth is NaN or infinite in 1 events, first in event 5.*`real`"),
+        ((WITH_NAN, SMALL, SMALL), {}, UnfoldingError, "truth is NaN or infinite in 1 events.* event 5.*`real`"),
         ((SMALL, WITH_NAN, SMALL), {}, UnfoldingError, "sim_reco is NaN .* event 5.*`seen`"),
         ((SMALL, SMALL, WITH_NAN), {}, UnfoldingError, "data_reco is NaN .* event 5"),
         ((SMALL, NAMED, {"T": SMALL[:, 0]}), {}, ValueError, "only one of the samples has .*C"),
