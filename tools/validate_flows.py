@@ -34,15 +34,15 @@ def bar(good, text):
     print(f"{text}{'' if good else '   MISSED'}", flush=True)
 
 
-def timed(job):
+def timed(job, *arguments, **options):
     start = time.process_time()
-    return job(), time.process_time() - start
+    return job(*arguments, **options), time.process_time() - start
 
 
 def learned(kind, seed, x, condition, epochs=None):
     make, sizes, options = SETTINGS[kind]
     flow = make(x, condition, kinds="share", rng=seed, **sizes)
-    _, seconds = timed(lambda: flow.fit(x, condition, epochs=epochs or EPOCHS[kind], rng=seed, **options))
+    _, seconds = timed(flow.fit, x, condition, epochs=epochs or EPOCHS[kind], rng=seed, **options)
     return flow, seconds
 
 
@@ -81,11 +81,15 @@ def chains(seeds):
     for width, name in ((1.0, "σ"), (np.sqrt(2.0), "σ√2")):
         exact, made = (flows.lund_emission(law, width * P.sigma_pt) for law in (LUND, flows.FlowLaw(flow)))
         for energy in (10.0, 22.25, 50.0, 100.0, 300.0, 1000.0):
-            n, m = (flows.emit_chains(50_000, e, energy=energy, cut=5.0, rng=k) for k, e in enumerate((exact, made)))
+            emissions = exact, made, scaled(exact, energy)
+            n, m, with_scale = (
+                flows.emit_chains(50_000, e, energy=energy, cut=5.0, rng=k) for k, e in enumerate(emissions)
+            )
             pull = (m.mean() - n.mean()) / np.hypot(n.std(), m.std()) * np.sqrt(len(n))
-            bar(abs(pull) < 4, f"{name} {energy:6.1f} GeV: exact {n.mean():.3f} ± {n.std():.3f}, flow {m.mean():.3f} ± "
-                               f"{m.std():.3f}, pull {pull:.1f}; scaled p_z "
-                               f"{flows.emit_chains(50_000, scaled(exact, energy), energy=energy, cut=5.0, rng=3).mean():.3f}")  # fmt: skip
+            text = (
+                f"{name} {energy:6.1f} GeV: exact {n.mean():.3f} ± {n.std():.3f}, flow {m.mean():.3f} ± {m.std():.3f}"
+            )
+            bar(abs(pull) < 4, f"{text}, pull {pull:.1f}; p_z scaled {with_scale.mean():.3f}")
 
 
 def scaled(emission, energy):
@@ -117,14 +121,18 @@ def decays(seeds):
     ):
         for seed in seeds:
             flow = flows.DecayFlow(truth, kind, rng=seed, **sizes)
-            _, seconds = timed(lambda: flow.fit(truth, rng=seed, average=0.998, **options))
-            made, sampling = timed(lambda: [flow.sample(test.condition, rng=seed + k) for k, test in enumerate(tests)])
+            _, seconds = timed(flow.fit, truth, rng=seed, average=0.998, **options)
+            made, sampling = timed(draw_all, flow, tests, seed)
             w1 = np.mean([gan.angle_distance(m, t.direction) for m, t in zip(made, tests)]) / floor
             ps = [p_of_cosine(tests[0], flow, repeat, seed) for repeat in (1, 20)]
             rate = sum(map(len, made)) / sampling
             good = w1 <= 1.2 and min(ps) > 1e-3 and seconds <= 60 and rate > 2e5
             bar(good, f"{name} seed {seed}: W1 {w1:.2f} floors, p of cosθ {ps[0]:.3f}, with 20 times as many "
                       f"{ps[1]:.3f}; {seconds:.0f} s, {rate / 1e6:.2f} million decays/s")  # fmt: skip
+
+
+def draw_all(flow, tests, seed):
+    return [flow.sample(test.condition, rng=seed + k) for k, test in enumerate(tests)]
 
 
 def p_of_cosine(test, flow, repeat, seed):
@@ -159,7 +167,8 @@ def autoencoder(seeds):
             emission = flows.autoencoder_emission(*models, 50.0, n=1_000_000, rng=seed)
             found.append(flows.emit_chains(100_000, emission, energy=50.0, cut=5.0, rng=seed).mean())
         bias = np.array(found) - lengths["scaled"]
-        text = f"autoencoder with {n_latent} latent numbers: {np.round(found, 3)}, bias {bias.mean():+.3f}, published +.084 ± .038"
+        text = f"autoencoder with {n_latent} latent numbers: {np.round(found, 3)}, bias {bias.mean():+.3f}, "
+        text += "published +.084 ± .038"
         bar(n_latent > 2 or abs(bias).max() < 0.16, text)
 
 
@@ -177,7 +186,7 @@ def magic(seeds, n=30_000, members=8):
         data = ht.hadronize_strings(n, q, rng=100 + k, progress=False)
         if k == 0:
             for names in ("n_f", ht.observables.NAMES):
-                result, seconds = timed(lambda: flows.magic(flow, sim, data, observables=names, steps=100))  # noqa: B023
+                result, seconds = timed(flows.magic, flow, sim, data, observables=names, steps=100, progress=False)
                 w = np.exp(result.log_w)
                 off = abs(result.law.density(Z, MT2) / true - 1)
                 mean, goal = np.average(n_f, weights=w), data.hadrons.multiplicity.mean()
@@ -185,12 +194,12 @@ def magic(seeds, n=30_000, members=8):
                 text = f"{names if names == 'n_f' else 'thirteen'}: ⟨n⟩ {mean:.3f} against {goal:.3f} ± {error:.3f}, f "
                 text += f"off by {100 * off.max():.0f} % at most, {100 * np.sqrt(np.mean(off**2)):.1f} % rms, "
                 bar(abs(mean - goal) < 4 * error, text + f"n_eff/N {result.n_eff / n:.2f}, {seconds:.1f} s")
-            fit, seconds = timed(lambda: ht.homer.fit(sim, data, progress=False, rng=1))  # noqa: B023
+            fit, seconds = timed(ht.homer.fit, sim, data, progress=False, rng=1)
             off = abs(fit.breaks.f(Z[None], MT2)[0] / true - 1)
             print(f"homer.fit: f off by {100 * off.max():.1f} % at most, {100 * np.sqrt(np.mean(off**2)):.1f} % rms, "
                   f"{seconds:.0f} s", flush=True)  # fmt: skip
         for name, starts in zip(inside, ([None] * members, PRIOR(np.random.default_rng(k), members))):
-            result = flows.magic(flow, sim, data, starts=starts, bootstrap=True, steps=100, rng=k)
+            result = flows.magic(flow, sim, data, starts=starts, bootstrap=True, steps=100, rng=k, progress=False)
             pull = (result.law.density(Z, MT2) - true) / result.law.sigma(Z, MT2)
             inside[name].append((np.mean(abs(pull) < 1), np.sqrt(np.mean(pull**2))))
     for name, found in inside.items():

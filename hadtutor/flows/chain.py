@@ -11,7 +11,7 @@ from ..lund.tabulated import LawTable, draw_tabulated, tabulate
 from ..particles import MASS_CHARGED_PION
 
 Emission = Callable[[np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
-"""What is emitted by strings of these masses [GeV] in their rest frames: p_z and p_T [GeV] of pions, shape (N,) both."""
+"""What strings of these masses [GeV] emit, each in its rest frame: p_z and p_T of a pion [GeV], both of shape (N,)."""
 
 
 @takes_rng

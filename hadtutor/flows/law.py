@@ -76,7 +76,7 @@ class FlowLaw:
         return self._of_each(z, mt2).mean(axis=0)
 
     def sigma(self, z: ArrayLike, mt2: ArrayLike) -> np.ndarray:
-        """Standard deviation of f at `z` and `mt2` [GeV²] over the flows; at least two are wanted, else a ValueError."""
+        """Standard deviation of f at `z` and `mt2` [GeV²] over the flows; a ValueError if there is only one."""
         if len(self._splines) < 2:
             raise ValueError("one flow has no scatter; give several, see bootstrapped")
         return self._of_each(z, mt2).std(axis=0, ddof=1)
