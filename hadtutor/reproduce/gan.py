@@ -26,7 +26,11 @@ SPECIES = {
     "pions": (111, 211, -211), "kaons": (130, 310, 311, -311, 321, -321), "nucleons": (2112, -2112, 2212, -2212),
     "Λ": (3122, -3122),
 }  # fmt: skip
-VARIATIONS = {"cl_smr": ClusterParams(cl_smr=5.0), "cl_max": ClusterParams(cl_max=2.5), "strings": None}
+VARIATIONS = {
+    "cl_smr": ClusterParams(cl_smr=5.0, cl_smr_charm=5.0, cl_smr_bottom=5.0),
+    "cl_max": ClusterParams(cl_max=2.5),
+    "strings": None,
+}
 EDGES = {
     "distance": np.linspace(0, 1.5, 26), "share": np.linspace(0, 1, 21), "azimuth": np.linspace(-1, 1, 21),
     "polar": np.linspace(-1, 1, 21),
