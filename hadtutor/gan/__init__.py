@@ -14,9 +14,9 @@ from .distance import AngleScore, angle_distance, polar_chi2, sampling_floor
 from .event_clusters import EventClusters, hadrons_of
 from .events import EventDiscriminator, EventGAN, clouds
 from .flavour import FlavourDiscriminator, FlavourGAN, FlavourGenerator, flavour_clouds, fractions
-from .pairs import Neighbours, neighbours
 from .networks import DecayDiscriminator, DecayGAN, DecayGenerator, adversarial
 from .onnx import as_decay, export_onnx, load_onnx, run_onnx
+from .pairs import Neighbours, neighbours
 from .published import AngleGAN, AngleGenerator, LabDecays, lab_decays
 
 __all__ = [

@@ -56,5 +56,6 @@ def neighbours(events: Sample | Hadrons) -> Neighbours:
     mass = (both[:, 3] ** 2 - both[:, :3].square().sum(1)).clamp(min=1e-12).sqrt()
     at_rest = to_rest_frame(both, mass, one)[:, :3]
     scaled = angles(normalize((helicity_axes(both[:, :3]) @ at_rest.unsqueeze(2)).squeeze(2)))
+    azimuth, polar = scaled.numpy().T
     share = (one[:, 3] / both[:, 3]).numpy()
-    return Neighbours(distance[paired, 1], share, mass.numpy(), *scaled.numpy().T, event[paired])
+    return Neighbours(distance[paired, 1], share, mass.numpy(), azimuth, polar, event[paired])

@@ -194,7 +194,7 @@ class Gans:
         found["data"]["pairs"] = {key: np.round(c.mean(0), 5).tolist() for key, c in counts.items()}
         truth = None if name == "strings" else gan.decays(seen)
         for label, sample in samples.items():
-            area = classifier_test(_observed(sample), _observed(seen), rng=self.seed)
+            area = classifier_test(*(compute(s.hadrons, s.energy) for s in (sample, seen)), rng=self.seed)
             now = pair_counts(sample)
             tests = {key: chi2_test(now[key], counts[key]) for key in EDGES}
             found["n_hadrons"][label] = _mean_n(sample)
@@ -268,10 +268,6 @@ def pair_counts(sample: Any) -> dict[str, np.ndarray]:
     found = gan.neighbours(sample)
     n = len(sample.hadrons)
     return {key: histogram_per_event(getattr(found, key), edges, found.event, n) for key, edges in EDGES.items()}
-
-
-def _observed(sample):
-    return compute(sample.hadrons, sample.energy)
 
 
 def _mean_n(sample):
