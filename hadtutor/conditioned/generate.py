@@ -1,7 +1,6 @@
 """Strings whose chains are all accepted: each break is proposed, and taken as often as what is left leads to an end."""
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -9,31 +8,26 @@ from numba import njit
 
 from .._support.checks import Rng, as_generator, takes_rng, whole
 from .._support.parallel import spawn
-from ..events.histories import ACCEPTED, NO_FINAL_TWO
+from ..events.histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM
 from ..events.sample import Sample
+from ..lund.function import LARGEST_Z32
 from ..particles import MASS_NEUTRAL_PION, QUARKS
+from ..strings.chain import CONSTITUENT_MASS, FULL, GAVE_UP, MAX_TRIES, TRIES_BEFORE_RAISING
 from ..strings.generate import CHUNK, check_string, hadronize_chunk, hadronize_chunks, no_hadrons
 from ..strings.laws import LUND, Lund, lund_table
 from ..strings.straight import ROWS_OF_ENDS, STRAIGHT, Strings
 from .acceptance import Acceptance, probability
 from .states import N_FEATURES, look
-from .steps import GOES_ON, break_string, fragment_in_steps
+from .steps import GOES_ON, break_string
 
 CONDITIONED_LAW = "f given acceptance"
 MOST_PROPOSALS = 1000  # for one break; where so many are in vain the state is a dead end, and its chain thrown away
 
 
-class Law(NamedTuple):
-    """How z is drawn, and a step taken, as numba kernels; see `hadtutor.strings.laws`."""
-
-    pick: Callable
-    attempt: Callable
-    step: Callable  # (rng, geometry, string, law, table, …), see `break_string`
-
-
 class Ahead(NamedTuple):
-    """What a law that looks ahead needs; the arrays after `layers` are room to work in, for one thread."""
+    """What `fragment_ahead` needs to know; the arrays after `layers` are room to work in, for one thread."""
 
+    looks: bool  # if not, proposals are taken as they come
     lund: Lund
     layers: tuple
     ends: np.ndarray
@@ -42,12 +36,12 @@ class Ahead(NamedTuple):
     two: np.ndarray
 
 
-def ahead(acceptance: Acceptance) -> Ahead:
-    """What `CONDITIONED` needs."""
+def ahead(acceptance: Acceptance, looks: bool = True) -> Ahead:
+    """What kernels need of `acceptance`; see `Ahead.looks`."""
     layers = acceptance.layers
     hidden = [np.empty(len(layers[k]), np.float32) for k in (1, 3)]
     lund = lund_table(acceptance.params, MASS_NEUTRAL_PION**2)
-    return Ahead(lund, layers, np.empty((ROWS_OF_ENDS, 2)), np.empty(N_FEATURES, np.float32), *hidden)
+    return Ahead(looks, lund, layers, np.empty((ROWS_OF_ENDS, 2)), np.empty(N_FEATURES, np.float32), *hidden)
 
 
 @njit(nogil=True, forceinline=True)
@@ -59,29 +53,70 @@ def value_of(status, ends, energy, table):
     return 1.0 if status == ACCEPTED else 0.0
 
 
-@njit(nogil=True, forceinline=True)
-def _pick(rng, mt2, state, table):
-    return LUND.pick(rng, mt2, state, table.lund)
+# In one piece: each level of nested kernels is optimised again by all above it.
+@njit(nogil=True)
+def fragment_ahead(
+    rng, n_events, geometry, string, law, table, params, ends, flavours, out, hadron_end, done, most_rows
+):
+    """As `fragment_events` of `hadtutor.strings.chain`, but steps are proposed, and taken with probability h.
 
-
-@njit(nogil=True, forceinline=True)
-def _attempt(rng, mt2, picked, table):
-    return LUND.attempt(rng, mt2, picked, table.lund)
-
-
-@njit(nogil=True, forceinline=True)
-def _step(rng, geometry, string, law, table, params, w_min, ends, flavours, hadron_p, i):
-    """`break_string` by the law of Doob: a proposal is taken with probability h."""
-    table.ends[:] = ends
-    for _ in range(MOST_PROPOSALS):
-        step = break_string(rng, geometry, string, law, table, params, w_min, ends, flavours, hadron_p, i)
-        if rng.random() < value_of(step[0], ends, string.energy, table):
-            return step
-        ends[:] = table.ends
-    return NO_FINAL_TWO, 0, 0, 0, math.nan, math.nan, 0.0, 0.0, 0, 0.0, False
-
-
-CONDITIONED = Law(_pick, _attempt, _step)
+    Where `MOST_PROPOSALS` are in vain, the chain is thrown away.
+    """
+    hadron_p, hadron_pid, break_x, break_pid, break_from_positive, chain_end, chain_event, chain_status = out[:8]
+    final_x, final_pid, final_from_positive, final_reversed, openings = out[8:]
+    event, first, j, c = done
+    stop_at = j + c + most_rows
+    status = ACCEPTED
+    while status == ACCEPTED and event < n_events and j + c < stop_at:
+        status, tries, i = NO_FINAL_TWO, 0, first
+        while status in (NO_FINAL_TWO, NO_ROOM):
+            if tries == MAX_TRIES or c == chain_end.size:
+                status = GAVE_UP if tries == MAX_TRIES else FULL
+                break
+            raised = params.stop_mass * 1.05 ** max(0, tries + 1 - TRIES_BEFORE_RAISING)
+            w_min = raised + CONSTITUENT_MASS * (2.0 + params.stop_new_flavour)
+            geometry.start(string, event, tries, openings, c, ends, flavours)
+            i, status = first, GOES_ON
+            while status == GOES_ON:
+                if j == break_pid.size or i + 2 > hadron_pid.size:
+                    status = FULL
+                    break
+                table.ends[:] = ends
+                for proposal in range(MOST_PROPOSALS + 1):
+                    status, side, new, pid, qx, qy, mt2, z, pid2, lam, reverse = break_string(
+                        rng, geometry, string, law, table.lund, params, w_min, ends, flavours, hadron_p, i
+                    )
+                    if proposal == MOST_PROPOSALS:
+                        status, qx, qy, lam, reverse = NO_FINAL_TWO, math.nan, math.nan, 0.0, False
+                    elif table.looks and rng.random() >= value_of(status, ends, string.energy, table):
+                        ends[:] = table.ends
+                        continue
+                    break
+                if status in (GOES_ON, NO_ROOM):
+                    break_x[0, j], break_x[1, j] = min(np.float32(z), LARGEST_Z32), mt2
+                    break_x[2, j], break_x[3, j] = qx, qy
+                    break_pid[j], break_from_positive[j] = pid, side == 0
+                    hadron_pid[i] = pid
+                    i += 1
+                    j += 1
+                    flavours[side] = new
+            if status == FULL:
+                break
+            ended = status in (ACCEPTED, NO_FINAL_TWO)
+            final_x[0, c], final_x[1, c] = (qx, qy) if ended else (math.nan, math.nan)
+            final_x[2, c] = lam if status == ACCEPTED else math.nan
+            final_pid[0, c], final_pid[1, c] = (pid, pid2) if status == ACCEPTED else (0, 0)
+            final_from_positive[c], final_reversed[c] = side == 0, reverse
+            chain_end[c], chain_event[c], chain_status[c] = j, event, status
+            c += 1
+            tries += 1
+        if status == ACCEPTED:
+            hadron_pid[i], hadron_pid[i + 1] = pid, pid2
+            first = i + 2
+            hadron_end[event] = first
+            event += 1
+    done[0], done[1], done[2], done[3] = event, first, j, c
+    return status
 
 
 @takes_rng
@@ -130,9 +165,9 @@ def hadronize(
     string, rows = Strings(energy, QUARKS[quark]), int(CHUNK * (8.0 + 4.0 * math.log1p(energy)))
 
     def job(k, scratch, stop):
-        of_z = CONDITIONED, ahead(acceptance)
+        of_z = LUND, ahead(acceptance)
         done = hadronize_chunk(
-            rngs[k], sizes[k], STRAIGHT, string, of_z, params, rows, scratch, stop, threads == 1, fragment_in_steps
+            rngs[k], sizes[k], STRAIGHT, string, of_z, params, rows, scratch, stop, threads == 1, fragment_ahead
         )
         if isinstance(done, int):
             raise no_hadrons(k * CHUNK + done, energy, params)

@@ -15,9 +15,10 @@ from ..events.sample import Sample
 from ..particles import QUARKS
 from ..strings.chain import CONSTITUENT_MASS
 from ..strings.generate import CHUNK
+from ..strings.laws import LUND
 from ..strings.straight import ROWS_OF_ENDS, STRAIGHT
 from .acceptance import NEAR, Acceptance
-from .generate import CONDITIONED, CONDITIONED_LAW, ahead, checked, value_of
+from .generate import CONDITIONED_LAW, ahead, checked, value_of
 from .states import columns_of, straight, take_recorded
 from .steps import GOES_ON, break_string
 
@@ -39,9 +40,7 @@ def _fill(rng, string, flavour, offsets, x, charged, from_positive, table, param
             n = proposals if STRAIGHT.left(string, ends)[1] < NEAR * NEAR else min(proposals, FEW)
             mean = 0.0
             for _ in range(n):
-                step = break_string(
-                    rng, STRAIGHT, string, CONDITIONED, table, params, w_min, ends, flavours, hadron_p, 0
-                )
+                step = break_string(rng, STRAIGHT, string, LUND, table.lund, params, w_min, ends, flavours, hadron_p, 0)
                 mean += value_of(step[0], ends, string.energy, table) / n
                 ends[:] = before
             log_w[c] += np.log(mean) - np.log(h)

@@ -14,9 +14,7 @@ from hadtutor.conditioned import (
     log_weights,
     states_of,
 )
-from hadtutor.conditioned.steps import break_string
 from hadtutor.metrics import chi2_test, histogram_per_event, n_eff
-from hadtutor.strings.laws import LUND
 
 
 def constant(h):
@@ -27,9 +25,8 @@ def constant(h):
 
 
 def test_steps_that_are_taken_as_they_come_make_the_strings_of_the_generator(monkeypatch):
-    monkeypatch.setattr(generate, "CONDITIONED", generate.Law(LUND.pick, LUND.attempt, break_string))
     ahead = generate.ahead
-    monkeypatch.setattr(generate, "ahead", lambda acceptance: ahead(acceptance).lund)
+    monkeypatch.setattr(generate, "ahead", lambda acceptance: ahead(acceptance, looks=False))
     sample = hadronize(3000, constant(0.5), 20.0, rng=7, quark="d")
     checks.assert_same_sample(sample.replace(law=None), ht.hadronize_strings(3000, energy=20.0, rng=7, quark="d"))
 
