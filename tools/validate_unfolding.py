@@ -75,6 +75,13 @@ def columns_of(hadrons):
     return {k: np.nan_to_num(v) for k, v in observables.compute(hadrons, 90.0).items()}
 
 
+def _pooled(scatter):
+    """Covariance from the replicas of all repeats, which are alike, and its degrees of freedom."""
+    scatter = np.array(scatter)
+    freedom = scatter.shape[0] * (scatter.shape[1] - 1)
+    return np.einsum("rbi,rbj->ij", scatter, scatter) / freedom, freedom
+
+
 def closure(options):
     n, rng = options.events or 20_000, np.random.default_rng(options.seed)
     detector = Detector(charged_only=False, turn_on=0.05, slope=0.005)
@@ -94,17 +101,12 @@ def closure(options):
         shares /= shares[:, :8].sum(axis=1, keepdims=True)
         off.append(shares[0] - wanted)
         scatter.append(shares[1:] - shares[1:].mean(axis=0))
-        print(found, flush=True)
-    off, scatter = np.array(off), np.array(scatter)
-    # Repeats are alike, so that all replicas together give one covariance, with the error of the truth.
-    freedom = scatter.shape[0] * (scatter.shape[1] - 1)
-    covariance = np.einsum("rbi,rbj->ij", scatter, scatter) / freedom
-    error = np.sqrt(np.diag(covariance) + wanted * (1 - wanted) / len(judge["T"]))
-    inside = np.mean(np.abs(off) < error)
-    print(
-        f"bins inside one error: {inside:.3f}; pulls: mean {np.mean(off / error):.2f}, width {np.std(off / error):.2f}"
-    )
-    missed = not 0.60 <= inside <= 0.76
+        covariance, freedom = _pooled(scatter)
+        error = np.sqrt(np.diag(covariance) + wanted * (1 - wanted) / len(judge["T"]))
+        pulls = np.array(off) / error
+        inside = np.mean(np.abs(pulls) < 1)
+        print(f"{found}; so far inside {inside:.3f}, mean pull {pulls.mean():.2f}, width {pulls.std():.2f}", flush=True)
+    off, missed = np.array(off), not 0.60 <= inside <= 0.76
     for name in bins.edges:
         at = np.flatnonzero(bins.owners == name)[:-1]  # shares add up to 1
         v = covariance[np.ix_(at, at)]
@@ -169,8 +171,8 @@ def main():
     parser.add_argument("what", choices=["gaussians", "closure", "homer"])
     parser.add_argument("--events", type=int)
     parser.add_argument("--repeats", type=int)
-    parser.add_argument("--replicas", type=int, default=5)
-    parser.add_argument("--iterations", type=int, default=3)
+    parser.add_argument("--replicas", type=int, default=2)
+    parser.add_argument("--iterations", type=int, default=2)
     parser.add_argument("--charged", action="store_true", help="neutral hadrons are not seen")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()

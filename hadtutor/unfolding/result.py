@@ -64,7 +64,7 @@ class Unfolded:
     def __str__(self) -> str:
         last, n = self.passages[-1], np.sum(self.log_w > -np.inf)
         return (
-            f"unfolded by {len(self.passages)} iterations ({self.stop_reason}): AUC {self.passages[0].auc:.4f} -> "
-            f"{self.auc:.4f} ± {self.auc_error:.4f}, n_eff/N = {last.n_eff / n:.2f}, mean weight "
-            f"{last.mean_weight:.3f}, efficiency {last.efficiency:.3f}"
+            f"unfolded by {len(self.passages)} iterations: {self.stop_reason}\n"
+            f"AUC {self.passages[0].auc:.4f} -> {self.auc:.4f} ± {self.auc_error:.4f}, n_eff/N = {last.n_eff / n:.2f}, "
+            f"mean weight {last.mean_weight:.3f}, efficiency {last.efficiency:.3f}"
         )
