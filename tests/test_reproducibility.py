@@ -146,6 +146,20 @@ def smeared_weights():
     return ht.homer.smear(log_w, x, width=1.0), ht.homer.smear(log_w, x, neighbours=10)
 
 
+@run()
+def detected():
+    seen = ht.detector.Detector(turn_on=0.1, slope=0.01, fakes=0.5)(ht.detector.turn(sample(), rng=1), rng=2)
+    return of_hadrons(sample().replace(hadrons=seen))
+
+
+@run(FITTED, ["torch"])
+def unfolded():
+    sides = [{name: side[name] for name in ("n_ch", "T")} for side in (columns(), columns(seed=3), columns(A030, 2))]
+    found = ht.unfolding.omnifold(*sides, iterations=1, epochs=2, rng=1, progress=False)
+    binned = ht.unfolding.iterative_bayes(*(side["n_ch"] for side in sides), range(0, 41, 5), iterations=2)
+    return found.log_w, found.log_pull, binned.log_w
+
+
 @run(FITTED, ["torch"])
 def trained_network():
     import torch

@@ -11,6 +11,7 @@ from .._support.bars import track
 from .._support.checks import Rng, as_generator, as_seed, log_weights, takes_rng, whole
 from .._support.parallel import spawn
 from ..events.hadrons import Hadrons
+from ..metrics.weighted import has_names
 from ..training.crossfit import CrossFit
 from .binned import iterative_bayes
 from .inputs import checked
@@ -137,11 +138,7 @@ def bootstrap(
     True
     """
     replicas = whole(replicas, "replicas", 2)
-    n, m = (len(getattr(events, "hadrons", events)) for events in (sim_truth, data_reco))
-    if hasattr(sim_truth, "keys"):
-        n = len(next(iter(sim_truth.values())))
-    if hasattr(data_reco, "keys"):
-        m = len(next(iter(data_reco.values())))
+    n, m = _events_of(sim_truth), _events_of(data_reco)
     log_w_sim, log_w_data = log_weights(log_w_sim, n, "log_w_sim"), log_weights(log_w_data, m, "log_w_data")
     found = []
     for own in track(spawn(as_generator(rng), replicas), "replica", progress):
@@ -156,3 +153,8 @@ def bootstrap(
             options["edges"] = edges
         found.append(again(sim_truth, sim_reco, data_reco, **options).log_w)
     return np.array(found)
+
+
+def _events_of(side):
+    """How many events there are, in columns with names or without, or as hadrons."""
+    return len(next(iter(side.values()))) if has_names(side) else len(getattr(side, "hadrons", side))
