@@ -188,7 +188,10 @@ class _Compared:
     """One observable of simulation and data: where their cumulative distributions are compared."""
 
     def __init__(self, simulated: np.ndarray, measured: np.ndarray) -> None:
-        places = np.unique(np.quantile(np.concatenate([simulated, measured]), np.linspace(0, 1, PLACES + 1)))
+        places = np.unique(np.concatenate([simulated, measured]))
+        if len(places) > PLACES:  # whole numbers have all of theirs
+            both = np.concatenate([simulated, measured])
+            places = np.unique(np.quantile(both, np.linspace(0, 1, PLACES + 1)))
         self.rows, self.rows_of_data = (torch.as_tensor(np.searchsorted(places, x)) for x in (simulated, measured))
         self.gaps = torch.as_tensor(np.diff(places) / measured.std())
         self.n = len(places)

@@ -81,10 +81,11 @@ class MatchingFlow(Flow):
 
     def _with_divergence(self, t, y, known):
         """v, and the sum of its derivatives along each number: the trace of its Jacobian, exactly."""
-        divergence = torch.zeros_like(y[:, 0])
-        for k in range(y.shape[1]):
-            along = torch.zeros_like(y)
-            along[:, k] = 1.0
-            v, slope = torch.func.jvp(lambda x: self._v(t, x, known), (y,), (along,))
-            divergence = divergence + slope[:, k]
-        return v, divergence
+        wanted = torch.is_grad_enabled()
+        with torch.enable_grad():
+            y = y if y.requires_grad else y.detach().requires_grad_()
+            v, divergence = self._v(t, y, known), torch.zeros_like(y[:, 0])
+            for k in range(y.shape[1]):
+                (slope,) = torch.autograd.grad(v[:, k].sum(), y, create_graph=wanted, retain_graph=True)
+                divergence = divergence + slope[:, k]
+        return (v, divergence) if wanted else (v.detach(), divergence.detach())
