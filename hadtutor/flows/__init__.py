@@ -14,8 +14,8 @@ from .chain import emit_chains, lund_emission
 from .changed import ChangedLaw
 from .decays import DecayFlow
 from .density import Flow, bootstrapped
+from .event_tuning import MagicResult, magic
 from .law import FlowLaw, breaks
-from .magic import MagicResult, magic
 from .matching import MatchingFlow
 from .splines import SplineFlow
 

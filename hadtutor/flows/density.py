@@ -48,6 +48,7 @@ class Flow(nn.Module):
 
     low: Tensor
     high: Tensor
+    sizes: dict[str, Any]
 
     @takes_rng
     def __init__(

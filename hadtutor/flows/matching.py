@@ -19,8 +19,8 @@ class MatchingFlow(Flow):
 
     Parameters
     ----------
-    x, condition, kinds, bayesian, rng
-        As of `Flow`.
+    x, condition, options
+        As of `Flow`, which has the other options.
     hidden : tuple of int
         Hidden neurons of the velocity field.
     steps : int

@@ -20,8 +20,8 @@ class SplineFlow(Flow):
 
     Parameters
     ----------
-    x, condition, kinds, bayesian, rng
-        As of `Flow`.
+    x, condition, options
+        As of `Flow`, which has the other options.
     bins : int
         Pieces of each spline, at least 2.
     hidden : tuple of int

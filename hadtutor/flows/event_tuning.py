@@ -158,7 +158,7 @@ class _Chains:
         with torch.no_grad():
             self.base = log_density_on(flow, self.logit_z, self.log_mt2).double()
 
-    def towards(self, start: LundParams | None, params: LundParams) -> np.ndarray:
+    def towards(self, start: LundParams | None, params: Any) -> np.ndarray:
         """ln of what the f of `start` is over that of the simulation, on the nodes."""
         if start is None:
             return np.zeros((N_Z, N_MT2))

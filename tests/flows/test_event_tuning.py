@@ -8,7 +8,7 @@ import torch
 
 import hadtutor as ht
 from hadtutor import flows
-from hadtutor.flows.magic import _Chains, _Compared
+from hadtutor.flows.event_tuning import _Chains, _Compared
 from hadtutor.lund import log_density
 from hadtutor.metrics import wasserstein
 
