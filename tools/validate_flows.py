@@ -186,7 +186,7 @@ def magic(seeds, n=30_000, members=8):
         data = ht.hadronize_strings(n, q, rng=100 + k, progress=False)
         if k == 0:
             for names in ("n_f", ht.observables.NAMES):
-                result, seconds = timed(flows.magic, flow, sim, data, observables=names, steps=100, progress=False)
+                result, seconds = timed(flows.magic, flow, sim, data, observables=names, steps=120, progress=False)
                 w = np.exp(result.log_w)
                 off = abs(result.law.density(Z, MT2) / true - 1)
                 mean, goal = np.average(n_f, weights=w), data.hadrons.multiplicity.mean()
@@ -199,7 +199,7 @@ def magic(seeds, n=30_000, members=8):
             print(f"homer.fit: f off by {100 * off.max():.1f} % at most, {100 * np.sqrt(np.mean(off**2)):.1f} % rms, "
                   f"{seconds:.0f} s", flush=True)  # fmt: skip
         for name, starts in zip(inside, ([None] * members, PRIOR(np.random.default_rng(k), members))):
-            result = flows.magic(flow, sim, data, starts=starts, bootstrap=True, steps=100, rng=k, progress=False)
+            result = flows.magic(flow, sim, data, starts=starts, bootstrap=True, steps=120, rng=k, progress=False)
             pull = (result.law.density(Z, MT2) - true) / result.law.sigma(Z, MT2)
             inside[name].append((np.mean(abs(pull) < 1), np.sqrt(np.mean(pull**2))))
     for name, found in inside.items():

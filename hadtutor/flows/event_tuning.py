@@ -58,8 +58,8 @@ class MagicResult:
 @takes_rng
 def magic(
     flow: Flow, sim: Sample, data: Sample | Hadrons | Mapping[str, Any], *, observables: str | Iterable[str] = NAMES,
-    starts: Sequence[LundParams | None] = (None,), bootstrap: bool = False, steps: int = 60, lr: float = 3e-3,
-    smooth: float = 1e-3, rng: np.random.Generator | int = 1, threads: int = 1, progress: bool = True,
+    starts: Sequence[LundParams | None] = (None,), bootstrap: bool = False, steps: int = 120, lr: float = 3e-3,
+    smooth: float = 1e-2, rng: np.random.Generator | int = 1, threads: int = 1, progress: bool = True,
 ) -> MagicResult:  # fmt: skip
     """Tune a flow of breaks to events, by weights of the simulation that it was learned from.
 
