@@ -5,7 +5,7 @@
     python tools/validate_conditioned.py extraction --events 75000
 
 - chiral: h of the chiral string, and chains without and with the condition, against the published numbers.
-- strings: a network for h from as many events as are made; chains that are thrown away; observables, and z of accepted
+- strings: a network for h from 500 000 events; chains that are thrown away; observables, and z of accepted
   breaks, of weighted and of plain events; n_eff; the same network at 20 and 400 GeV.
 - extraction: a and b from accepted chains, by likelihoods without h, with it, and with the acceptance of whole chains
   as in HOMER, in units of their errors and as f; by distance from the end; at other a, b, σ and energies, where h is

@@ -7,12 +7,12 @@ from hadtutor.conditioned import hadronize, learn_acceptance, log_weights
 
 @pytest.fixture(scope="package")
 def plain():
-    return ht.hadronize_strings(30_000, rng=np.random.default_rng(1), progress=False)
+    return ht.hadronize_strings(40_000, rng=np.random.default_rng(1), progress=False)
 
 
 @pytest.fixture(scope="package")
 def acceptance(plain):
-    return learn_acceptance(plain, rng=2, epochs=10, progress=False)
+    return learn_acceptance(plain, rng=2, epochs=12, progress=False)
 
 
 @pytest.fixture(scope="package")

@@ -111,7 +111,7 @@ def test_conditioned_events_are_no_base_for_weights(made, acceptance, plain):
 
 
 def test_accepted_breaks_give_a_and_b_with_h_and_not_without(plain, acceptance):
-    sample = plain[:10_000]
+    sample = plain[:20_000]
     fit, without = fit_lund(sample, acceptance), fit_lund(sample)
     pulls = (fit.values - [0.68, 0.98]) / fit.errors
     assert fit.message == ""
