@@ -153,9 +153,9 @@ def hadronize(
     Examples
     --------
     >>> import hadtutor as ht
-    >>> h = learn_acceptance(ht.hadronize_strings(2000, rng=1), rng=2, epochs=1, progress=False)
+    >>> h = ht.conditioned.learn_acceptance(ht.hadronize_strings(2000, rng=1), rng=2, epochs=1, progress=False)
     >>> sample = hadronize(1000, h, rng=3)
-    >>> bool(sample.histories.accepted.mean() > 0.99)
+    >>> bool(sample.histories.accepted.mean() > 0.9)
     True
     """
     params, energy = check_string(n_events, checked(acceptance).params, energy, quark)

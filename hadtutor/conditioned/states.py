@@ -110,7 +110,7 @@ def states_of(sample: Sample) -> States:
     Examples
     --------
     >>> import hadtutor as ht
-    >>> states_of(ht.hadronize_strings(10, rng=1)).mass[0]
+    >>> round(float(states_of(ht.hadronize_strings(10, rng=1)).mass[0]), 3)
     90.0
     """
     h = straight(sample).histories
