@@ -170,3 +170,13 @@ def test_a_flow_decays_clusters_in_the_generator():
     )
     assert np.array_equal(one.hadrons.px, other.hadrons.px)
     assert abs(one.hadrons.e.sum() - 100 * one.energy) < 1e-6
+
+
+def test_real_pythia_fragments_by_a_learned_law():
+    pytest.importorskip("pythia8mc")
+    showers = ht.datasets.load("pythia-showers-91")[:400]
+    own, made = (
+        ht.pythia.hadronize(showers, P, seed=k, law=law).multiplicity
+        for k, law in enumerate((None, flows.FlowLaw(learned())), 1)
+    )
+    assert abs(own.mean() - made.mean()) < 4 * np.hypot(own.std(), made.std()) / np.sqrt(400)
