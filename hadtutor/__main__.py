@@ -12,11 +12,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("reproduce", help="run an experiment, write its numbers and figures to data/results/")
     run.add_argument("name", choices=EXPERIMENTS)
-<<<<<<< HEAD
     run.add_argument("--events", type=int, help="of simulation and of data (default: 10⁶, of lep 2·10⁵, of gan 10⁴)")
-=======
-    run.add_argument("--events", type=int, help="events of each sample (default: 10⁶, of lep 2·10⁵, of gan 10⁴)")
->>>>>>> 0d1fa62 (A shorter line of help)
     run.add_argument("--experiments", type=int, default=20, help="pseudo-experiments for the coverage (default: 20)")
     run.add_argument("--threads", type=int, default=2)
     run.add_argument("--seed", type=int, default=20251125)
