@@ -17,7 +17,7 @@ from ..training.loop import train
 from ..training.state import Log
 from .charts import CHARTS, inside
 
-ROWS = 100_000  # at a time, so that memory stays small
+ROWS = 20_000  # at a time, so that memory stays small
 
 
 class Flow(nn.Module):

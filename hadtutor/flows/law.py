@@ -68,7 +68,8 @@ class FlowLaw:
         self.logit_z = np.linspace(-REACH, REACH, NODES)
         self._splines = []
         for flow in flows:
-            log_f = log_density_on(flow, self.logit_z, self.log_mt2).detach().cpu().numpy()
+            with torch.no_grad():
+                log_f = log_density_on(flow, self.logit_z, self.log_mt2).cpu().numpy()
             self._splines.append(RectBivariateSpline(self.logit_z, self.log_mt2, log_f))
 
     def density(self, z: ArrayLike, mt2: ArrayLike) -> np.ndarray:
