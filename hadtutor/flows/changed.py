@@ -8,7 +8,25 @@ from numpy.typing import ArrayLike
 from .._support.checks import plain
 
 
-class ChangedLaw:
+class Members:
+    """A law that is the mean of several, each with a value for every z and mT²."""
+
+    def density(self, z: ArrayLike, mt2: ArrayLike) -> np.ndarray:
+        """f at `z` and `mt2` [GeV²], broadcast; its integral over z is 1."""
+        return self._of_each(z, mt2).mean(axis=0)
+
+    def sigma(self, z: ArrayLike, mt2: ArrayLike) -> np.ndarray:
+        """Standard deviation of f over members at `z` and `mt2` [GeV²]; a ValueError if there is only one."""
+        each = self._of_each(z, mt2)
+        if len(each) < 2:
+            raise ValueError("one member has no scatter; several are wanted, see bootstrapped and the starts of magic")
+        return each.std(axis=0, ddof=1)
+
+    def _of_each(self, z: Any, mt2: Any) -> np.ndarray:
+        raise NotImplementedError
+
+
+class ChangedLaw(Members):
     """A base law times the exponential of numbers on nodes, bilinear between them; it may stand wherever a law may.
 
     Parameters
@@ -23,16 +41,6 @@ class ChangedLaw:
     def __init__(self, base: Any, logit_z: np.ndarray, log_mt2: np.ndarray, change: np.ndarray) -> None:
         self.base, self.logit_z, self.log_mt2 = base, logit_z, log_mt2
         self.change = np.asarray(change, float).reshape(-1, len(logit_z), len(log_mt2))
-
-    def density(self, z: ArrayLike, mt2: ArrayLike) -> np.ndarray:
-        """The changed f at `z` and `mt2` [GeV²], broadcast."""
-        return self._of_each(z, mt2).mean(axis=0)
-
-    def sigma(self, z: ArrayLike, mt2: ArrayLike) -> np.ndarray:
-        """Standard deviation over members of f at `z` and `mt2` [GeV²]; at least two are wanted, else a ValueError."""
-        if len(self.change) < 2:
-            raise ValueError("one change has no scatter; several members are wanted")
-        return self._of_each(z, mt2).std(axis=0, ddof=1)
 
     def _of_each(self, z: Any, mt2: Any) -> np.ndarray:
         z, mt2 = np.broadcast_arrays(plain(z, "z").astype(float), plain(mt2, "mt2").astype(float))

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from scipy.interpolate import RectBivariateSpline
 
 from .._support.checks import plain
 from ..events.sample import Sample
+from .changed import Members
 from .density import Flow
 
 NODES, ROWS = 400, 60  # in logit z and in ln mT², of the splines
@@ -30,7 +30,7 @@ def breaks(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     return histories.z[:, None], np.log(histories.mt2)[:, None]
 
 
-class FlowLaw:
+class FlowLaw(Members):
     r"""The fragmentation function :math:`f(z \mid m_T^2)` that flows have learned, with their scatter as error.
 
     It may stand wherever a law may: in `hadronize_strings` and in `hadtutor.pythia.hadronize`, argument `law`. Flows
@@ -71,16 +71,6 @@ class FlowLaw:
             with torch.no_grad():
                 log_f = log_density_on(flow, self.logit_z, self.log_mt2).cpu().numpy()
             self._splines.append(RectBivariateSpline(self.logit_z, self.log_mt2, log_f))
-
-    def density(self, z: ArrayLike, mt2: ArrayLike) -> np.ndarray:
-        """The learned f at `z` and `mt2` [GeV²], broadcast; its integral over z is 1."""
-        return self._of_each(z, mt2).mean(axis=0)
-
-    def sigma(self, z: ArrayLike, mt2: ArrayLike) -> np.ndarray:
-        """Standard deviation of f at `z` and `mt2` [GeV²] over the flows; a ValueError if there is only one."""
-        if len(self._splines) < 2:
-            raise ValueError("one flow has no scatter; give several, see bootstrapped")
-        return self._of_each(z, mt2).std(axis=0, ddof=1)
 
     def _of_each(self, z: Any, mt2: Any) -> np.ndarray:
         z, mt2 = np.broadcast_arrays(plain(z, "z").astype(float), plain(mt2, "mt2").astype(float))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from .._support.checks import whole
 from ..kinematics.tensor import angles, helicity_axes, rotate
 from ..nets.layers import MLP
-from .directions import decays, momenta, pair_rows
+from .directions import decays, leading, momenta, pair_rows
 from .networks import Players
 
 
@@ -46,16 +46,12 @@ def lab_decays(sample: Any) -> LabDecays:
     rows, first = pair_rows(sample)
     known, p = decays(sample), momenta(sample.histories)[rows]
     direction = rotate(known.direction.double(), helicity_axes(p[:, :3]))
-    leads = np.where(_of_quark(sample.histories, rows), first, first + 1)
+    leads = np.where(leading(sample.histories)[rows] > 0, first, first + 1)
     hadrons = momenta(sample.hadrons)
     mass = (hadrons[:, 3] ** 2 - hadrons[:, :3].square().sum(1)).clamp(min=0).sqrt()
     condition = torch.cat([p, mass[leads, None], mass[2 * first + 1 - leads, None]], 1)
     pid = torch.as_tensor(sample.hadrons.pid[leads].astype(np.int64))
     return LabDecays(condition.float(), angles(direction).float(), pid, known.perturbative)
-
-
-def _of_quark(clusters, rows):
-    return ~(clusters.antiquark_perturbative & ~clusters.quark_perturbative)[rows]
 
 
 class AngleGenerator(nn.Module):

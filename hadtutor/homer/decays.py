@@ -15,7 +15,7 @@ from ..params import ClusterParams
 from .basis import Axis
 from .checks import several
 from .parts import PartBasis
-from .priors import DEPARTURES, NO_DEPARTURE, SIMPLE, STRETCHES
+from .priors import DEPARTURES, NO_DEPARTURE, SIMPLE, STRETCHES, smooth
 
 ANGLES, KNOTS, LENGTH = 401, 3, 0.5  # nodes in |cosθ|, knots between its ends, and over which the weight changes
 MASS_LENGTH = 1.0  # the same in the logarithm of the mass
@@ -71,6 +71,7 @@ class DecayBasis:
         self, params: ClusterParams, mass: np.ndarray | None = None, factors: tuple[str, ...] = (), parts: bool = False
     ) -> None:  # fmt: skip
         self.params, self.factors, self.parts = params, factors, PartBasis(params) if parts else None
+        self._known: dict[tuple[int, float], np.ndarray] = {}
         cosine = np.linspace(0.0, 1.0, ANGLES)
         knots = np.concatenate([[0.0] * 3, np.linspace(0.0, 1.0, KNOTS + 2), [1.0] * 3])
         self.axes = [Axis("cos", cosine, BSpline.design_matrix(cosine**2, knots, 3).toarray(), LENGTH)]
@@ -230,15 +231,8 @@ class DecayBasis:
             Standard deviation of the departure in ln w of masses of parts, and a factor on the length of it.
         """
         covariance: Any = np.ones((1, 1))
-        for axis, factor in zip(self.axes, np.asarray(stretch, float).tolist(), strict=False):
-            kernel = np.exp(-0.5 * ((axis.nodes[:, None] - axis.nodes) / (axis.length * factor)) ** 2)
-            if axis is self.axes[0]:  # the mean is fixed by the norm: the size is that of what is left
-                square = self.axes[0].nodes ** 2
-                kernel = np.exp(-0.5 * ((square[:, None] - square) / (axis.length * factor)) ** 2)
-                kernel += kernel.mean() - kernel.mean(axis=0) - kernel.mean(axis=1)[:, None]
-                kernel /= np.trace(kernel) / len(kernel)
-            back = np.linalg.pinv(axis.functions)
-            covariance = np.kron(covariance, back @ kernel @ back.T)
+        for number, factor in zip(range(len(self.axes)), np.asarray(stretch, float).tolist(), strict=False):
+            covariance = np.kron(covariance, self._smooth(number, factor))
         sizes = np.diag([without**2, with_one**2])
         prior = np.zeros((self.size, self.size))
         of_laws = slice(0, self.n_functions)
@@ -248,3 +242,12 @@ class DecayBasis:
             prior[self.of_parts, self.of_parts] = self.parts.prior(*of_parts)
         prior[self.of_factors, self.of_factors] = FACTOR**2 * np.eye(len(self.factors))
         return prior
+
+    def _smooth(self, number, factor):
+        """Covariance of the coefficients of one axis for a departure of unit size; asked for with many sizes."""
+        if (number, factor) not in self._known:
+            axis = self.axes[number]
+            # Of angles the mean is fixed by the norm: the size is that of what is left.
+            x, centred = (axis.nodes**2, True) if number == 0 else (axis.nodes, False)
+            self._known[number, factor] = smooth(x, axis.functions, axis.length * factor, centred)
+        return self._known[number, factor]

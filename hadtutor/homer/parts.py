@@ -12,6 +12,7 @@ from ..cluster.splits import Splits, splits_of
 from ..events.sample import Sample
 from ..params import ClusterParams
 from .basis import Axis
+from .priors import smooth
 
 NODES, KNOTS, LENGTH = 401, 6, 0.4  # nodes in u, knots between its ends, and over which the weight changes
 POINTS = 64  # of the quadrature
@@ -48,6 +49,7 @@ class PartBasis:
         self.shares[[0, -1]] *= 0.5
         self.functions = functions - self.shares @ functions
         self.axis = Axis("u", self.nodes, self.functions, LENGTH)
+        self._known: dict[float, np.ndarray] = {}  # of `prior`, which is asked with many sizes
 
     @property
     def size(self) -> int:
@@ -69,11 +71,10 @@ class PartBasis:
 
         It is smooth over the usual length times `stretch`.
         """
-        kernel = np.exp(-0.5 * ((self.nodes[:, None] - self.nodes) / (self.axis.length * stretch)) ** 2)
-        kernel += kernel.mean() - kernel.mean(axis=0) - kernel.mean(axis=1)[:, None]
-        kernel /= np.trace(kernel) / len(kernel)
-        back = np.linalg.pinv(self.functions)
-        return size**2 * (back @ kernel @ back.T + 1e-4 * np.eye(self.size))
+        if stretch not in self._known:
+            found = smooth(self.axis.nodes, self.functions, self.axis.length * stretch, centred=True)
+            self._known[stretch] = found + 1e-4 * np.eye(self.size)
+        return size**2 * self._known[stretch]
 
 
 class PartRows:

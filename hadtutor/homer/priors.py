@@ -21,3 +21,16 @@ def departures(n_lengths: int) -> tuple[list[tuple[float, tuple[float, ...]]], n
     before = np.full(1 + len(some), (1.0 - SIMPLE) / len(some))
     before[0] = SIMPLE
     return [(NO_DEPARTURE, (1.0,) * n_lengths), *some], before
+
+
+def smooth(x: np.ndarray, functions: np.ndarray, length: float, centred: bool) -> np.ndarray:
+    """Covariance (K, K) of coefficients whose functions, (nodes, K), are to be smooth over a `length` in `x`, (nodes,).
+
+    Their sum has the variance one at each node; if `centred`, that is what is left on average without its mean.
+    """
+    kernel = np.exp(-0.5 * ((x[:, None] - x) / length) ** 2)
+    if centred:
+        kernel += kernel.mean() - kernel.mean(axis=0) - kernel.mean(axis=1)[:, None]
+        kernel /= np.trace(kernel) / len(kernel)
+    back = np.linalg.pinv(functions)
+    return back @ kernel @ back.T

@@ -11,7 +11,7 @@ from .. import gan, pythia
 from ..cluster import hadronize_clusters
 from ..events.sample import Sample
 from ..kinematics.tensor import angles, directions
-from ..metrics import chi2_test, classifier_test, compare, histogram_per_event
+from ..metrics import chi2_of_counts, chi2_test, classifier_test, compare, histogram_per_event
 from ..nets import torch_seed
 from ..observables import compute
 from ..params import CLUSTER_LEP, ClusterParams
@@ -244,8 +244,8 @@ def histograms(made: Tensor, true: Tensor) -> dict[str, Any]:
             label: (c / c.sum()).round(5).tolist() for label, c in zip(("made", "true"), counts, strict=True)
         }
         filled = sum(counts) >= 25
-        a, b = (c[filled] for c in counts)
-        found[name]["chi2"], found[name]["bins"] = float(np.sum((a - b) ** 2 / (a + b))), int(filled.sum())
+        found[name]["chi2"] = chi2_of_counts(*(c[filled] for c in counts)).chi2
+        found[name]["bins"] = int(filled.sum())
     return found
 
 
