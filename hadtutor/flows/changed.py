@@ -19,7 +19,9 @@ class Members:
         """Standard deviation of f over members at `z` and `mt2` [GeV²]; a ValueError if there is only one."""
         each = self._of_each(z, mt2)
         if len(each) < 2:
-            raise ValueError("one member has no scatter; several are wanted, see bootstrapped and the starts of magic")
+            raise ValueError(
+                "one law has no scatter; several members are wanted, see bootstrapped and the starts of magic"
+            )
         return each.std(axis=0, ddof=1)
 
     def _of_each(self, z: Any, mt2: Any) -> np.ndarray:
