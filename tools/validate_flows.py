@@ -24,7 +24,8 @@ SETTINGS = {
     "spline": (flows.SplineFlow, {"hidden": (32,)}, {"batch_size": 4096, "lr": 1e-2}),
     "matching": (flows.MatchingFlow, {}, {"batch_size": 4096, "lr": 1e-2, "average": 0.999}),
 }
-EPOCHS = {"spline": 3, "matching": 5}  # of 6.6 million breaks
+STRINGS = 1_000_000  # 16 million breaks: of fewer those with small z and large mT² are not known to a per cent
+EPOCHS = {"spline": 1, "matching": 2}
 passed = True
 
 
@@ -57,7 +58,7 @@ def worst(law, mt2):
 
 
 def emissions(seeds):
-    sample = ht.hadronize_strings(400_000, P, energy=100.0, rng=1, progress=False)
+    sample = ht.hadronize_strings(STRINGS, P, energy=100.0, rng=1, progress=False)
     x, condition = flows.breaks(sample)
     print(f"f(z | mT²) from {len(x)} breaks")
     exact = flows.lund_emission(LUND, P.sigma_pt)
@@ -76,7 +77,7 @@ def emissions(seeds):
 
 
 def chains(seeds):
-    sample = ht.hadronize_strings(400_000, P, energy=100.0, rng=1, progress=False)
+    sample = ht.hadronize_strings(STRINGS, P, energy=100.0, rng=1, progress=False)
     flow, _ = learned("spline", seeds[0], *flows.breaks(sample))
     for width, name in ((1.0, "σ"), (np.sqrt(2.0), "σ√2")):
         exact, made = (flows.lund_emission(law, width * P.sigma_pt) for law in (LUND, flows.FlowLaw(flow)))
