@@ -15,9 +15,6 @@ from ..params import LundParams
 from ..training import Table, classifier_loss, train
 from .states import N_FEATURES, States, states_of, straight
 
-NEAR = 9.0  # GeV: below, h varies, and every state is learned from; above, one in `FAR`
-FAR = 4
-
 
 @njit(nogil=True, forceinline=True)
 def probability(x, layers, one, two):
@@ -114,8 +111,7 @@ def learn_acceptance(
         raise ValueError(f"h is learned from accepted and rejected chains, but {why}; take hadronize_strings")
     number(lr, "lr", 0.0, above=True)
     states = states_of(sample)
-    keep = (states.mass < NEAR) | (generator.random(len(states.chain)) < 1.0 / FAR)
-    x, label = torch.from_numpy(states.features[keep]), torch.from_numpy(states.accepted[keep].astype(np.float32))
+    x, label = torch.from_numpy(states.features), torch.from_numpy(states.accepted.astype(np.float32))
     scale = Standardise(x)
     with torch_seed(generator):
         mlp = MLP(N_FEATURES, hidden, hidden, 1, dtype=torch.float32)

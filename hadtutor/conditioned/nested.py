@@ -17,12 +17,12 @@ from ..strings.chain import CONSTITUENT_MASS
 from ..strings.generate import CHUNK
 from ..strings.laws import LUND
 from ..strings.straight import ROWS_OF_ENDS, STRAIGHT
-from .acceptance import NEAR, Acceptance
+from .acceptance import Acceptance
 from .generate import CONDITIONED_LAW, ahead, checked, value_of
 from .states import columns_of, straight, take_recorded
 from .steps import GOES_ON, break_string
 
-FEW = 2  # proposals where more than `NEAR` is left: h hardly varies
+NEAR, FEW = 9.0, 2  # GeV, and proposals where more than that is left: h hardly varies
 
 
 @njit(nogil=True)

@@ -235,6 +235,11 @@ def _with_errors(state, base, base_at, acceptance):
             f"no fragmentation function describes these data: χ² {state.chi2:.0f} for {state.ndf:.0f} degrees of "
             "freedom; they differ from strings in something that has no weight here, and the errors do not hold"
         )
+    if base_at and len(state.bases) == MOST and not within_reach(base.chains, state.measurement)[-1]:
+        warn(
+            f"after {MOST} simulations the data still ask for other parameters than the last one has, so that they tell "
+            "little more than noise about a, b and σ, and errors do not hold; take more events, or more observables"
+        )
     if not base_at and state.n_eff < POOR * len(base.sim):
         warn(
             f"the weighted simulation is worth {100 * state.n_eff / len(base.sim):.0f} % of its events: errors do not "

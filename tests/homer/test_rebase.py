@@ -41,6 +41,13 @@ def test_data_outside_the_first_simulation_are_reached():
     assert homer.fit(sim, data, iterations=1, rebase=True, progress=False).n_eff > 0.7 * 4000
 
 
+def test_a_search_that_does_not_settle_says_so(monkeypatch):
+    for module in (homer.rebase, homer.iterate):
+        monkeypatch.setattr(module, "MOST", 1)
+    with pytest.warns(RuntimeWarning, match="after 1 simulations the data still ask for other parameters"):
+        far_fit(iterations=1)
+
+
 def test_weights_of_the_first_simulation_can_be_had():
     result = far_fit(iterations=1)
     log_w, exact = result.log_weights(generated()), event_weights(generated(), FAR).log_w
