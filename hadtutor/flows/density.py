@@ -18,6 +18,7 @@ from ..training.state import Log
 from .charts import CHARTS, inside
 
 ROWS = 20_000  # at a time, so that memory stays small
+ENOUGH = 100_000  # rows for a parabola
 
 
 class Flow(nn.Module):
@@ -48,6 +49,7 @@ class Flow(nn.Module):
 
     low: Tensor
     high: Tensor
+    parabola: Tensor
     sizes: dict[str, Any]
 
     @takes_rng
@@ -69,6 +71,12 @@ class Flow(nn.Module):
         scaled = torch.tensor([CHARTS[kind].scaled for kind in self.kinds])
         self.scale, self.known = Standardise(y), Standardise(condition.to(x.dtype))
         self.scale.mean[~scaled], self.scale.spread[~scaled] = 0.0, 1.0
+        # How the mean moves with the condition: what is taken off here no network has to learn.
+        some = slice(None, None, max(1, len(x) // ENOUGH))
+        powers = _powers(self.known(condition[some].to(x.dtype))).double()
+        square, moved = powers.T @ powers, powers.T @ self.scale(y[some]).double()
+        parabola = (torch.linalg.pinv(square, hermitian=True) @ moved).to(x.dtype)
+        self.register_buffer("parabola", parabola * scaled.to(parabola))
         self.register_buffer("low", condition.min(0).values.to(x.dtype))
         self.register_buffer("high", condition.max(0).values.to(x.dtype))
         with torch_seed(rng):
@@ -111,24 +119,26 @@ class Flow(nn.Module):
         x, condition = self._checked(x, "x", len(self.kinds)), self._checked(condition, "condition", len(self.low))
         if len(x) != len(condition):
             raise ValueError(f"x and condition want one row for each other, got {len(x)} and {len(condition)}")
-        y, n = self.scale(self._charted(x)[0]), len(x)
+        known, n = self.known(condition), len(x)
+        y = self.scale(self._charted(x)[0]) - _powers(known) @ self.parabola
 
         def loss(model, batch):
             total = model._loss(*batch).mean()
             return total + sum(net.kl() for net in model.modules() if isinstance(net, BayesMLP)) / n
 
         options = {"lr_end": 0.0, "progress": False} | options
-        return train(self, Table(y, self.known(condition)), loss, epochs=epochs, batch_size=batch_size, lr=lr, rng=rng,
+        return train(self, Table(y, known), loss, epochs=epochs, batch_size=batch_size, lr=lr, rng=rng,
                      **options)  # fmt: skip
 
     def log_density(self, x: Any, condition: Any) -> Tensor:
         """Logarithm of p(x | condition), shape (rows,), for `x` (rows, D) and `condition` (rows, C)."""
         x, condition = self._checked(x, "x", len(self.kinds)), self._checked(condition, "condition", len(self.low))
         y, log_slope = self._charted(x)
-        scaled = self.scale(y)
+        known = self.known(condition)
+        scaled = self.scale(y) - _powers(known) @ self.parabola
         parts = []
-        for some, known in zip(scaled.split(ROWS), self.known(condition).split(ROWS), strict=True):
-            u, log_det = self._to_normal(some, known)
+        for some in zip(scaled.split(ROWS), known.split(ROWS), strict=True):
+            u, log_det = self._to_normal(*some)
             parts.append((-0.5 * u**2 - 0.5 * math.log(2.0 * math.pi)).sum(1) + log_det)
         return torch.cat(parts) + log_slope - torch.log(self.scale.spread).sum()
 
@@ -136,7 +146,7 @@ class Flow(nn.Module):
         """What standard normal numbers, the `noise` of shape (rows, D), become under a `condition` (rows, C)."""
         known = self.known(self._checked(condition, "condition", len(self.low)))
         moved = [self._from_normal(*some) for some in zip(noise.to(self.low).split(ROWS), known.split(ROWS))]
-        y = torch.cat(moved) * self.scale.spread + self.scale.mean
+        y = (torch.cat(moved) + _powers(known) @ self.parabola) * self.scale.spread + self.scale.mean
         columns = [CHARTS[kind].inverse(column) for kind, column in zip(self.kinds, y.unbind(1))]
         return torch.stack([inside(CHARTS[kind], x) for kind, x in zip(self.kinds, columns)], 1)
 
@@ -180,6 +190,10 @@ class Flow(nn.Module):
             ys.append(y)
             total = total + chart.log_slope(y)
         return torch.stack(ys, 1), total
+
+
+def _powers(known):
+    return torch.cat([torch.ones_like(known[:, :1]), known, known**2], 1)
 
 
 @takes_rng

@@ -237,8 +237,8 @@ def _with_errors(state, base, base_at, acceptance):
         )
     if base_at and len(state.bases) == MOST and not within_reach(base.chains, state.measurement)[-1]:
         warn(
-            f"after {MOST} simulations the data still ask for other parameters than the last one has, so that they tell "
-            "little more than noise about a, b and σ, and errors do not hold; take more events, or more observables"
+            f"after {MOST} simulations the data still ask for other parameters than the last one has: they tell little "
+            "more than noise about a, b and σ, and errors do not hold; take more events, or more observables"
         )
     if not base_at and state.n_eff < POOR * len(base.sim):
         warn(
