@@ -3,8 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..events.clusters import PAIR, Clusters
 from ..events.sample import Sample
 from ..kinematics.decays import direction_at_rest
@@ -20,7 +20,7 @@ class Angles(NamedTuple):
     cosine: np.ndarray  # of the hadron with the quark: to the quark, and without a perturbative one to the flight
 
 
-@njit(nogil=True)
+@kernel
 def cosines(p, mass, axis, hadron):
     """cosθ between the axis of each cluster and its first hadron, in its rest frame; p, hadron of shape (4, rows)."""
     out = np.empty(len(mass))

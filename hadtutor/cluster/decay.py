@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import as_generator, takes_rng
+from .._support.kernels import kernel
 from ..events.clusters import FISSION, PAIR, SINGLE, WAITING, Clusters
 from ..events.hadrons import Hadrons
 from ..kinematics.decays import isotropic, smeared, two_body
@@ -17,7 +17,7 @@ from .pairs import flavour_row, pair_table
 from .rows import as_params, check_kind, clusters_of, flavours_of, rows_of
 
 
-@njit(nogil=True)
+@kernel
 def choose_pair(rng, mass, lo, hi, pairs, sums):
     """Row of a pair of hadrons, with odds weight × p*, from lo to hi; -1 if none fits."""
     total, mass2, n = 0.0, mass * mass, 0
@@ -34,7 +34,7 @@ def choose_pair(rng, mass, lo, hi, pairs, sums):
     return lo + min(chosen, n - 1)
 
 
-@njit(nogil=True)
+@kernel
 def decay_direction(rng, i, rows, flavours):
     """Direction of the hadron with the quark, in the rest frame of cluster i."""
     # It remembers a perturbative constituent; of two the heavier if that is charm or bottom, else one at random.
@@ -52,7 +52,7 @@ def decay_direction(rng, i, rows, flavours):
     return smeared(rng, rows.axis[0, i], rows.axis[1, i], rows.axis[2, i], smearing)
 
 
-@njit(nogil=True)
+@kernel
 def _decay(rng, offsets, possible, rows, directions, flavours, quark_odds, pairs, sums, out_offsets, out_p, out_pid):
     """Number of hadrons made; fates in `rows` change. `directions` (3, rows), or (3, 0) if they are drawn here."""
     p, mass, flavour, fate = rows.p, rows.mass, rows.flavour, rows.fate

@@ -10,9 +10,9 @@ from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numba import njit
 from scipy.special import xlogy
 
+from .._support.kernels import kernel
 from ..events.clusters import FISSION, PAIR
 from ..events.sample import Sample
 from ..params import ClusterParams
@@ -85,7 +85,7 @@ def powers_of_pairs(pions_only: bool = False) -> Powers:
     return Powers(table, power(pwt_s=2.0), power(vector_wt=2.0), power(dec_wt=math.sqrt(2.0)))
 
 
-@njit(nogil=True)
+@kernel
 def _of_decays(mass, row, pid, meson_offsets, baryon_offsets, codes, sum2, difference2, weight, s, vector, decuplet):
     """Sums over pairs of each cluster, (rows, 6) and (rows, 9), and which pair it was, -1 if none."""
     n = len(mass)

@@ -2,15 +2,14 @@
 
 import math
 
-from numba import njit
-
+from .._support.kernels import kernel
 from ..events.clusters import Clusters
 from ..events.showers import Constituents
 from ..kinematics.decays import direction_at_rest
 from .rows import check_kind, clusters_of, make_rows, momenta
 
 
-@njit(nogil=True)
+@kernel
 def form(p, pid, perturbative, quarks, antiquarks, out):
     """Fill `out` with the clusters of the rows `quarks` and their `antiquarks`."""
     for n in range(len(quarks)):

@@ -3,16 +3,16 @@
 import math
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import as_generator, takes_rng
+from .._support.kernels import kernel
 from ..events.showers import GLUON, Constituents, Showers
 from ..kinematics.decays import from_rest_frame, isotropic, p_star
 from ..params import ClusterParams
 from .rows import as_params, check_kind, flavours_of, momenta_at_rest, new_flavour
 
 
-@njit(nogil=True)
+@kernel
 def _scale_to_masses(p2, mass, energy):
     """The factor k on all momenta at rest that gives Σ √(k² p² + m²) the value `energy`; -1 if there is none."""
     if mass.sum() >= energy or p2.sum() == 0.0:
@@ -31,7 +31,7 @@ def _scale_to_masses(p2, mass, energy):
     return k
 
 
-@njit(nogil=True)
+@kernel
 def _split(rng, offsets, order, p, pid, flavours, out_offsets, out_p, out_pid, out_source):
     """Quarks and antiquarks in their order along the strings; an event that cannot get its masses is left empty."""
     n = 0

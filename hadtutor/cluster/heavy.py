@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import as_generator, takes_rng
+from .._support.kernels import kernel
 from ..events.clusters import FISSION, WAITING, Clusters
 from ..kinematics.decays import direction_at_rest, from_rest_frame, two_body
 from ..lund.tabulated import law_name
@@ -29,7 +29,7 @@ NODES = 1025  # of a law of parts
 NEITHER, OF_PARTS = "the model", " and masses of parts by "  # in the name of the laws of a sample
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def breaks_up(rng, mass, quark, antiquark, flavours):
     """Whether a cluster breaks: surely if M^p > Cl_max^p + (m1 + m2)^p, or with odds that rise there."""
     f = max(quark, -antiquark)  # the flavour whose parameters a cluster takes; u, d and s share theirs
@@ -44,14 +44,14 @@ def breaks_up(rng, mass, quark, antiquark, flavours):
     return rng.random() * (1.0 + t ** (1.0 / flavours.cl_soft)) < 1.0
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def part_mass(u, mass, own, other, new, power):
     """Mass of a part of a cluster: its quark `own` plus x, with x^(P-1) dx between `new` and what is left, by u."""
     low, high = (new / mass) ** power, ((mass - own - other - new) / mass) ** power
     return own + mass * (low + u * (high - low)) ** (1.0 / power)
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def between(table, u):
     """What lies at u, from 0 to 1, in a table of values at equal distances."""
     place = u * (len(table) - 1)
@@ -59,7 +59,7 @@ def between(table, u):
     return table[k] + (place - k) * (table[k + 1] - table[k])
 
 
-@njit(nogil=True)
+@kernel
 def break_up(rng, mass, quark, antiquark, flavours):
     """New flavour and the masses of both parts; flavour 0 if none was found that fits."""
     m1, m2 = flavours.mass[quark], flavours.mass[-antiquark]
@@ -77,7 +77,7 @@ def break_up(rng, mass, quark, antiquark, flavours):
     return 0, 0.0, 0.0
 
 
-@njit(nogil=True)
+@kernel
 def _fission(rng, offsets, rows, flavours, out_offsets, out):
     """Copy the clusters and append what they break into, event by event; -1 if there is no room."""
     p, mass, flavour, perturbative, axis, parent, fate, formed_mass = out

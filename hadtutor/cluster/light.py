@@ -3,14 +3,14 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..events.clusters import FISSION, SINGLE, WAITING
 from ..kinematics.decays import direction_at_rest, two_body
 from .pairs import flavour_row
 
 
-@njit(nogil=True)
+@kernel
 def to_single_hadron(i, first, last, rows, hadron_mass):
     """Put cluster i on the mass of a hadron; the neighbour nearest in phase space takes the recoil.
 
@@ -37,7 +37,7 @@ def to_single_hadron(i, first, last, rows, hadron_mass):
     return True
 
 
-@njit(nogil=True)
+@kernel
 def _make_single_hadrons(first, last, rows, pairs):
     """Turn the light clusters of an event into single hadrons; if one finds no neighbour all stay as they were."""
     light = np.zeros(last - first, np.bool_)
@@ -59,7 +59,7 @@ def _make_single_hadrons(first, last, rows, pairs):
     return True
 
 
-@njit(nogil=True)
+@kernel
 def single_hadrons(offsets, rows, pairs):
     """Turn the light clusters of all events into single hadrons; False for events where that is not possible."""
     possible = np.empty(len(offsets) - 1, np.bool_)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import whole
+from .._support.kernels import kernel
 from ..events.clusters import Clusters
 from ..events.hadrons import Hadrons
 from ..params import ClusterParams
@@ -189,7 +189,7 @@ def only_pions(clusters: Clusters, hadrons: Hadrons) -> bool:
     return bool(heavy.any() and np.isin(abs(hadrons.pid), (111, 211)).all())
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def flavour_row(quark, antiquark):
     """Row of a `PairTable`; the antiquark has its sign."""
     return 5 * (quark - 1) - antiquark - 1

@@ -3,8 +3,8 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..events.clusters import WAITING, Clusters
 from ..events.showers import Constituents, Showers
 from ..params import ClusterParams
@@ -81,7 +81,7 @@ def clusters_of(offsets: np.ndarray, rows: Rows) -> Clusters:
     return Clusters(*[offsets, *(row for column in rows for row in np.atleast_2d(column))])
 
 
-@njit(nogil=True)
+@kernel
 def new_flavour(rng, flavours, heaviest):
     """A quark lighter than `heaviest` [GeV] by the weights of new quarks; 0 if all are too heavy."""
     total = 0.0

@@ -5,10 +5,10 @@ from typing import cast
 
 import numpy as np
 import torch
-from numba import njit
 from torch import nn
 
 from .._support.checks import Rng, as_generator, as_seed, number, plain, takes_rng, whole
+from .._support.kernels import kernel
 from ..events.sample import Sample
 from ..nets.layers import MLP, Standardise, torch_seed
 from ..params import LundParams
@@ -16,7 +16,7 @@ from ..training import Table, classifier_loss, train
 from .states import N_FEATURES, States, states_of, straight
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def probability(x, layers, one, two):
     """h for the features `x`; `one` and `two` are room for the hidden layers."""
     w_1, b_1, w_2, b_2, w_3, b_3 = layers
@@ -39,7 +39,7 @@ def probability(x, layers, one, two):
     return 1.0 / (1.0 + np.exp(-logit))
 
 
-@njit(nogil=True)
+@kernel
 def _fill(features, layers, h):
     one, two = np.empty_like(layers[1]), np.empty_like(layers[3])
     for i in range(len(features)):

@@ -4,9 +4,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import Rng, as_generator, takes_rng, whole
+from .._support.kernels import kernel
 from .._support.parallel import spawn
 from ..events.histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM
 from ..events.sample import Sample
@@ -44,7 +44,7 @@ def ahead(acceptance: Acceptance, looks: bool = True) -> Ahead:
     return Ahead(looks, lund, layers, np.empty((ROWS_OF_ENDS, 2)), np.empty(N_FEATURES, np.float32), *hidden)
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def value_of(status, ends, energy, table):
     """h of what a step led to: of the state if the chain goes on, else whether it was accepted."""
     if status == GOES_ON:
@@ -54,7 +54,7 @@ def value_of(status, ends, energy, table):
 
 
 # In one piece: each level of nested kernels is optimised again by all above it.
-@njit(nogil=True)
+@kernel
 def fragment_ahead(
     rng, n_events, geometry, string, law, table, params, ends, flavours, out, hadron_end, done, most_rows
 ):

@@ -12,10 +12,10 @@ statistics ln(1-z) and :math:`-m_T^2/z`: its logarithm has one maximum, which Ne
 from typing import Any, cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from .._support.checks import plain
+from .._support.kernels import kernel
 from ..estimates import Estimate
 from ..events.sample import Sample
 from ..lund.flavour import pion_mass2
@@ -32,7 +32,7 @@ BLOCK = 20_000  # breaks whose integrals are worked out at a time
 MOST_STEPS = 50
 
 
-@njit(nogil=True)
+@kernel
 def _fill(string, offsets, x, charged, from_positive, table, z, rows, h):
     ends, before, none = np.zeros((ROWS_OF_ENDS, 2)), np.zeros((ROWS_OF_ENDS, 2)), np.zeros((1, 6), np.float32)
     hadron_p, flavours, row = np.empty((4, 1)), np.zeros(2, np.int64), 0

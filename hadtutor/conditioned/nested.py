@@ -7,9 +7,9 @@ is the mean of h over new proposals.
 """
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import Rng, as_generator, takes_rng, whole
+from .._support.kernels import kernel
 from .._support.parallel import in_threads, spawn
 from ..events.sample import Sample
 from ..particles import QUARKS
@@ -25,7 +25,7 @@ from .steps import GOES_ON, break_string
 NEAR, FEW = 9.0, 2  # GeV, and proposals where more than that is left: h hardly varies
 
 
-@njit(nogil=True)
+@kernel
 def _fill(rng, string, flavour, offsets, x, charged, from_positive, table, params, proposals, log_w):
     ends, before, flavours = np.zeros((ROWS_OF_ENDS, 2)), np.zeros((ROWS_OF_ENDS, 2)), np.zeros(2, np.int64)
     none, hadron_p = np.zeros((1, 6), np.float32), np.empty((4, 2))

@@ -4,8 +4,8 @@ import math
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..events.histories import NO_ROOM
 from ..events.sample import Sample
 from ..lund.flavour import pion_mass2
@@ -15,7 +15,7 @@ from ..strings.straight import ROWS_OF_ENDS, STRAIGHT, Strings
 N_FEATURES = 6
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def look(ends, energy, x):
     """Fill `x` with what h depends on, see `States`; False if the state is dead: no mass or light-cone momentum left.
 
@@ -66,7 +66,7 @@ class States(NamedTuple):
         return np.exp(self.features[:, 0])
 
 
-@njit(nogil=True)
+@kernel
 def _fill(string, offsets, x, charged, from_positive, fails, features, alive):
     ends, flavours, none, row = np.zeros((ROWS_OF_ENDS, 2)), np.zeros(2, np.int64), np.zeros((1, 6), np.float32), 0
     hadron_p = np.empty((4, 1))
@@ -81,7 +81,7 @@ def _fill(string, offsets, x, charged, from_positive, fails, features, alive):
             alive[row - 1] = False
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def take_recorded(string, j, x, charged, from_positive, ends, hadron_p):
     """Move an end as break `j` of a history did; `x` has its z, px and py."""
     side = 0 if from_positive[j] else 1

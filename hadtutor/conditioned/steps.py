@@ -4,8 +4,7 @@ The random numbers are the same, so that chains whose steps are taken as they co
 there, strings break a sixth faster.
 """
 
-from numba import njit
-
+from .._support.kernels import kernel
 from ..events.histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM
 from ..lund.flavour import break_flavour, join_flavours, pion_mass2
 from ..lund.last_pair import reverse_probability
@@ -14,7 +13,7 @@ from ..lund.transverse import break_pt
 GOES_ON = 5  # how a step may end besides as a chain does
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def break_string(rng, geometry, string, law, table, params, w_min, ends, flavours, hadron_p, i):
     """A break that goes on, moves an end and makes hadron i, or the last two hadrons, i and i + 1.
 

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import column, energy_gev, whole
+from .._support.kernels import kernel
 from ..files import reading
 from ..particles import QUARKS
 from .formats import from_lhe
@@ -169,7 +169,7 @@ class Constituents(Showers):
         self._refuse(self.pid == GLUON, "a gluon among its constituents")
 
 
-@njit(nogil=True)
+@kernel
 def _match_colours(offsets, col, acol, following):
     """Fill in for each colour the row of its anticolour; returns -1, or the first event where they do not match."""
     for event in range(len(offsets) - 1):
@@ -189,7 +189,7 @@ def _match_colours(offsets, col, acol, following):
     return -1
 
 
-@njit(nogil=True)
+@kernel
 def _follow_colours(following, has_anticolour, offsets, rows, starts):
     """Fill `rows` and `starts`, return the number of strings."""
     seen = np.zeros(len(following), np.bool_)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import as_generator, number, takes_rng, whole
+from .._support.kernels import kernel
 from ..lund.tabulated import LawTable, draw_tabulated, tabulate
 from ..particles import MASS_CHARGED_PION
 
@@ -78,7 +78,7 @@ def lund_emission(law: Any, sigma_pt: float) -> Emission:
     return emit
 
 
-@njit(nogil=True)
+@kernel
 def _draw(rng: np.random.Generator, mt2: np.ndarray, table: LawTable) -> np.ndarray:
     z = np.empty(len(mt2))
     for k in range(len(mt2)):

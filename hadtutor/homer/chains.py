@@ -1,15 +1,15 @@
 """Breaks summed over chains: weights of events from weights of breaks."""
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..events.histories import Histories
 from .basis import BreakBasis
 from .factors import Factors
 from .nodes import break_features, corner_of, spread
 
 
-@njit(nogil=True)
+@kernel
 def sum_over_chains(place, shape, offsets, table, total):
     for c in range(len(offsets) - 1):
         for j in range(offsets[c], offsets[c + 1]):
@@ -18,7 +18,7 @@ def sum_over_chains(place, shape, offsets, table, total):
                 total[c] += share * table[node]
 
 
-@njit(nogil=True)
+@kernel
 def _add_rows(place, shape, offsets, chains, event, table, rows):
     for c, i in zip(chains, event):
         for j in range(offsets[c], offsets[c + 1]):

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..events.histories import Histories
 from ..lund.all_flavours import kind_of_break
 from ..strings import waiting_at_ends
@@ -58,7 +58,7 @@ def break_features(histories: Histories, conditions: str | Iterable[str] = ()) -
     return np.stack(columns).astype(np.float32)
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def corner_of(place, shape, j, corner):
     """Node number and share of one of the 2^D nodes around a break."""
     node, share = 0, 1.0
@@ -71,7 +71,7 @@ def corner_of(place, shape, j, corner):
     return node, share
 
 
-@njit(nogil=True)
+@kernel
 def spread(place, shape, weight, nodes):
     for j in range(place.shape[1]):
         for corner in range(1 << len(shape)):

@@ -2,16 +2,16 @@
 
 import math
 
-from numba import njit
+from .._support.kernels import kernel
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def p_star(m, m1, m2):
     """Momentum of both parts of a body of mass `m` at rest that decays to masses `m1` and `m2` [GeV]."""
     return math.sqrt(max(0.0, (m * m - (m1 + m2) ** 2) * (m * m - (m1 - m2) ** 2))) / (2.0 * m)
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def from_rest_frame(px, py, pz, e, m, kx, ky, kz, ke):
     """Four-momentum k, seen in the rest frame of a body of momentum p, energy e and mass m, in the lab."""
     energy = (e * ke + px * kx + py * ky + pz * kz) / m
@@ -19,7 +19,7 @@ def from_rest_frame(px, py, pz, e, m, kx, ky, kz, ke):
     return kx + along * px, ky + along * py, kz + along * pz, energy
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def two_body(px, py, pz, e, m, x, y, z, m1, m2, out, i, j):
     """A body of mass m decays in two, the first part along (x, y, z) at rest; momenta go to columns i, j of `out`."""
     k = p_star(m, m1, m2)
@@ -29,7 +29,7 @@ def two_body(px, py, pz, e, m, x, y, z, m1, m2, out, i, j):
     out[0, j], out[1, j], out[2, j], out[3, j] = px - part[0], py - part[1], pz - part[2], e - part[3]
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def direction_at_rest(px, py, pz, e, m, kx, ky, kz, ke):
     """Unit vector along the lab momentum k in the rest frame of a body of momentum p, energy e and mass m."""
     energy = (e * ke - px * kx - py * ky - pz * kz) / m
@@ -41,7 +41,7 @@ def direction_at_rest(px, py, pz, e, m, kx, ky, kz, ke):
     return x / size, y / size, z / size
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def isotropic(rng):
     """Unit vector in a random direction."""
     cosine, phi = 2.0 * rng.random() - 1.0, 2.0 * math.pi * rng.random()
@@ -49,7 +49,7 @@ def isotropic(rng):
     return sine * math.cos(phi), sine * math.sin(phi), cosine
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def smeared(rng, x, y, z, smearing):
     """Unit vector about the axis (x, y, z), cosθ = 1 + smearing · ln R with R uniform and cosθ >= -1."""
     if smearing == 0.0:

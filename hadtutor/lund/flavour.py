@@ -1,9 +1,9 @@
 """Flavours at a break, of u and d alone: which pion comes out, and how often."""
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
+from .._support.kernels import kernel
 from ..params import LundParams
 from ..particles import MASS_CHARGED_PION, MASS_NEUTRAL_PION
 
@@ -34,7 +34,7 @@ def log_flavour_weight(old: np.ndarray, pid: np.ndarray, base: LundParams, targe
         return np.log(odds[1]) - np.log(odds[0])
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def break_flavour(u: float, old: int, side: int, u_fraction: float) -> tuple[float, int, int]:
     """Draw the new flavour at a break: another uniform number, independent of the choice; the flavour; the pion's code.
 
@@ -48,7 +48,7 @@ def break_flavour(u: float, old: int, side: int, u_fraction: float) -> tuple[flo
     return fresh, old if neutral else 3 - old, 111 if neutral else 211 * charge
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def join_flavours(u: float, new: int, other: int, side: int) -> int:
     """PDG code of the pion made of the flavours left at the two ends; 0 when ten tries at 1/2 give no neutral pion.
 
@@ -61,7 +61,7 @@ def join_flavours(u: float, new: int, other: int, side: int) -> int:
     return 211 if quark == 2 else -211
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def pion_mass2(pid):
     """Mass squared of a pion [GeV²]."""
     return MASS_NEUTRAL_PION**2 if pid == 111 else MASS_CHARGED_PION**2

@@ -5,11 +5,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 from numpy.typing import ArrayLike
 
 from .._support.checks import as_generator, plain, takes_rng
+from .._support.kernels import kernel
 from ..params import LundMixture, LundParams
 
 LARGEST_Z = math.nextafter(1.0, 0.0)
@@ -198,7 +198,7 @@ def _checked(z, mt2, params, what):
     return z, mt2, params
 
 
-@njit(nogil=True)
+@kernel
 def draw_z(rng, mt2, params):
     """Draw z from f(z) by accept-reject under its maximum: short, exact, and slow where f is narrow."""
     a, c = params.a, params.b * mt2
@@ -217,7 +217,7 @@ def draw_z(rng, mt2, params):
                 return z
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def choose(rng, up_to):
     """Number of one of several things, from their cumulative probabilities; of a single thing without a draw."""
     m = 0
@@ -228,7 +228,7 @@ def choose(rng, up_to):
     return m
 
 
-@njit(nogil=True)
+@kernel
 def _fill_z(rng, mt2, components, up_to, z):
     for i in range(len(mt2)):
         z[i] = draw_z(rng, mt2[i], components[choose(rng, up_to)])

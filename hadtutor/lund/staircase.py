@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..params import LundParams
 from .function import LARGEST_Z, log_shape, peak_at, support
 
@@ -85,7 +85,7 @@ def _top_of_cells(edges, density, mt2, peak):
     return np.where((edges[:, :-1] < peak) & (peak < edges[:, 1:]), 1.0, top)
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def try_z(u, v, mt2, params, cells, log_top):
     """Propose z from two uniform numbers and one row of a `ZTable`: z if accepted, else 0."""
     # Without a loop of its own the compiler can merge it into the chain; a loop would cost six atomic reference counts.
@@ -100,7 +100,7 @@ def try_z(u, v, mt2, params, cells, log_top):
     return 0.0
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def table_row(mt2, table):
     """Row of the `ZTable` that holds `mt2`, or -1 if none does."""
     if mt2 < table.mt2_min:

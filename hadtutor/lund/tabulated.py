@@ -4,7 +4,8 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from .._support.kernels import kernel
 
 LOWEST, HIGHEST = -36.0, 34.0  # of logit z: beyond, z or 1 - z is below what double precision tells from 0
 FIRST_NODES, MOST_NODES = 2001, 12_000
@@ -118,7 +119,7 @@ def law_name(law: Any) -> str:
     return getattr(law, "__name__", type(law).__name__)
 
 
-@njit(nogil=True)
+@kernel
 def z_tabulated(which, u, mt2, logit_z, density, cumulative, mt2_min, rows_per_e):
     """The z of two uniform numbers: one of the two rows around ln mT², a cell, a place under its straight line.
 
@@ -141,7 +142,7 @@ def z_tabulated(which, u, mt2, logit_z, density, cumulative, mt2_min, rows_per_e
     return 1.0 / (1.0 + math.exp(-(logit_z[low] + x * (logit_z[high] - logit_z[low]))))
 
 
-@njit(nogil=True)
+@kernel
 def draw_tabulated(rng, mt2, table):
     """Draw z from a `LawTable`."""
     which, u = rng.random(), rng.random()

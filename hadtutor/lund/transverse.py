@@ -5,14 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from .._support.checks import plain
+from .._support.kernels import kernel
 from ..params import LundParams
 
 
-@njit(nogil=True, inline="always")
+@kernel(inline="always")
 def break_pt(rng: np.random.Generator, params: LundParams) -> tuple[float, float]:
     """Draw px and py of the new quark [GeV], by `rng` and `params`: tunnelling makes them Gaussian."""
     width = params.sigma_pt * math.sqrt(0.5)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample, hadrons_and_energy
 from ..particles import charge_of
@@ -69,7 +69,7 @@ def compute(
     return {name: table[(NAMES + MORE).index(name)] for name in names}
 
 
-@njit(nogil=True)
+@kernel
 def _fill(table, px, py, pz, charged, offsets, energy, more, first, last, p, room, stack):
     axis = np.empty(3)
     for event in range(first, last):

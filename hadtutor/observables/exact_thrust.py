@@ -16,10 +16,10 @@ direction is the thrust axis. There are 2ⁿ choices of signs, but a good guess 
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from .._support.checks import plain
+from .._support.kernels import kernel
 
 FEW = 4  # with so many hadrons in doubt, trying all signs is quicker than cutting on
 # A triangle whose bound exceeds the best sum by no more than rounding holds nothing better.
@@ -57,7 +57,7 @@ def workspace(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.empty((n + 1, 3)), np.empty((STACK, 3, 3))
 
 
-@njit(nogil=True)
+@kernel
 def momentum_tensor(p, linear):
     """Linear or quadratic momentum tensor, divided by its trace: (xx, yy, zz, xy, xz, yz, the trace)."""
     xx = yy = zz = xy = xz = yz = total = 0.0
@@ -75,7 +75,7 @@ def momentum_tensor(p, linear):
     return xx / total, yy / total, zz / total, xy / total, xz / total, yz / total, total
 
 
-@njit(nogil=True)
+@kernel
 def eigenvalues(xx, yy, zz, xy, xz, yz):
     """Eigenvalues of a symmetric 3 x 3 matrix of trace 1, in decreasing order."""
     # The trigonometric solution of the cubic loses half of the digits of two that are nearly equal, but none of the
@@ -107,7 +107,7 @@ def eigenvalues(xx, yy, zz, xy, xz, yz):
     return pair[0], pair[1], 1 / 3 + r * lone
 
 
-@njit(nogil=True)
+@kernel
 def thrust_and_axis(p, tensor, room, stack, axis):
     """Thrust of the momenta p with this linear tensor, its axis into `axis`; NaN if all momenta vanish."""
     xx, yy, zz, xy, xz, yz, total = tensor
@@ -140,7 +140,7 @@ def thrust_and_axis(p, tensor, room, stack, axis):
     return min(1.0, best / total)
 
 
-@njit(nogil=True)
+@kernel
 def _null_vector(a, b, c, d, e, f):
     """Null vector of [[a, d, e], [d, b, f], [e, f, c]]: the longest cross product of rows; z if all nearly vanish."""
     x1, y1, z1 = d * f - e * b, e * d - a * f, a * b - d * d
@@ -157,7 +157,7 @@ def _null_vector(a, b, c, d, e, f):
     return x1 / norm, y1 / norm, z1 / norm
 
 
-@njit(nogil=True)
+@kernel
 def _climb(p, nx, ny, nz, axis):
     """Length of the sum of p with the signs of a locally best axis; the axis goes to `axis`."""
     best = 0.0
@@ -174,7 +174,7 @@ def _climb(p, nx, ny, nz, axis):
         axis[0], axis[1], axis[2] = nx, ny, nz
 
 
-@njit(nogil=True)
+@kernel
 def _try_signs(fx, fy, fz, a, best, axis):
     """Longest of F + Σ s_k a_k over all signs s, if longer than `best`."""
     for signs in range(1 << len(a)):
@@ -189,7 +189,7 @@ def _try_signs(fx, fy, fz, a, best, axis):
     return best
 
 
-@njit(nogil=True)
+@kernel
 def _cut_triangles(p, best, stack, axis):
     """Longest Σ s_k p_k over all signs, if longer than `best`: branch and bound over triangles of axes."""
     # With F the sum of the hadrons that are settled in a triangle and D(n) = Σ |p_k·n| over the others, the sum there

@@ -1,10 +1,10 @@
 """What is measured on single hadrons, and the axes they are measured about."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
 from .._support.checks import column, plain
+from .._support.kernels import kernel
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample, hadrons_and_energy
 from .exact_thrust import momentum_tensor, thrust_and_axis
@@ -58,7 +58,7 @@ def momentum_fraction(events: Sample | Hadrons, energy: float | None = None) -> 
     return 2.0 * np.sqrt(sum(p * p for p in momenta(hadrons))) / energy
 
 
-@njit(nogil=True)
+@kernel
 def _fill_axes(axes, px, py, pz, offsets, first, last, p, room, stack):
     for event in range(first, last):
         q = gather(px, py, pz, offsets[event], offsets[event + 1], p)

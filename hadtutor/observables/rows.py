@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import whole
+from .._support.kernels import kernel
 from .._support.parallel import in_threads
 from ..events.hadrons import Hadrons
 from ..events.sample import Sample, hadrons_and_energy
@@ -47,7 +47,7 @@ def over_events(work: Callable, arguments: tuple, hadrons: Hadrons, threads: int
         list(done)  # what went wrong in a thread is raised here
 
 
-@njit(nogil=True)
+@kernel
 def gather(px, py, pz, start, stop, p):
     """The momenta of one event, side by side."""
     for k in range(start, stop):

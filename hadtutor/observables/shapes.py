@@ -3,12 +3,12 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from .exact_thrust import eigenvalues, momentum_tensor, thrust_and_axis
 
 
-@njit(nogil=True)
+@kernel
 def c_and_d(tensor):
     """C and D of a linear momentum tensor."""
     xx, yy, zz, xy, xz, yz, _ = tensor
@@ -18,7 +18,7 @@ def c_and_d(tensor):
     return c, max(d, 0.0) if d == d else d
 
 
-@njit(nogil=True)
+@kernel
 def sphericity(p):
     """Sphericity and aplanarity."""
     xx, yy, zz, xy, xz, yz, total = momentum_tensor(p, False)
@@ -28,7 +28,7 @@ def sphericity(p):
     return max(0.0, 1.5 * (1.0 - lam1)), max(0.0, 1.5 * lam3)
 
 
-@njit(nogil=True)
+@kernel
 def major_and_minor(p, axis, room, stack):
     """Thrust major and minor. Thrust major is the thrust of what is left of the momenta across the thrust axis."""
     if axis[0] != axis[0]:
@@ -55,7 +55,7 @@ def major_and_minor(p, axis, room, stack):
     return major * left / total, minor / total
 
 
-@njit(nogil=True)
+@kernel
 def broadening(p, axis):
     """Wide and total jet broadening about the thrust axis."""
     b_plus = b_minus = total = 0.0
@@ -74,7 +74,7 @@ def broadening(p, axis):
     return max(b_plus, b_minus) / (2.0 * total), (b_plus + b_minus) / (2.0 * total)
 
 
-@njit(nogil=True)
+@kernel
 def count_and_moments(p, charged, energy, out):
     """Number of charged hadrons; into `out` the moments of |ln x| over all hadrons and over these."""
     log_unit = math.log(2.0 / energy)
@@ -95,7 +95,7 @@ def count_and_moments(p, charged, energy, out):
     return n_charged
 
 
-@njit(nogil=True)
+@kernel
 def _moments(n, s1, s2, s3):
     """Mean, variance and third central moment from sums of powers; NaN of nothing, 0 spread of one."""
     if n == 0:

@@ -4,8 +4,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..events.histories import ACCEPTED, NO_FINAL_TWO, NO_ROOM
 from ..lund.flavour import break_flavour, join_flavours, pion_mass2
 from ..lund.function import LARGEST_Z32
@@ -37,7 +37,7 @@ class Buffers(NamedTuple):
 
 
 # Inlined by the compiler and not by numba, which is a fifth slower: it then counts references inside of the loop.
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def fragment_chain(rng, geometry, string, event, tries, law, table, params, w_min, ends, flavours, out, i, j, c):
     """Fragment the string of an event into chain `c`, hadrons from row i on and breaks from j; (status, next i and j).
 
@@ -107,7 +107,7 @@ def fragment_chain(rng, geometry, string, event, tries, law, table, params, w_mi
     return ACCEPTED, i + 2, j
 
 
-@njit(nogil=True)
+@kernel
 def fragment_events(
     rng, n_events, geometry, string, law, table, params, ends, flavours, out, hadron_end, done, most_rows
 ):

@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple, cast
 
 import numpy as np
-from numba import njit
 
 from .._support.checks import energy_gev
+from .._support.kernels import kernel
 from ..events.hadrons import Hadrons
 from ..events.histories import CUT_FLAVOUR, Histories
 from ..events.sample import Sample
@@ -17,7 +17,7 @@ from .gluons import KINKED
 from .straight import ROWS_OF_ENDS, STRAIGHT, Geometry, Strings
 
 
-@njit(nogil=True)
+@kernel
 def _replay_chains(geometry, string, tries, openings, x, from_positive, mass2, offsets, final_x, final_mass2,
                    final_from_positive, reverse, ends, hadron_p, lam):  # fmt: skip
     flavours = np.zeros(2, np.int64)
@@ -142,7 +142,7 @@ class Waiting(NamedTuple):
     flavour: np.ndarray  # int32, 2 for u and 1 for d; a charged pion changes it
 
 
-@njit(nogil=True)
+@kernel
 def _fill_waiting(offsets, x, from_positive, charged, at_ends, waiting, flavours):
     px, py, flavour = np.empty(2), np.empty(2), np.empty(2, np.int64)
     for c in range(len(offsets) - 1):

@@ -10,8 +10,8 @@ the antiquark. The rows of `ends` are named below.
 import math
 
 import numpy as np
-from numba import njit
 
+from .._support.kernels import kernel
 from ..events.histories import CUT_FLAVOUR, CUT_PIECE, CUT_PX, CUT_PY, CUT_W2, CUT_Z
 from ..lund.function import LARGEST_Z32
 from ..lund.transverse import break_pt
@@ -38,7 +38,7 @@ NEARLY = 0.01  # GeV²: see the reset rule in `_take`
 REPEATS = 10  # after so many failures neighbours are joined more readily, and again after twice as many
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _total(string, event):
     total = (0.0, 0.0, 0.0, 0.0)
     for k in range(string.offsets[event], string.offsets[event + 1]):
@@ -46,7 +46,7 @@ def _total(string, event):
     return total
 
 
-@njit(nogil=True)
+@kernel
 def _open(rng, string, event, tries, law, table, params, openings, c):
     openings[c] = 0.0
     if string.flavours[event, 0] != 0:
@@ -72,7 +72,7 @@ def _open(rng, string, event, tries, law, table, params, openings, c):
     openings[c, CUT_Z] = rounded
 
 
-@njit(nogil=True)
+@kernel
 def _start(string, event, tries, openings, c, ends, flavours):
     closed = string.flavours[event, 0] == 0
     level, piece = min(tries // REPEATS, 2), int(openings[c, CUT_PIECE]) if closed else 0
@@ -100,24 +100,24 @@ def _start(string, event, tries, openings, c, ends, flavours):
             )  # an end that never breaks again needs its axes, too
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _momentum_left(ends):
     return ends[LEFT_A, 0], ends[LEFT_A, 1], ends[LEFT_B, 0], ends[LEFT_B, 1]
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _left(string, ends):
     left = _momentum_left(ends)
     return left[3], dot(left, left)
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _region(side, d, i):
     """Region of `plus` and `minus` for numbers along an end's own direction and the other."""
     return (d, i) if side == 0 else (i, d)
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _vectors(pieces, side, d, i):
     """Light-cone vectors of a region along an end's own direction and the other."""
     if side == 0:
@@ -125,7 +125,7 @@ def _vectors(pieces, side, d, i):
     return minus_of(pieces, d), plus_of(pieces, i)
 
 
-@njit(nogil=True)
+@kernel
 def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
     top, pieces, regions = int(ends[TOP, 0]), string.pieces, string.regions
     none = (0.0, 0.0, 0.0, 0.0)
@@ -226,7 +226,7 @@ def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, row):
     return True
 
 
-@njit(nogil=True)
+@kernel
 def _joint(pieces, at, d, x_dir, last, x_last):
     """What is left of p+, `at` 0, or p-, at 4: from `d`, with a share x_dir left, to `last`, where x_last is gone."""
     vectors = pieces[:, at : at + 4]
@@ -239,7 +239,7 @@ def _joint(pieces, at, d, x_dir, last, x_last):
     return plus(total, 1.0 - x_last, row_of(vectors, last))
 
 
-@njit(nogil=True)
+@kernel
 def _last_two(string, ends, side, qx, qy, mass2_1, mass2_2, reverse, hadron_p, row):
     left, pieces, regions = _momentum_left(ends), string.pieces, string.regions
     none = (0.0, 0.0, 0.0, 0.0)

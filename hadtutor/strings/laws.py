@@ -7,8 +7,7 @@ A law is a kernel ``draw(rng, mt2, state, table)``. The `state` of the string, w
 from collections.abc import Callable
 from typing import NamedTuple
 
-from numba import njit
-
+from .._support.kernels import kernel
 from ..lund.function import choose, components_of, draw_z
 from ..lund.staircase import ZTable, table_row, try_z, z_tables
 from ..lund.tabulated import draw_tabulated
@@ -36,13 +35,13 @@ def lund_table(params: LundParams | LundMixture, mt2_min: float) -> Lund:
     return Lund(components, up_to, z_tables(components, mt2_min))
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _pick_lund(rng, mt2, state, table):
     """Which component, and the row of its staircase; -1 outside."""
     return choose(rng, table.up_to), table_row(mt2, table.table)
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _try_lund(rng, mt2, picked, table):
     m, row = picked
     shape = table.components[m]
@@ -51,12 +50,12 @@ def _try_lund(rng, mt2, picked, table):
     return try_z(rng.random(), rng.random(), mt2, shape, table.table.cells[m, row], table.table.log_top[m, row])
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _pick_tabulated(rng, mt2, state, table):
     return 0
 
 
-@njit(nogil=True)
+@kernel
 def _try_tabulated(rng, mt2, picked, table):
     return draw_tabulated(rng, mt2, table)
 

@@ -12,8 +12,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
+
+from .._support.kernels import kernel
 
 CUT_MT2_MAX = 25.0  # GeV²: of `cut_mass2`
 JOIN = 0.3  # GeV: neighbours nearer than this become one parton
@@ -47,37 +48,37 @@ def kinked(partons: np.ndarray, offsets: np.ndarray, flavours: np.ndarray, reset
     )  # fmt: skip
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def dot(u, v):
     """Product of two four-vectors."""
     return u[3] * v[3] - u[0] * v[0] - u[1] * v[1] - u[2] * v[2]
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def plus(u, c, v):
     """u + c v."""
     return u[0] + c * v[0], u[1] + c * v[1], u[2] + c * v[2], u[3] + c * v[3]
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def row_of(a, k):
     """Row k of an array as a four-vector."""
     return a[k, 0], a[k, 1], a[k, 2], a[k, 3]
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def plus_of(pieces, i):
     """p+ of piece i."""
     return pieces[i, 0], pieces[i, 1], pieces[i, 2], pieces[i, 3]
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def minus_of(pieces, k):
     """p- of piece k, counted from the antiquark."""
     return pieces[k, 4], pieces[k, 5], pieces[k, 6], pieces[k, 7]
 
 
-@njit(nogil=True)
+@kernel
 def light_cone(p1, p2):
     """Lightlike p+ and p- near p1 and p2 and with their sum, and its mass² w²; the region is empty if that is small."""
     m1, m2, s = dot(p1, p1), dot(p2, p2), dot(p1, p2)
@@ -98,7 +99,7 @@ def light_cone(p1, p2):
     return one, other, w2
 
 
-@njit(nogil=True)
+@kernel
 def transverse_axes(one, other):
     """Two unit vectors transverse to p+ and p- and to each other, and whether there are any.
 
@@ -131,7 +132,7 @@ def transverse_axes(one, other):
     return x, plus(none, 1.0 / math.sqrt(norm), y), True
 
 
-@njit(nogil=True)
+@kernel
 def _look(pieces, regions, i, k):
     regions[i, k, KNOWN] = 2.0
     if regions[i, k, W2] >= EMPTY:
@@ -142,7 +143,7 @@ def _look(pieces, regions, i, k):
                 regions[i, k, X_AXIS + c], regions[i, k, Y_AXIS + c] = x[c], y[c]
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def is_empty(pieces, regions, i, k):
     """Whether region (i, k) has nothing to give; its axes are at hand after this."""
     if regions[i, k, KNOWN] == 0.0:
@@ -150,7 +151,7 @@ def is_empty(pieces, regions, i, k):
     return regions[i, k, KNOWN] == 2.0
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def axes(regions, i, k):
     """Both axes of region (i, k), see `is_empty`."""
     r, x, y = regions, X_AXIS, Y_AXIS
@@ -160,7 +161,7 @@ def axes(regions, i, k):
     )
 
 
-@njit(nogil=True)
+@kernel
 def join(p, share, n, threshold, closed=False):
     """Make one parton of the nearest neighbours, again and again while they are nearer than `threshold`; how many left.
 
@@ -192,7 +193,7 @@ def join(p, share, n, threshold, closed=False):
     return n
 
 
-@njit(nogil=True)
+@kernel
 def _join_again(string, event, level):
     """Partons of a string, joined more readily at each `level`; how many are left."""
     first, n = string.offsets[event], string.offsets[event + 1] - string.offsets[event]
@@ -206,7 +207,7 @@ def _join_again(string, event, level):
     return n
 
 
-@njit(nogil=True)
+@kernel
 def piece_to_cut(rng, string, event, level):
     """Draw the piece in which a closed loop of gluons is cut, large masses more often; its number and mass²."""
     n, p = _join_again(string, event, level), string.p
@@ -229,7 +230,7 @@ def cut_mass2(w2: float | np.ndarray) -> float | np.ndarray:
     return np.minimum(CUT_MT2_MAX, 0.1 * w2)
 
 
-@njit(nogil=True)
+@kernel
 def set_up(string, event, level, piece):
     """Join the partons of a string, cut it in this `piece` if it is closed, and find its regions."""
     n = _join_again(string, event, level)

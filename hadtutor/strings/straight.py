@@ -9,8 +9,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
-from numba import njit
-
+from .._support.kernels import kernel
 from ..lund.last_pair import share_between_two
 
 ROWS_OF_ENDS = 10  # of which a straight string uses four
@@ -33,7 +32,7 @@ class Strings(NamedTuple):
     flavour: int  # at the +z end, without sign; the other has the antiquark
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _store(hadron_p, i, px, py, own, opposite, side):
     hadron_p[0, i] = px
     hadron_p[1, i] = py
@@ -41,12 +40,12 @@ def _store(hadron_p, i, px, py, own, opposite, side):
     hadron_p[3, i] = 0.5 * (own + opposite)
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _open(rng, string, event, tries, law, table, params, openings, c):
     pass  # it has ends
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _start(string, event, tries, openings, c, ends, flavours):
     for side in range(2):
         ends[0, side] = ends[1, side] = string.energy
@@ -54,14 +53,14 @@ def _start(string, event, tries, openings, c, ends, flavours):
         flavours[side] = string.flavour
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _left(string, ends):
     plus = ends[0, 0] + ends[1, 1] - string.energy
     minus = ends[0, 1] + ends[1, 0] - string.energy
     return plus + minus, plus * minus - (ends[2, 0] + ends[2, 1]) ** 2 - (ends[3, 0] + ends[3, 1]) ** 2
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, i):
     own = z * ends[0, side]
     room = mt2 < own * ends[1, side]
@@ -74,7 +73,7 @@ def _take(string, side, z, qx, qy, px, py, mt2, ends, hadron_p, i):
     return room
 
 
-@njit(nogil=True, forceinline=True)
+@kernel(forceinline=True)
 def _last_two(string, ends, side, qx, qy, mass2_1, mass2_2, reverse, hadron_p, i):
     other = 1 - side
     own = ends[0, side] + ends[1, other] - string.energy
