@@ -94,6 +94,18 @@ def test_draws_are_repeated_by_their_rng_and_agree_with_the_density(kind):
     assert stats.kstest(made.numpy()[:, 0], lambda q: np.interp(q, z, cumulative)).pvalue > 1e-3
 
 
+def test_how_the_mean_moves_with_the_condition_is_known_before_training():
+    """A straight line, its square, and nothing where the condition says nothing; a cosine has none."""
+    rng = np.random.default_rng(1)
+    condition = rng.normal(size=(4000, 1))
+    x = np.concatenate([3.0 * condition, condition**2], 1) + 0.1 * rng.normal(size=(4000, 2))
+    parabola = flows.MatchingFlow(x, condition, rng=1).parabola
+    assert np.allclose(parabola[:, 0], [0, 1, 0], atol=0.02)
+    assert abs(parabola[1, 1]) < 0.02 < 0.5 < parabola[2, 1]
+    assert torch.all(abs(flows.SplineFlow(x[:, :1], np.ones((4000, 1)), rng=1).parabola) < 1e-6)
+    assert torch.all(flows.SplineFlow(np.tanh(x), condition, kinds="cosine", rng=1).parabola == 0)
+
+
 @kinds_of_flow
 def test_an_untrained_cosine_is_uniform(kind):
     cosine = np.random.default_rng(1).uniform(-1, 1, (500, 1))
